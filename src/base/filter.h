@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC */
+/* filter.h - which flows are replicated: the sets of the Filter section, and
+ * the daemon's own traffic, which never is (design: "own traffic"). */
+#ifndef BASE_FILTER_H
+#define BASE_FILTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/flow.h"
+#include "base/util.h"
+
+struct filter_net {
+	uint8_t family; /* enum family */
+	uint8_t prefix_len;
+	struct addr addr;
+};
+
+/* A dedicated link as seen in the conntrack table. */
+struct filter_link {
+	uint8_t family;
+	uint8_t l4proto; /* L4_UDP or L4_TCP */
+	uint16_t port;   /* Port or Group, at either end */
+	struct addr local;
+	struct addr remote; /* destination or group */
+	bool has_local;
+	bool has_remote;
+};
+
+enum filter_action { FILTER_NONE, FILTER_ACCEPT, FILTER_IGNORE };
+
+struct filter_opts {
+	enum filter_action protocol; /* FILTER_NONE: this set is not given */
+	uint8_t protocols[32];       /* bit p % 8 of byte p / 8 */
+	enum filter_action address;
+	const struct filter_net *nets; /* copied */
+	size_t n_nets;
+	enum filter_action state;
+	uint16_t tcp_states; /* bit s: enum flow_tcp_state */
+	const struct filter_link *links; /* copied */
+	size_t n_links;
+};
+
+struct filter;
+
+/* NULL if there is no memory. */
+struct filter *filter_new(const struct filter_opts *opts);
+void filter_free(struct filter *f); /* accepts NULL */
+
+/* True if the flow is replicated: it is not the daemon's own and passes every
+ * given set (spec 6.3, user-space meaning). Address nets are found without a
+ * walk over all of them. */
+bool filter_accepts(const struct filter *f, const struct flow *flow);
+
+/* The same without the State set: the end of a flow is never filtered by the
+ * state it ended in (spec weakness 33). */
+bool filter_accepts_end(const struct filter *f, const struct flow *flow);
+
+#endif

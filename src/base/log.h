@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+/* log.h - where the daemon's lines go: file, syslog, console. Only level 4
+ * calls log_*(); lower levels return their errors. */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+
+#include "base/util.h"
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_NOTICE,
+		 LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+struct log_opts {
+	const char *file;    /* NULL: none; opened for append, mode 0600 */
+	int syslog_facility; /* a LOG_* facility of syslog(3); -1: none */
+	bool console;        /* info and notice to stdout, the rest to stderr */
+};
+
+/* Opens the sinks; what was open before stays open on failure. Returns 0 or
+ * a negative errno value of opening the file. Strings are copied. */
+NODISCARD int log_open(const struct log_opts *opts);
+
+/* Opens the file anew (after it was rotated). 0 or a negative errno value;
+ * on failure lines go on to the old one. */
+NODISCARD int log_reopen(void);
+
+/* Switches the console sink on or off (after the start has succeeded). */
+void log_console(bool on);
+
+void log_close(void);
+
+/* One line `[<date>] (pid=<pid>) [<level>] <text>` (spec cli 2.6); syslog gets
+ * the text only. Before log_open(): the console. Debug lines are dropped. */
+void log_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
+void log_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
+void log_notice(const char *fmt, ...) PRINTF_LIKE(1, 2);
+void log_info(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+#endif

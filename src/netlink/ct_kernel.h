@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: ISC */
+/* ct_kernel.h - the kernel's conntrack table: events, dumps, look-ups and
+ * changes in batches, on sockets of their own. */
+#ifndef NETLINK_CT_KERNEL_H
+#define NETLINK_CT_KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/flow.h"
+#include "base/kernel_ops.h"
+#include "base/loop.h"
+#include "base/names.h"
+
+struct ct_kernel;
+
+enum flow_event { FLOW_EVENT_NEW, FLOW_EVENT_UPDATE, FLOW_EVENT_DESTROY };
+
+/* Who caused an event: told by the netlink port in it (spec 6.2). */
+enum flow_origin {
+	ORIGIN_OTHER, /* traffic, an administrator, another program */
+	ORIGIN_COMMIT,
+	ORIGIN_FLUSH,
+	ORIGIN_INJECT,
+	ORIGIN_N
+};
+
+enum ct_dump_end {
+	CT_DUMP_COMPLETE,
+	CT_DUMP_FAILED, /* an error that will not go away by itself */
+};
+
+/* Where decoded flows go. All are called from the loop. */
+struct flow_sink {
+	void *ctx;
+	void (*event)(void *ctx, enum flow_event type, enum flow_origin origin,
+		      const struct flow *f);
+	/* One row of the running dump; rows destroyed since the dump started
+	 * are left out already. An interrupted dump (NLM_F_DUMP_INTR) starts
+	 * again by itself: rows may come twice. */
+	void (*dumped)(void *ctx, const struct flow *f);
+	void (*dump_end)(void *ctx, enum ct_dump_end end);
+	/* Events were lost (ENOBUFS); the buffer has grown if it may. */
+	void (*overrun)(void *ctx);
+};
+
+struct ct_kernel_opts {
+	struct loop *loop;
+	struct names *helpers;   /* may be NULL: helper names are dropped */
+	struct names *contexts;  /* may be NULL likewise */
+	const struct flow_sink *sink; /* copied */
+	uint32_t buffer_bytes;   /* NetlinkBufferSize; 0: the system's */
+	uint32_t buffer_max_bytes; /* NetlinkBufferSizeMaxGrowth */
+	uint32_t events_per_turn;  /* EventIterationLimit */
+	bool events_reliable;
+};
+
+struct ct_kernel_stats {
+	uint64_t n_events, n_events_unknown, n_event_errors;
+	uint64_t n_dump_unknown;
+	uint64_t n_overruns;
+	uint64_t n_malformed;    /* kernel messages we could not decode */
+	uint64_t n_foreign;      /* messages that are not from the kernel */
+	uint32_t buffer_bytes;   /* effective size as of now */
+	bool is_buffer_at_max;   /* a wish to grow was refused */
+};
+
+/* Opens the sockets and subscribes to conntrack events; nothing is delivered
+ * before the loop runs. *failed names the step that failed, for the log. 0 or
+ * a negative errno value. */
+NODISCARD int ct_kernel_open(const struct ct_kernel_opts *opts,
+			     struct ct_kernel **out, const char **failed);
+void ct_kernel_close(struct ct_kernel *k); /* accepts NULL */
+
+/* Starts a dump of the whole table in the background, on its own socket, read
+ * in steps. -EBUSY if one is running, or another negative errno value. */
+NODISCARD int ct_kernel_dump(struct ct_kernel *k);
+bool ct_kernel_is_dumping(const struct ct_kernel *k);
+
+const struct ct_kernel_stats *ct_kernel_stats(const struct ct_kernel *k);
+
+/* A writer: its own socket, thus its own origin, and batches in flight one at
+ * a time. done: see kernel_ops.h; done may submit. Operations keep their
+ * order. */
+struct ct_writer;
+NODISCARD int ct_writer_open(struct ct_kernel *k, enum flow_origin origin,
+			     kernel_done_fn *done, void *ctx,
+			     struct ct_writer **out);
+void ct_writer_close(struct ct_writer *w); /* accepts NULL */
+const struct kernel_ops *ct_writer_ops(struct ct_writer *w);
+/* True while something is queued or in flight. */
+bool ct_writer_is_busy(const struct ct_writer *w);
+
+#endif
