@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: ISC */
+/* link.h - one dedicated link: a way to the other nodes. Implemented by
+ * link_mcast and link_udp. */
+#ifndef SYNC_LINK_H
+#define SYNC_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/util.h"
+
+enum link_kind { LINK_MCAST, LINK_UDP, LINK_TCP };
+
+enum link_status { LINK_DOWN, LINK_NO_CARRIER, LINK_RUNNING };
+
+struct link_opts {
+	enum link_kind kind;
+	enum family family;
+	struct addr group_or_local; /* Multicast: group; UDP: own address */
+	struct addr interface_addr; /* Multicast IPv4: IPv4_interface */
+	bool has_interface_addr;
+	struct addr remote; /* UDP: destination */
+	uint16_t port;      /* Group or Port */
+	char interface[16];
+	uint32_t send_buffer_bytes, recv_buffer_bytes; /* 0: the system's */
+	bool checksum;
+};
+
+struct link_stats {
+	uint64_t n_bytes_sent, n_bytes_recv;
+	uint64_t n_packets_sent, n_packets_recv;
+	uint64_t n_send_errors, n_recv_errors;
+	uint64_t n_refused; /* from an address or interface that is not the
+			     * peer's */
+};
+
+struct link;
+
+/* Opens the sockets of a link. *failed names the step, for the log. 0 or a
+ * negative errno value. Sockets are CLOEXEC and NONBLOCK; UDP and sending
+ * sockets are bound to the local address; a multicast receiver to the group on
+ * its interface. Forced buffer sizes fall back to the plain option:
+ * link_buffer_note() tells. */
+NODISCARD int link_open(const struct link_opts *opts, struct link **out,
+			const char **failed);
+void link_close(struct link *l); /* accepts NULL */
+
+const struct link_opts *link_opts(const struct link *l);
+const struct link_stats *link_stats(const struct link *l);
+
+/* For the loop: the receiving socket becomes readable; the sending one has
+ * errors queued (IP_RECVERR). */
+int link_recv_fd(const struct link *l);
+int link_send_fd(const struct link *l);
+
+/* Largest datagram payload: MTU of the interface less the headers. */
+size_t link_payload_max(const struct link *l);
+/* The interface is up, down, has a new MTU or index (from ifwatch). A link
+ * whose interface came back joins its group anew. 0 or a negative errno. */
+NODISCARD int link_set_interface(struct link *l, enum link_status status,
+				 unsigned int index, unsigned int mtu);
+enum link_status link_status(const struct link *l);
+
+/* Sends one datagram. 0; -EAGAIN or -ENOBUFS: the queue is full, keep it and
+ * come again; another negative errno value: counted, lost. An error of an
+ * earlier datagram (ECONNREFUSED, EHOSTUNREACH, ENETUNREACH) is cleared and
+ * this one sent again, once. */
+NODISCARD int link_send(struct link *l, const void *dgram, size_t len);
+
+/* Receives one datagram into buf (size at least 65536). Returns its length
+ * (may be 0), or -EAGAIN when there is none; another negative errno value is
+ * counted. A datagram of another sender than the configured peer, or from the
+ * wrong interface, gives -EPERM, and is counted; *from is its source in any
+ * case where one was read. */
+NODISCARD int link_recv(struct link *l, void *buf, size_t size,
+			struct addr *from, uint16_t *from_port);
+
+/* Empties the error queue of the sending socket (MSG_ERRQUEUE). */
+void link_drain_errors(struct link *l);
+
+/* Name of the kind for statistics: "multicast", "UDP", "TCP". */
+const char *link_kind_name(enum link_kind kind);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC */
+/* linkset.h - the one to four links of a node: which one is current (spec
+ * 3.3). Pure: it looks at the status of its links, and is told of messages. */
+#ifndef SYNC_LINKSET_H
+#define SYNC_LINKSET_H
+
+#include <stdbool.h>
+
+#include "sync/link.h"
+
+enum { LINKSET_MAX = 4 };
+
+struct linkset {
+	struct link *links[LINKSET_MAX]; /* owned by whoever opened them */
+	int n_links;
+	int current; /* index; -1 only if there are no links */
+};
+
+/* The first current link is the last one marked default, else the first. */
+void linkset_init(struct linkset *s);
+void linkset_add(struct linkset *s, struct link *l, bool is_default);
+
+enum linkset_change { LINKSET_SAME, LINKSET_SWITCHED, LINKSET_NONE_USABLE };
+/* After the status of a link changed: if the current one is not RUNNING, the
+ * first other that is becomes current. */
+enum linkset_change linkset_update(struct linkset *s);
+/* A message that the engine accepted arrived on this link: the peer sends
+ * there, so do we. True if that changed the current link. */
+bool linkset_heard(struct linkset *s, int index);
+
+#endif
