@@ -22,25 +22,25 @@ struct CMUnitTest {
 	void *initial_state;
 };
 
-#define cmocka_unit_test(f)                                                    \
-	{                                                                      \
-		#f, f, NULL, NULL, NULL                                        \
+#define cmocka_unit_test(f)             \
+	{                               \
+#f, f, NULL, NULL, NULL \
 	}
-#define cmocka_unit_test_setup_teardown(f, setup, teardown)                    \
-	{                                                                      \
-		#f, f, setup, teardown, NULL                                   \
+#define cmocka_unit_test_setup_teardown(f, setup, teardown) \
+	{                                                   \
+#f, f, setup, teardown, NULL                \
 	}
-#define cmocka_unit_test_setup(f, setup)                                       \
-	{                                                                      \
-		#f, f, setup, NULL, NULL                                       \
+#define cmocka_unit_test_setup(f, setup) \
+	{                                \
+#f, f, setup, NULL, NULL \
 	}
-#define cmocka_unit_test_teardown(f, teardown)                                 \
-	{                                                                      \
-		#f, f, NULL, teardown, NULL                                    \
+#define cmocka_unit_test_teardown(f, teardown) \
+	{                                      \
+#f, f, NULL, teardown, NULL    \
 	}
-#define cmocka_unit_test_prestate(f, state)                                    \
-	{                                                                      \
-		#f, f, NULL, NULL, state                                       \
+#define cmocka_unit_test_prestate(f, state) \
+	{                                   \
+#f, f, NULL, NULL, state    \
 	}
 
 enum { CROSS_FAILED = 1, CROSS_SKIPPED = 2 };
@@ -48,7 +48,7 @@ enum { CROSS_FAILED = 1, CROSS_SKIPPED = 2 };
 static jmp_buf cross_env;
 
 #define print_message(...) printf(__VA_ARGS__)
-#define print_error(...) printf(__VA_ARGS__)
+#define print_error(...)   printf(__VA_ARGS__)
 
 static inline _Noreturn void cross_fail(const char *file, int line)
 {
@@ -106,34 +106,35 @@ static inline void cross_memory(const void *va, const void *vb, size_t n,
 	cross_fail(file, line);
 }
 
-#define CROSS_AT __FILE__, __LINE__
-#define fail() cross_fail(CROSS_AT)
-#define fail_msg(...) (printf(__VA_ARGS__), cross_fail(CROSS_AT))
-#define skip() longjmp(cross_env, CROSS_SKIPPED)
-#define assert_true(c) cross_check(!!(c), #c, CROSS_AT)
-#define assert_false(c) cross_check(!(c), "!(" #c ")", CROSS_AT)
-#define assert_null(p) cross_check((p) == NULL, #p " == NULL", CROSS_AT)
+#define CROSS_AT           __FILE__, __LINE__
+#define fail()             cross_fail(CROSS_AT)
+#define fail_msg(...)      (printf(__VA_ARGS__), cross_fail(CROSS_AT))
+#define skip()             longjmp(cross_env, CROSS_SKIPPED)
+#define assert_true(c)     cross_check(!!(c), #c, CROSS_AT)
+#define assert_false(c)    cross_check(!(c), "!(" #c ")", CROSS_AT)
+#define assert_null(p)     cross_check((p) == NULL, #p " == NULL", CROSS_AT)
 #define assert_non_null(p) cross_check((p) != NULL, #p " != NULL", CROSS_AT)
-#define assert_ptr_equal(a, b)                                                 \
-	cross_check((const void *)(a) == (const void *)(b), #a " == " #b,      \
+#define assert_ptr_equal(a, b)                                            \
+	cross_check((const void *)(a) == (const void *)(b), #a " == " #b, \
 		    CROSS_AT)
-#define assert_ptr_not_equal(a, b)                                             \
-	cross_check((const void *)(a) != (const void *)(b), #a " != " #b,      \
+#define assert_ptr_not_equal(a, b)                                        \
+	cross_check((const void *)(a) != (const void *)(b), #a " != " #b, \
 		    CROSS_AT)
-#define assert_return_code(rc, err) cross_check((rc) >= 0, #rc " >= 0", CROSS_AT)
-#define assert_int_equal(a, b)                                                 \
+#define assert_return_code(rc, err) \
+	cross_check((rc) >= 0, #rc " >= 0", CROSS_AT)
+#define assert_int_equal(a, b) \
 	cross_compare((uintmax_t)(a), (uintmax_t)(b), 1, CROSS_AT)
-#define assert_int_not_equal(a, b)                                             \
+#define assert_int_not_equal(a, b) \
 	cross_compare((uintmax_t)(a), (uintmax_t)(b), 0, CROSS_AT)
-#define assert_in_range(v, min, max)                                           \
-	cross_range((uintmax_t)(v), (uintmax_t)(min), (uintmax_t)(max), 1,     \
+#define assert_in_range(v, min, max)                                       \
+	cross_range((uintmax_t)(v), (uintmax_t)(min), (uintmax_t)(max), 1, \
 		    CROSS_AT)
-#define assert_not_in_range(v, min, max)                                       \
-	cross_range((uintmax_t)(v), (uintmax_t)(min), (uintmax_t)(max), 0,     \
+#define assert_not_in_range(v, min, max)                                   \
+	cross_range((uintmax_t)(v), (uintmax_t)(min), (uintmax_t)(max), 0, \
 		    CROSS_AT)
-#define assert_string_equal(a, b) cross_strings(a, b, 1, CROSS_AT)
-#define assert_string_not_equal(a, b) cross_strings(a, b, 0, CROSS_AT)
-#define assert_memory_equal(a, b, n) cross_memory(a, b, n, 1, CROSS_AT)
+#define assert_string_equal(a, b)        cross_strings(a, b, 1, CROSS_AT)
+#define assert_string_not_equal(a, b)    cross_strings(a, b, 0, CROSS_AT)
+#define assert_memory_equal(a, b, n)     cross_memory(a, b, n, 1, CROSS_AT)
 #define assert_memory_not_equal(a, b, n) cross_memory(a, b, n, 0, CROSS_AT)
 
 /* Returns 0 or what made it end: CROSS_FAILED, CROSS_SKIPPED. */
@@ -177,9 +178,9 @@ static inline int cross_run(const struct CMUnitTest *tests, size_t n,
 	return (int)by_result[CROSS_FAILED];
 }
 
-#define cmocka_run_group_tests(tests, setup, teardown)                         \
+#define cmocka_run_group_tests(tests, setup, teardown) \
 	cross_run(tests, sizeof(tests) / sizeof((tests)[0]), setup, teardown)
-#define cmocka_run_group_tests_name(name, tests, setup, teardown)              \
+#define cmocka_run_group_tests_name(name, tests, setup, teardown) \
 	cmocka_run_group_tests(tests, setup, teardown)
 
 #endif

@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: ISC */
+/* ctload.c - fills, changes and counts a conntrack table by raw netlink.
+ *
+ *	ctload [OPTION]... insert COUNT   entries FIRST..FIRST+COUNT-1
+ *	ctload [OPTION]... update COUNT   each of them gets a new mark
+ *	ctload [OPTION]... delete COUNT
+ *	ctload [OPTION]... churn COUNT    inserts; deletes what is KEEP older
+ *	ctload dump                       counts all entries
+ *	ctload events COUNT               reads until COUNT events have come
+ *
+ *	-f FIRST (0)     -r PER_SECOND (0: as fast as it goes)
+ *	-t TIMEOUT (600) -m MARK (1)  -k KEEP (4000)
+ *	-n               source NAT: to 172.16.0.0 + number / 16384
+ *	-u               UDP; otherwise TCP, established
+ *
+ * Entry I is 10.64.0.0 + I, port 20000 + I % 16384, to 10.128.0.1 port 80.
+ * Last line: `N done, N failed, S.SSS s, cpu U.UU us each`. Exit 0 if none
+ * failed. CPU time is this process's, so it holds the kernel's part of what
+ * it asks for: the floor under any program that does the same. */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tcp.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/netlink.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BATCH = 64, MESSAGE_MAX = 512, PORT_SPAN = 16384 };
+
+enum action { INSERT, UPDATE, DELETE };
+
+struct load {
+	int fd;
+	unsigned long first;
+	unsigned long rate;
+	unsigned long keep;
+	uint32_t timeout_s;
+	uint32_t mark;
+	bool has_nat;
+	bool is_udp;
+	unsigned long n_done;
+	unsigned long n_failed;
+	int error; /* the first one */
+	size_t used;
+	unsigned n_batched;
+	_Alignas(struct nlmsghdr) uint8_t batch[BATCH * MESSAGE_MAX];
+};
+
+static int64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static int64_t cpu_us(void)
+{
+	struct rusage ru;
+
+	getrusage(RUSAGE_SELF, &ru);
+	return (int64_t)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000000 +
+	       ru.ru_utime.tv_usec + ru.ru_stime.tv_usec;
+}
+
+static int netlink_open(uint32_t groups)
+{
+	struct sockaddr_nl sa = { .nl_family = AF_NETLINK,
+				  .nl_groups = groups };
+	int buffer = 64 << 20;
+	int on = 1;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa))) {
+		perror("netlink");
+		exit(2);
+	}
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer));
+	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
+	return fd;
+}
+
+/* ---- messages ---- */
+
+static struct nlmsghdr *put_header(uint8_t *at, int type, int flags)
+{
+	struct nlmsghdr *h = (struct nlmsghdr *)(void *)at;
+	struct nfgenmsg *g = NLMSG_DATA(h);
+
+	memset(at, 0, MESSAGE_MAX);
+	h->nlmsg_len = NLMSG_LENGTH(sizeof(*g));
+	h->nlmsg_type = (uint16_t)(NFNL_SUBSYS_CTNETLINK << 8 | type);
+	h->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
+	g->nfgen_family = AF_INET;
+	return h;
+}
+
+static void put(struct nlmsghdr *h, uint16_t type, const void *data, size_t len)
+{
+	uint8_t *at = (uint8_t *)h + NLMSG_ALIGN(h->nlmsg_len);
+	struct nlattr a = { .nla_len = (uint16_t)(NLA_HDRLEN + len),
+			    .nla_type = type };
+
+	memcpy(at, &a, sizeof(a));
+	memcpy(at + NLA_HDRLEN, data, len);
+	h->nlmsg_len = NLMSG_ALIGN(h->nlmsg_len) + NLA_ALIGN(a.nla_len);
+}
+
+static void put_u8(struct nlmsghdr *h, uint16_t type, uint8_t v)
+{
+	put(h, type, &v, sizeof(v));
+}
+
+static void put_be16(struct nlmsghdr *h, uint16_t type, unsigned v)
+{
+	uint16_t be = htons((uint16_t)v);
+
+	put(h, type, &be, sizeof(be));
+}
+
+static void put_be32(struct nlmsghdr *h, uint16_t type, uint32_t v)
+{
+	uint32_t be = htonl(v);
+
+	put(h, type, &be, sizeof(be));
+}
+
+static uint32_t nest(struct nlmsghdr *h, uint16_t type)
+{
+	uint32_t at = h->nlmsg_len;
+
+	put(h, type | NLA_F_NESTED, "", 0);
+	return at;
+}
+
+static void nest_end(struct nlmsghdr *h, uint32_t at)
+{
+	uint16_t len = (uint16_t)(h->nlmsg_len - at);
+
+	memcpy((uint8_t *)h + at, &len, sizeof(len));
+}
+
+struct half {
+	uint32_t src, dst;
+	unsigned sport, dport;
+};
+
+static void put_tuple(struct nlmsghdr *h, uint16_t type, uint8_t proto,
+		      const struct half *t)
+{
+	uint32_t tuple = nest(h, type);
+	uint32_t part = nest(h, CTA_TUPLE_IP);
+
+	put_be32(h, CTA_IP_V4_SRC, t->src);
+	put_be32(h, CTA_IP_V4_DST, t->dst);
+	nest_end(h, part);
+	part = nest(h, CTA_TUPLE_PROTO);
+	put_u8(h, CTA_PROTO_NUM, proto);
+	put_be16(h, CTA_PROTO_SRC_PORT, t->sport);
+	put_be16(h, CTA_PROTO_DST_PORT, t->dport);
+	nest_end(h, part);
+	nest_end(h, tuple);
+}
+
+static void put_nat(struct nlmsghdr *h, const struct half *reply)
+{
+	uint32_t nat = nest(h, CTA_NAT_SRC);
+	uint32_t ports;
+
+	put_be32(h, CTA_NAT_V4_MINIP, reply->dst);
+	ports = nest(h, CTA_NAT_PROTO);
+	put_be16(h, CTA_PROTONAT_PORT_MIN, reply->dport);
+	put_be16(h, CTA_PROTONAT_PORT_MAX, reply->dport);
+	nest_end(h, ports);
+	nest_end(h, nat);
+}
+
+static void put_tcp_state(struct nlmsghdr *h)
+{
+	static const struct nf_ct_tcp_flags liberal = {
+		.flags = IP_CT_TCP_FLAG_BE_LIBERAL,
+		.mask = IP_CT_TCP_FLAG_BE_LIBERAL,
+	};
+	uint32_t info = nest(h, CTA_PROTOINFO);
+	uint32_t tcp = nest(h, CTA_PROTOINFO_TCP);
+
+	put_u8(h, CTA_PROTOINFO_TCP_STATE, TCP_CONNTRACK_ESTABLISHED);
+	put(h, CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, &liberal, sizeof(liberal));
+	put(h, CTA_PROTOINFO_TCP_FLAGS_REPLY, &liberal, sizeof(liberal));
+	nest_end(h, tcp);
+	nest_end(h, info);
+}
+
+static void put_entry(struct load *l, enum action action, unsigned long number)
+{
+	static const int types[] = { IPCTNL_MSG_CT_NEW, IPCTNL_MSG_CT_NEW,
+				     IPCTNL_MSG_CT_DELETE };
+	static const int flags[] = { NLM_F_CREATE | NLM_F_EXCL, 0, 0 };
+	unsigned port = 20000 + (unsigned)(number % PORT_SPAN);
+	struct half orig = { 0x0a400000 + (uint32_t)number, 0x0a800001, port,
+			     80 };
+	struct half reply = { orig.dst, orig.src, 80, port };
+	uint8_t proto = l->is_udp ? IPPROTO_UDP : IPPROTO_TCP;
+	struct nlmsghdr *h =
+		put_header(l->batch + l->used, types[action], flags[action]);
+
+	put_tuple(h, CTA_TUPLE_ORIG, proto, &orig);
+	if (action == UPDATE)
+		put_be32(h, CTA_MARK, l->mark);
+	if (action == INSERT) {
+		put_tuple(h, CTA_TUPLE_REPLY, proto, &reply);
+		put_be32(h, CTA_TIMEOUT, l->timeout_s);
+		put_be32(h, CTA_STATUS,
+			 IPS_CONFIRMED | IPS_SEEN_REPLY | IPS_ASSURED);
+		reply.dst = 0xac100000 + (uint32_t)(number / PORT_SPAN);
+		if (l->has_nat)
+			put_nat(h, &reply);
+		if (!l->is_udp)
+			put_tcp_state(h);
+	}
+	l->used += NLMSG_ALIGN(h->nlmsg_len);
+	l->n_batched++;
+}
+
+/* ---- requests ---- */
+
+static void count_results(struct load *l)
+{
+	_Alignas(struct nlmsghdr) uint8_t buf[65536];
+
+	for (;;) {
+		ssize_t got = recv(l->fd, buf, sizeof(buf), 0);
+		struct nlmsghdr *h = (struct nlmsghdr *)(void *)buf;
+		const struct nlmsgerr *e;
+		size_t left = (size_t)got;
+
+		if (got < 0) {
+			perror("recv");
+			exit(2);
+		}
+		for (; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+			e = NLMSG_DATA(h);
+			if (e->error == 0)
+				return; /* asked for with the last one only */
+			l->n_failed++;
+			if (!l->error)
+				l->error = -e->error;
+			if (e->msg.nlmsg_flags & NLM_F_ACK)
+				return;
+		}
+	}
+}
+
+static void flush(struct load *l)
+{
+	struct nlmsghdr *h = (struct nlmsghdr *)(void *)l->batch;
+	size_t left = l->used;
+
+	if (!l->n_batched)
+		return;
+	while (NLMSG_ALIGN(h->nlmsg_len) < left)
+		h = NLMSG_NEXT(h, left);
+	h->nlmsg_flags |= NLM_F_ACK;
+	if (send(l->fd, l->batch, l->used, 0) != (ssize_t)l->used) {
+		perror("send");
+		exit(2);
+	}
+	count_results(l);
+	l->n_done += l->n_batched;
+	l->n_batched = 0;
+	l->used = 0;
+}
+
+static void submit(struct load *l, enum action action, unsigned long number)
+{
+	put_entry(l, action, number);
+	if (l->n_batched == BATCH)
+		flush(l);
+}
+
+/* Sleeps until entry number i is due at the rate that was asked for. */
+static void pace(struct load *l, int64_t start_us, unsigned long i)
+{
+	int64_t due_us;
+
+	if (!l->rate)
+		return;
+	due_us = start_us + (int64_t)(i * 1000000 / l->rate);
+	if (due_us <= now_us())
+		return;
+	flush(l);
+	while (now_us() < due_us)
+		usleep(1000);
+}
+
+static void load_run(struct load *l, enum action action, unsigned long count)
+{
+	int64_t start_us = now_us();
+
+	for (unsigned long i = 0; i < count; i++) {
+		pace(l, start_us, i);
+		submit(l, action, l->first + i);
+	}
+	flush(l);
+}
+
+static void load_churn(struct load *l, unsigned long count)
+{
+	int64_t start_us = now_us();
+
+	for (unsigned long i = 0; i < count; i++) {
+		pace(l, start_us, i);
+		submit(l, INSERT, l->first + i);
+		if (i >= l->keep)
+			submit(l, DELETE, l->first + i - l->keep);
+	}
+	flush(l);
+}
+
+static void load_dump(struct load *l)
+{
+	_Alignas(struct nlmsghdr) uint8_t buf[65536];
+	struct nlmsghdr *h =
+		put_header(l->batch, IPCTNL_MSG_CT_GET, NLM_F_DUMP);
+	struct nfgenmsg *g = NLMSG_DATA(h);
+
+	g->nfgen_family = AF_UNSPEC;
+	if (send(l->fd, h, h->nlmsg_len, 0) < 0) {
+		perror("send");
+		exit(2);
+	}
+	for (;;) {
+		ssize_t got = recv(l->fd, buf, sizeof(buf), 0);
+		size_t left = (size_t)got;
+
+		if (got < 0) {
+			perror("recv");
+			exit(2);
+		}
+		h = (struct nlmsghdr *)(void *)buf;
+		for (; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+			if (h->nlmsg_type == NLMSG_DONE)
+				return;
+			l->n_done++;
+		}
+	}
+}
+
+static void load_events(struct load *l, unsigned long count)
+{
+	static const uint32_t groups = NF_NETLINK_CONNTRACK_NEW |
+				       NF_NETLINK_CONNTRACK_UPDATE |
+				       NF_NETLINK_CONNTRACK_DESTROY;
+	_Alignas(struct nlmsghdr) uint8_t buf[65536];
+	struct pollfd pfd = { .fd = netlink_open(groups), .events = POLLIN };
+
+	fprintf(stderr, "listening\n");
+	while (l->n_done < count) {
+		ssize_t got;
+		struct nlmsghdr *h = (struct nlmsghdr *)(void *)buf;
+		size_t left;
+
+		if (poll(&pfd, 1, 20000) <= 0)
+			break;
+		got = recv(pfd.fd, buf, sizeof(buf), MSG_DONTWAIT);
+		if (got < 0 && errno == ENOBUFS)
+			l->n_failed++;
+		left = got > 0 ? (size_t)got : 0;
+		for (; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left))
+			l->n_done++;
+	}
+}
+
+static int usage(void)
+{
+	fprintf(stderr,
+		"usage: ctload [-f FIRST] [-r PER_SECOND] [-t TIMEOUT] "
+		"[-m MARK] [-k KEEP] [-n] [-u]\n"
+		"              insert|update|delete|churn|events COUNT, or "
+		"dump\n");
+	return 2;
+}
+
+static bool options(struct load *l, int argc, char **argv)
+{
+	int opt;
+
+	while ((opt = getopt(argc, argv, "f:r:t:m:k:nu")) != -1) {
+		unsigned long v = optarg ? strtoul(optarg, NULL, 10) : 0;
+
+		if (opt == 'f')
+			l->first = v;
+		else if (opt == 'r')
+			l->rate = v;
+		else if (opt == 't')
+			l->timeout_s = (uint32_t)v;
+		else if (opt == 'm')
+			l->mark = (uint32_t)v;
+		else if (opt == 'k')
+			l->keep = v;
+		else if (opt == 'n')
+			l->has_nat = true;
+		else if (opt == 'u')
+			l->is_udp = true;
+		else
+			return false;
+	}
+	return true;
+}
+
+static bool run(struct load *l, const char *what, unsigned long count)
+{
+	static const char *const actions[] = { "insert", "update", "delete" };
+
+	for (unsigned i = 0; i < 3; i++) {
+		if (strcmp(what, actions[i]) == 0) {
+			load_run(l, (enum action)i, count);
+			return true;
+		}
+	}
+	if (strcmp(what, "churn") == 0)
+		load_churn(l, count);
+	else if (strcmp(what, "dump") == 0)
+		load_dump(l);
+	else if (strcmp(what, "events") == 0)
+		load_events(l, count);
+	else
+		return false;
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	static struct load l = { .timeout_s = 600, .mark = 1, .keep = 4000 };
+	int64_t start_us = now_us();
+
+	if (!options(&l, argc, argv) || optind >= argc)
+		return usage();
+	l.fd = netlink_open(0);
+	if (!run(&l, argv[optind],
+		 optind + 1 < argc ? strtoul(argv[optind + 1], NULL, 10) : 0))
+		return usage();
+	if (l.error)
+		fprintf(stderr, "first error: %s\n", strerror(l.error));
+	printf("%lu done, %lu failed, %.3f s, cpu %.2f us each\n", l.n_done,
+	       l.n_failed, (double)(now_us() - start_us) / 1e6,
+	       (double)cpu_us() / (double)(l.n_done + !l.n_done));
+	return l.n_failed != 0;
+}
