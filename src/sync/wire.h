@@ -57,9 +57,9 @@ struct msg {
 	uint8_t type;  /* enum msg_type, or 6-9, 11-15 as received */
 	uint8_t flags; /* enum msg_flag */
 	uint32_t seq;
-	uint32_t from, to; /* of ACK and NACK; 0 otherwise */
-	struct rd body;    /* data: the attributes; ALIVE: what follows the
-			    * header; borrowed from the datagram */
+	uint32_t from, to; /* of ACK, NACK and RESYNC; 0 otherwise */
+	struct rd body;    /* data: the attributes; else what follows the header
+			    * or the range; borrowed from the datagram */
 };
 
 enum wire_step {

@@ -16,8 +16,8 @@ struct wire_flow_opts {
 };
 
 struct wire_flow_stats {
-	uint64_t n_labels_cut;   /* label bits beyond the kernel's 128 */
-	uint64_t n_labels_odd;   /* label attributes ignored for their size */
+	uint64_t n_labels_cut; /* label bits beyond the kernel's 128 */
+	uint64_t n_labels_odd; /* label attributes ignored for their size */
 };
 
 /* Decodes the attributes of one conntrack message. NAT attributes become the
