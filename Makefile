@@ -237,7 +237,8 @@ format:
 DAEMON ?= $(B)/conntrackd
 demo:
 	@$(NEED) ip:iproute2 nft:nftables
-	@$(MAKE) --no-print-directory -s $(if $(filter $(B)/%,$(DAEMON)),$(DAEMON)) $(B)/tools/stream
+	@$(MAKE) --no-print-directory -s $(if $(filter $(B)/%,$(DAEMON)),$(DAEMON)) \
+		$(B)/tools/stream $(B)/tools/ctload
 	@B="$(abspath $(B))" DAEMON="$(if $(filter none,$(DAEMON)),none,$(abspath $(DAEMON)))" \
 		sh tests/demo.sh
 

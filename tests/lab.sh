@@ -142,11 +142,11 @@ lab_up() {
 lab_down() {
 	for _n in $LAB_NODES; do
 		for _pid in $(ip netns pids "$P$_n" 2>/dev/null); do
-			kill -9 "$_pid" 2>/dev/null
+			kill -9 "$_pid" 2>/dev/null || :
 		done
 	done
 	for _n in $LAB_NODES; do
-		ip netns del "$P$_n" 2>/dev/null
+		ip netns del "$P$_n" 2>/dev/null || :
 	done
 	case $D in
 	/tmp/*.*) rm -rf "$D" ;;
@@ -159,9 +159,9 @@ lab_vip() { # NODE
 	for _n in fw1 fw2; do
 		for _net in 1 2; do
 			ip -n "$P$_n" addr del 10.$_net.0.1/24 \
-				dev eth$_net 2>/dev/null
+				dev eth$_net 2>/dev/null || :
 			ip -n "$P$_n" addr del fd00:$_net::1/64 \
-				dev eth$_net 2>/dev/null
+				dev eth$_net 2>/dev/null || :
 		done
 	done
 	for _net in 1 2; do
@@ -184,7 +184,7 @@ lab_cut() { # NODE
 
 # This share of what arrives on the dedicated links is lost, 0: none.
 lab_loss() { # NODE PERCENT
-	lab_in "$1" nft delete table inet lab_loss 2>/dev/null
+	lab_in "$1" nft delete table inet lab_loss 2>/dev/null || :
 	[ "$2" -gt 0 ] || return 0
 	lab_in "$1" nft -f - <<-END
 		table inet lab_loss {
@@ -196,7 +196,8 @@ lab_loss() { # NODE PERCENT
 	END
 }
 
-lab_general() { # NODE: the part that every configuration has
+# The part that every configuration has. LAB_FILTER=none: filters nothing.
+lab_general() { # NODE
 	cat <<-END
 		General {
 			HashSize 32768
@@ -209,6 +210,8 @@ lab_general() { # NODE: the part that every configuration has
 			}
 			NetlinkBufferSize 2097152
 			NetlinkBufferSizeMaxGrowth 8388608
+	END
+	[ "${LAB_FILTER:-}" = none ] || cat <<-END
 			Filter From Userspace {
 				Address Ignore {
 					IPv4_address 127.0.0.1
@@ -216,8 +219,8 @@ lab_general() { # NODE: the part that every configuration has
 					IPv6_address ::1
 				}
 			}
-		}
 	END
+	echo "}"
 }
 
 lab_link() { # NODE LINK: Multicast or UDP

@@ -1,0 +1,127 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# The primary dies, the backup commits and takes over: what was there goes on.
+
+bats_require_minimum_version 1.5.0
+load lib
+
+# Entries that no traffic of ours makes, so that they stay as they are.
+insert_icmp() {
+	lab_in fw1 conntrack -I -p icmp -s 10.1.0.10 -d 10.2.0.10 -t 300 \
+		--icmp-type 8 --icmp-code 0 --icmp-id 4711 >/dev/null 2>&1
+	lab_in fw1 conntrack -I -p icmpv6 -s fd00:1::10 -d fd00:2::10 -t 300 \
+		--icmpv6-type 128 --icmpv6-code 0 --icmpv6-id 4712 \
+		>/dev/null 2>&1
+}
+
+fw2_knows_all() {
+	external fw2 | keys >"$D/known"
+	grep -q "^tcp src=10.1.0.10 .* sport=$(stream_port tcp4) " "$D/known" &&
+		grep -q "^tcp src=fd00:1::10 .* sport=$(stream_port tcp6) " \
+			"$D/known" &&
+		grep -q "^udp src=10.1.0.10 .* sport=$(stream_port udp) " \
+			"$D/known" &&
+		grep -q '^icmp src=10.1.0.10 .* id=4711$' "$D/known" &&
+		grep -q '^icmpv6 src=fd00:1::10 .* id=4712$' "$D/known"
+}
+
+# What a promotion runs, as known failover scripts do.
+promote_fw2() {
+	ask fw2 -c
+	lab_vip fw2
+	ask fw2 -f
+	ask fw2 -R
+	ask fw2 -B
+}
+
+failover() { # OF_FW1 OF_FW2 LINK
+	start_pair "$@"
+	start_server
+	start_stream tcp4 10.2.0.10
+	start_stream tcp6 fd00:2::10
+	start_stream udp 10.2.0.10 -u
+	insert_icmp
+	wait_until 10 fw2_knows_all
+	# the last transition of each: assured
+	wait_until 10 external_has fw2 "tcp .*sport=$(stream_port tcp4) .*ASSURED"
+	wait_until 10 external_has fw2 "tcp .*sport=$(stream_port tcp6) .*ASSURED"
+
+	kill -9 "$pid_fw1"
+	lab_cut fw1
+	promote_fw2
+	for name in tcp4 tcp6 udp; do
+		wait_until 10 progressed $name $(($(progress $name) + 100))
+		end_stream $name
+	done
+
+	kernel fw2 >"$D/table"
+	cat "$D/table"
+	grep -q "^tcp .*ESTABLISHED src=10.1.0.10 .*dst=10.2.0.1 " "$D/table" ||
+		grep -q "^tcp .*src=10.1.0.10 .*dst=10.2.0.1 " "$D/table"
+	grep -q "^tcp .*src=fd00:1::10 .*dst=fd00:2::1 " "$D/table"
+	grep -q "^udp .*src=10.1.0.10 .*dst=10.2.0.1 " "$D/table"
+	grep -q '^icmp .*id=4711' "$D/table"
+	grep -q '^icmpv6 .*id=4712' "$D/table"
+	run ! grep "can't be committed" "$D/fw2.log"
+	grep -q 'commit has taken [0-9]*\.[0-9]\{6\} seconds' "$D/fw2.log"
+}
+
+@test "failover: ours to ours, Multicast" {
+	failover ours ours Multicast
+}
+
+@test "failover: ours to ours, UDP" {
+	failover ours ours UDP
+}
+
+@test "failover: ours to the reference, Multicast" {
+	failover ours ref Multicast
+}
+
+@test "failover: ours to the reference, UDP" {
+	failover ours ref UDP
+}
+
+@test "failover: the reference to ours, Multicast" {
+	failover ref ours Multicast
+}
+
+@test "failover: the reference to ours, UDP" {
+	failover ref ours UDP
+}
+
+@test "a source-NATed flow is committed over an un-NATed entry of the kernel" {
+	is_reference && skip "the reference keeps the kernel's reply tuple"
+	start_pair ours ours Multicast
+	load fw1 -n insert 100
+	wait_until 10 count_is fw2 external 100
+	load fw2 insert 100
+	ask fw2 -c
+	kernel fw1 | tuples >"$D/want"
+	kernel fw2 | tuples >"$D/got"
+	same_lines "$D/want" "$D/got"
+}
+
+@test "link traffic that is tracked is not replicated, filter or none" {
+	LAB_SYNC=tracked lab_rules_again
+	is_reference && skip "the reference does it only with a filter"
+	LAB_FILTER=none start_pair ours ours UDP
+	load fw1 insert 100
+	wait_until 10 count_is fw2 external 100
+	wait_until 10 kernel_has fw1 'udp .*src=192.168.100.1 .*dport=3780'
+	run ! internal_has fw1 'port=3780'
+	run ! internal_has fw2 'port=3780'
+	run ! external_has fw2 'port=3780'
+}
+
+lab_rules_again() {
+	for node in fw1 fw2; do
+		lab_in $node nft flush ruleset
+		lab_rules $node
+	done
+}
+
+kernel_has() { # NODE PATTERN
+	kernel "$1" | grep -Eq "$2"
+}
