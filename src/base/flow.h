@@ -50,41 +50,41 @@ enum flow_bit_number {
 	FLOW_N_TIMESTAMP_STOP,
 	FLOW_N_LAST
 };
-#define FLOW_PORTS           FLOW_BIT(FLOW_N_PORTS) /* orig.sport, dport */
-#define FLOW_ICMP            FLOW_BIT(FLOW_N_ICMP) /* orig.icmp_* */
-#define FLOW_GRE_KEYS        FLOW_BIT(FLOW_N_GRE_KEYS) /* in sport, dport */
-#define FLOW_REPLY           FLOW_BIT(FLOW_N_REPLY) /* the whole reply tuple */
-#define FLOW_STATUS          FLOW_BIT(FLOW_N_STATUS)
-#define FLOW_TIMEOUT         FLOW_BIT(FLOW_N_TIMEOUT)
-#define FLOW_MARK            FLOW_BIT(FLOW_N_MARK)
-#define FLOW_TCP_STATE       FLOW_BIT(FLOW_N_TCP_STATE)
-#define FLOW_TCP_WSCALE_ORIG FLOW_BIT(FLOW_N_TCP_WSCALE_ORIG)
+#define FLOW_PORTS            FLOW_BIT(FLOW_N_PORTS)    /* orig.sport, dport */
+#define FLOW_ICMP             FLOW_BIT(FLOW_N_ICMP)     /* orig.icmp_* */
+#define FLOW_GRE_KEYS         FLOW_BIT(FLOW_N_GRE_KEYS) /* in sport, dport */
+#define FLOW_REPLY            FLOW_BIT(FLOW_N_REPLY) /* the whole reply tuple */
+#define FLOW_STATUS           FLOW_BIT(FLOW_N_STATUS)
+#define FLOW_TIMEOUT          FLOW_BIT(FLOW_N_TIMEOUT)
+#define FLOW_MARK             FLOW_BIT(FLOW_N_MARK)
+#define FLOW_TCP_STATE        FLOW_BIT(FLOW_N_TCP_STATE)
+#define FLOW_TCP_WSCALE_ORIG  FLOW_BIT(FLOW_N_TCP_WSCALE_ORIG)
 #define FLOW_TCP_WSCALE_REPLY FLOW_BIT(FLOW_N_TCP_WSCALE_REPLY)
-#define FLOW_TCP_FLAGS_ORIG  FLOW_BIT(FLOW_N_TCP_FLAGS_ORIG)
-#define FLOW_TCP_FLAGS_REPLY FLOW_BIT(FLOW_N_TCP_FLAGS_REPLY)
-#define FLOW_SCTP_STATE      FLOW_BIT(FLOW_N_SCTP_STATE)
-#define FLOW_SCTP_VTAG_ORIG  FLOW_BIT(FLOW_N_SCTP_VTAG_ORIG)
-#define FLOW_SCTP_VTAG_REPLY FLOW_BIT(FLOW_N_SCTP_VTAG_REPLY)
-#define FLOW_DCCP_STATE      FLOW_BIT(FLOW_N_DCCP_STATE)
-#define FLOW_DCCP_ROLE       FLOW_BIT(FLOW_N_DCCP_ROLE)
-#define FLOW_DCCP_SEQ        FLOW_BIT(FLOW_N_DCCP_SEQ)
-#define FLOW_MASTER          FLOW_BIT(FLOW_N_MASTER) /* addresses, protocol */
-#define FLOW_MASTER_PORTS    FLOW_BIT(FLOW_N_MASTER_PORTS)
-#define FLOW_HELPER          FLOW_BIT(FLOW_N_HELPER)
-#define FLOW_LABELS          FLOW_BIT(FLOW_N_LABELS)
-#define FLOW_SEQADJ_ORIG     FLOW_BIT(FLOW_N_SEQADJ_ORIG)
-#define FLOW_SEQADJ_REPLY    FLOW_BIT(FLOW_N_SEQADJ_REPLY)
-#define FLOW_SYNPROXY        FLOW_BIT(FLOW_N_SYNPROXY)
-#define FLOW_SECMARK         FLOW_BIT(FLOW_N_SECMARK)
-#define FLOW_SECCTX          FLOW_BIT(FLOW_N_SECCTX)
-#define FLOW_ID              FLOW_BIT(FLOW_N_ID)
-#define FLOW_USE             FLOW_BIT(FLOW_N_USE)
-#define FLOW_ZONE_ORIG       FLOW_BIT(FLOW_N_ZONE_ORIG)
-#define FLOW_ZONE_REPLY      FLOW_BIT(FLOW_N_ZONE_REPLY)
-#define FLOW_COUNTERS_ORIG   FLOW_BIT(FLOW_N_COUNTERS_ORIG)
-#define FLOW_COUNTERS_REPLY  FLOW_BIT(FLOW_N_COUNTERS_REPLY)
-#define FLOW_TIMESTAMP_START FLOW_BIT(FLOW_N_TIMESTAMP_START)
-#define FLOW_TIMESTAMP_STOP  FLOW_BIT(FLOW_N_TIMESTAMP_STOP)
+#define FLOW_TCP_FLAGS_ORIG   FLOW_BIT(FLOW_N_TCP_FLAGS_ORIG)
+#define FLOW_TCP_FLAGS_REPLY  FLOW_BIT(FLOW_N_TCP_FLAGS_REPLY)
+#define FLOW_SCTP_STATE       FLOW_BIT(FLOW_N_SCTP_STATE)
+#define FLOW_SCTP_VTAG_ORIG   FLOW_BIT(FLOW_N_SCTP_VTAG_ORIG)
+#define FLOW_SCTP_VTAG_REPLY  FLOW_BIT(FLOW_N_SCTP_VTAG_REPLY)
+#define FLOW_DCCP_STATE       FLOW_BIT(FLOW_N_DCCP_STATE)
+#define FLOW_DCCP_ROLE        FLOW_BIT(FLOW_N_DCCP_ROLE)
+#define FLOW_DCCP_SEQ         FLOW_BIT(FLOW_N_DCCP_SEQ)
+#define FLOW_MASTER           FLOW_BIT(FLOW_N_MASTER) /* addresses, protocol */
+#define FLOW_MASTER_PORTS     FLOW_BIT(FLOW_N_MASTER_PORTS)
+#define FLOW_HELPER           FLOW_BIT(FLOW_N_HELPER)
+#define FLOW_LABELS           FLOW_BIT(FLOW_N_LABELS)
+#define FLOW_SEQADJ_ORIG      FLOW_BIT(FLOW_N_SEQADJ_ORIG)
+#define FLOW_SEQADJ_REPLY     FLOW_BIT(FLOW_N_SEQADJ_REPLY)
+#define FLOW_SYNPROXY         FLOW_BIT(FLOW_N_SYNPROXY)
+#define FLOW_SECMARK          FLOW_BIT(FLOW_N_SECMARK)
+#define FLOW_SECCTX           FLOW_BIT(FLOW_N_SECCTX)
+#define FLOW_ID               FLOW_BIT(FLOW_N_ID)
+#define FLOW_USE              FLOW_BIT(FLOW_N_USE)
+#define FLOW_ZONE_ORIG        FLOW_BIT(FLOW_N_ZONE_ORIG)
+#define FLOW_ZONE_REPLY       FLOW_BIT(FLOW_N_ZONE_REPLY)
+#define FLOW_COUNTERS_ORIG    FLOW_BIT(FLOW_N_COUNTERS_ORIG)
+#define FLOW_COUNTERS_REPLY   FLOW_BIT(FLOW_N_COUNTERS_REPLY)
+#define FLOW_TIMESTAMP_START  FLOW_BIT(FLOW_N_TIMESTAMP_START)
+#define FLOW_TIMESTAMP_STOP   FLOW_BIT(FLOW_N_TIMESTAMP_STOP)
 
 /* IP protocol numbers that have a meaning here (IANA). */
 enum l4proto {
@@ -98,7 +98,8 @@ enum l4proto {
 	L4_UDPLITE = 136,
 };
 
-/* Status bits, those of Linux (enum ip_conntrack_status); netlink/ proves it. */
+/* Status bits, those of Linux (enum ip_conntrack_status); netlink/ proves it.
+ */
 enum flow_status {
 	STATUS_EXPECTED = 0x0001,
 	STATUS_SEEN_REPLY = 0x0002,
@@ -204,7 +205,8 @@ struct flow {
 bool flow_same_key(const struct flow *a, const struct flow *b);
 
 /* The reply direction of an untranslated flow: addresses and ports swapped,
- * ICMP type answered (8-0, 13-14, 15-16, 17-18, 128-129, 139-140). */
+ * ICMP type answered (8-0, 13-14, 15-16, 17-18, 128-129, 139-140; others have no
+ * answer and stay). */
 struct tuple flow_inverse(const struct flow *f);
 
 /* The reply tuple if it is known, its inverse otherwise. */

@@ -42,8 +42,8 @@ struct kernel_ops {
 	 * is full, come back after the batch has ended; -EMSGSIZE: the object
 	 * does not fit a batch; nothing was queued in both cases. The object is
 	 * copied. */
-	int (*submit)(void *self, enum kernel_op op, const struct object *object,
-		      uint32_t cookie);
+	int (*submit)(void *self, enum kernel_op op,
+		      const struct object *object, uint32_t cookie);
 	/* Sends what is queued although the batch is not full. */
 	void (*finish)(void *self);
 };

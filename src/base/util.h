@@ -16,7 +16,7 @@
 #define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The object that embeds the member at ptr. */
-#define CONTAINER_OF(ptr, type, member)                                        \
+#define CONTAINER_OF(ptr, type, member) \
 	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #endif
