@@ -3,6 +3,7 @@
 #
 # The primary dies, the backup commits and takes over: what was there goes on.
 
+# shellcheck disable=SC2154 # what lib.bash sets by name
 bats_require_minimum_version 1.5.0
 load lib
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # variables set by name
 #
 # lib.bash - what the integration tests share, on top of tests/lab.sh.
 #
@@ -13,6 +14,9 @@ cd "$BATS_TEST_DIRNAME/../.." || exit 1
 B=${B:-$PWD/build}
 CONNTRACKD=${CONNTRACKD:-$B/conntrackd}
 REFERENCE=${REFERENCE:-/usr/sbin/conntrackd}
+
+# set by name: start_daemon, background
+pid_fw1='' pid_fw2='' bg=''
 
 setup() {
 	lab_names ctlab

@@ -1,0 +1,80 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# Both nodes under load, both ways: once it stops, each external cache is the
+# other's table, whatever the link lost meanwhile.
+
+# shellcheck disable=SC2154 # what lib.bash sets by name
+bats_require_minimum_version 1.5.0
+load lib
+
+N=20000
+
+both_externals_are() { # COUNT
+	count_is fw1 external "$1" && count_is fw2 external "$1"
+}
+
+# Where the two stand, for a test that has failed.
+tell() {
+	for node in fw1 fw2; do
+		echo "$node: $(count_of $node internal) internal," \
+			"$(count_of $node external) external"
+		ask $node -s network
+	done
+	return 1
+}
+
+# The statistics first: a dump only when the numbers are right.
+both_complete() { # COUNT
+	both_externals_are "$1" && external_is_kernel fw2 fw1 &&
+		external_is_kernel fw1 fw2
+}
+
+both_load() { # ARGUMENT...
+	background fw1 "$D/client.load1" "$B/tools/ctload" -r 5000 "$@"
+	local first=$bg
+	background fw2 "$D/client.load2" "$B/tools/ctload" -r 5000 \
+		-f 1000000 "$@"
+	wait "$first" "$bg"
+}
+
+no_malformed() { # OF_FW1 OF_FW2: at the references
+	[ "$1" != ref ] || [ "$(network_stat fw1 'Malformed messages')" -eq 0 ]
+	[ "$2" != ref ] || [ "$(network_stat fw2 'Malformed messages')" -eq 0 ]
+}
+
+complete() { # OF_FW1 OF_FW2 LINK LOSS
+	start_pair "$1" "$2" "$3"
+	lab_loss fw1 "$4"
+	lab_loss fw2 "$4"
+	both_load insert $N
+	wait_until 10 both_complete $N || tell
+	both_load -m 7 update 5000
+	both_load delete 5000
+	wait_until 10 both_complete $((N - 5000)) || tell
+	no_malformed "$1" "$2"
+}
+
+@test "complete: ours and ours, no loss" {
+	complete ours ours Multicast 0
+}
+
+@test "complete: ours and ours, 5 % loss, Multicast" {
+	complete ours ours Multicast 5
+}
+
+@test "complete: ours and ours, 5 % loss, UDP" {
+	complete ours ours UDP 5
+}
+
+@test "complete: ours and the reference, no loss" {
+	complete ours ref Multicast 0
+}
+
+@test "complete: ours and the reference, 5 % loss" {
+	complete ours ref Multicast 5
+}
+
+@test "complete: the reference and ours, 5 % loss" {
+	complete ref ours UDP 5
+}

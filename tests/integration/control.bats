@@ -1,0 +1,210 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# Start, stop, the control socket and its clients.
+
+# shellcheck disable=SC2154 # what lib.bash sets by name
+bats_require_minimum_version 1.5.0
+load lib
+
+# The text that a failed connection is told by, on stderr; scripts look for it.
+no_daemon="can't connect: is conntrackd running? appropriate permissions?"
+
+start_one() {
+	lab_conf fw1 Multicast
+	start_daemon fw1 "$CONNTRACKD"
+}
+
+gone() { # PID
+	[ ! -e "/proc/$1" ]
+}
+
+@test "a silent client and a slow reader do not delay -s" {
+	start_one
+	load fw1 insert 5000
+	wait_until 10 count_is fw1 internal 5000
+	for i in 1 2 3 4 5; do
+		background fw1 "$D/silent.$i" "$B/tools/unixsock" silent \
+			"$D/fw1.sock"
+		wait_until 5 grep -q connected "$D/silent.$i"
+	done
+	background fw1 "$D/slow" "$B/tools/unixsock" slow "$D/fw1.sock" 16
+	wait_until 5 grep -q connected "$D/slow"
+	for i in 1 2 3; do
+		since_ms=$(lab_now)
+		timeout 5 ip netns exec "${P}fw1" "$CONNTRACKD" \
+			-C "$D/fw1.conf" -s >/dev/null
+		[ $(($(lab_now) - since_ms)) -lt 500 ]
+	done
+	# events go on as well
+	load fw1 -f 100000 insert 100
+	wait_until 2 count_is fw1 internal 5100
+}
+
+@test "-d returns when the daemon answers" {
+	lab_conf fw1 Multicast
+	for i in 1 2 3 4 5; do
+		start_daemon fw1 "$CONNTRACKD"
+		ask fw1 -s >/dev/null
+		ask fw1 -k
+		wait_until 5 gone "$pid_fw1"
+	done
+}
+
+@test "-d tells why it fails, and exits 1" {
+	lab_conf fw1 Multicast
+	sed -i 's/Interface sync0/Interface nosuch0/' "$D/fw1.conf"
+	run -1 lab_start fw1 "$CONNTRACKD"
+	cat "$D/fw1.start"
+	grep -q nosuch0 "$D/fw1.start"
+	run ! lab_daemon_pid fw1
+	[ ! -e "$D/fw1.sock" ]
+}
+
+@test "a second instance is refused, also when the lock file was deleted" {
+	start_one
+	run -1 lab_start fw1 "$CONNTRACKD"
+	ask fw1 -s >/dev/null
+	rm "$D/fw1.lock"
+	run -1 lab_start fw1 "$CONNTRACKD"
+	ask fw1 -s >/dev/null
+	[ "$(lab_daemon_pid fw1)" = "$pid_fw1" ]
+}
+
+@test "a stale lock and a stale socket are replaced" {
+	start_one
+	kill -9 "$pid_fw1"
+	wait_until 5 gone "$pid_fw1"
+	[ -e "$D/fw1.lock" ] && [ -e "$D/fw1.sock" ]
+	lab_start fw1 "$CONNTRACKD"
+	ask fw1 -s >/dev/null
+}
+
+@test "SIGHUP opens the log file anew and loses nothing" {
+	start_one
+	load fw1 insert 100
+	wait_until 5 count_is fw1 internal 100
+	mv "$D/fw1.log" "$D/fw1.log.1"
+	kill -HUP "$pid_fw1"
+	wait_until 5 test -e "$D/fw1.log"
+	count_is fw1 internal 100
+	ask fw1 -c
+	grep -q 'commit has taken' "$D/fw1.log"
+}
+
+@test "SIGTERM and -k end it, files included" {
+	start_one
+	kill -TERM "$pid_fw1"
+	wait_until 5 gone "$pid_fw1"
+	[ ! -e "$D/fw1.sock" ]
+	start_one
+	ask fw1 -k
+	wait_until 5 gone "$pid_fw1"
+	[ ! -e "$D/fw1.sock" ]
+	run -1 --separate-stderr ask fw1 -s
+	# shellcheck disable=SC2154 # set by run
+	[[ "$stderr" == *"$no_daemon"* ]]
+}
+
+@test "exit codes" {
+	start_one
+	for options in -s "-s c" "-s network" "-s runtime" "-s link" -i "-i ct" \
+		-e "-e ct" -c "-c ct" -f "-f internal" "-f external" -R -B -n \
+		-F -t; do
+		# shellcheck disable=SC2086 # words
+		ask fw1 $options >/dev/null || {
+			echo "$options: exit $?"
+			return 1
+		}
+	done
+	run -0 "$CONNTRACKD" -h
+	run -0 "$CONNTRACKD" -v
+	[ -n "$output" ]
+	run -1 ask fw1 -s nosuch
+	run -1 ask fw1 -f nosuch
+	run -1 ask fw1 -d -s
+	run -1 lab_in fw1 "$CONNTRACKD" -C "$D/nosuch.conf" -s
+	echo 'General {' >"$D/broken.conf"
+	run -1 lab_in fw1 "$CONNTRACKD" -C "$D/broken.conf" -s
+}
+
+@test "what is no option is an error" {
+	is_reference && skip "1.4.7 exits 0"
+	start_one
+	run -1 ask fw1 -z
+	run -1 ask fw1 status
+	run -1 lab_in fw1 "$CONNTRACKD" -C
+}
+
+@test "an unknown request ends at once, and so does half of one" {
+	start_one
+	run -0 timeout 5 "$B/tools/unixsock" ask "$D/fw1.sock" 999
+	run -0 timeout 5 "$B/tools/unixsock" ask "$D/fw1.sock" 27
+	ask fw1 -s >/dev/null
+}
+
+# Every command of one client on the other's daemon.
+try_all() { # CLIENT
+	lab_ask fw1 "$1" -s >"$D/out.s"
+	grep -q '^cache internal:$' "$D/out.s"
+	grep -q 'current active connections:' "$D/out.s"
+	lab_ask fw1 "$1" -i | tuples >"$D/out.i"
+	kernel fw1 | tuples >"$D/kernel"
+	same_lines "$D/out.i" "$D/kernel"
+	lab_ask fw1 "$1" -B
+	wait_until 10 count_is fw2 external 200
+	lab_ask fw1 "$1" -n
+	lab_ask fw1 "$1" -c
+	grep -q 'commit has taken' "$D/fw1.log"
+	lab_ask fw1 "$1" -f internal
+	count_is fw1 internal 0
+	lab_ask fw1 "$1" -R
+	wait_until 5 count_is fw1 internal "$(kernel fw1 | wc -l)"
+	lab_ask fw1 "$1" -f external
+	count_is fw1 external 0
+	lab_ask fw1 "$1" -f
+	count_is fw1 internal 0
+	lab_ask fw1 "$1" -F
+	[ -z "$(kernel fw1)" ]
+	lab_ask fw1 "$1" -k
+	wait_until 5 gone "$pid_fw1"
+}
+
+client_of_daemon() { # CLIENT DAEMON
+	start_pair "$2" "$2" Multicast
+	load fw1 insert 200
+	load fw2 -f 1000 insert 50
+	wait_until 10 count_is fw2 external 200
+	wait_until 10 count_is fw1 external 50
+	try_all "$(binary_of "$1")"
+}
+
+@test "our client, our daemon" {
+	client_of_daemon ours ours
+}
+
+@test "our client, the reference's daemon" {
+	need_reference
+	client_of_daemon ours ref
+}
+
+@test "the reference's client, our daemon" {
+	need_reference
+	client_of_daemon ref ours
+}
+
+@test "both clients print the same statistics" {
+	need_reference
+	start_pair ours ours Multicast
+	load fw1 insert 50
+	wait_until 5 count_is fw1 internal 50
+	lab_ask fw1 "$CONNTRACKD" -s | sed 5,99d >"$D/ours"
+	lab_ask fw1 "$REFERENCE" -s | sed 5,99d >"$D/ref"
+	same_lines "$D/ours" "$D/ref"
+	[ -s "$D/ours" ]
+}
+
+@test "the control socket is root's alone" {
+	start_one
+	[ "$(stat -c %a "$D/fw1.sock")" = 600 ]
+}

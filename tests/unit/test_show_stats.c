@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: ISC */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cli/ctl_proto.h"
+#include "cli/show_stats.h"
+
+/* The values below are typed off the recorded answers. */
+static const struct stats_link sync0_multicast[] = {
+	{ .kind = "multicast",
+	  .status = LINK_RUNNING,
+	  .device = "sync0",
+	  .is_active = true,
+	  .bytes_sent = 2468,
+	  .bytes_received = 64,
+	  .n_sent = 44,
+	  .n_received = 4 },
+};
+
+static const struct stats_link sync0_receiver[] = {
+	{ .kind = "multicast",
+	  .status = LINK_RUNNING,
+	  .device = "sync0",
+	  .is_active = true,
+	  .bytes_sent = 64,
+	  .bytes_received = 2828,
+	  .n_sent = 4,
+	  .n_received = 44 },
+};
+
+static const struct stats_link sync0_udp[] = {
+	{ .kind = "UDP",
+	  .status = LINK_RUNNING,
+	  .device = "sync0",
+	  .is_active = true,
+	  .bytes_sent = 4460,
+	  .bytes_received = 32,
+	  .n_sent = 6,
+	  .n_received = 4 },
+};
+
+static const struct stats_link sync0_tcp[] = {
+	{ .kind = "TCP",
+	  .status = LINK_RUNNING,
+	  .device = "sync0",
+	  .is_active = true,
+	  .is_stream = true,
+	  .is_server_connected = true,
+	  .is_client_connected = true,
+	  .bytes_sent = 2536,
+	  .bytes_received = 32,
+	  .n_sent = 44,
+	  .n_received = 4,
+	  .n_send_errors = 1 },
+};
+
+static const struct stats_link sync0_expect[] = {
+	{ .kind = "multicast",
+	  .status = LINK_RUNNING,
+	  .device = "sync0",
+	  .is_active = true,
+	  .bytes_sent = 3300,
+	  .bytes_received = 64,
+	  .n_sent = 44,
+	  .n_received = 4 },
+};
+
+static const struct stats_link two_links[] = {
+	{ .kind = "multicast",
+	  .status = LINK_NO_CARRIER,
+	  .device = "sync0",
+	  .bytes_sent = 24,
+	  .bytes_received = 32,
+	  .n_sent = 2,
+	  .n_received = 2 },
+	{ .kind = "multicast",
+	  .status = LINK_RUNNING,
+	  .device = "sync1",
+	  .is_active = true,
+	  .bytes_sent = 32,
+	  .bytes_received = 32,
+	  .n_sent = 2,
+	  .n_received = 2 },
+};
+
+static const struct stats_queue queues[] = {
+	{ "txqueue", 0, 2147483647, 0 },
+	{ "errorq", 0, 128, 0 },
+	{ "rsqueue", 0, 131072, 0 },
+};
+
+#define FULL_CACHE                                                \
+	{                                                         \
+		.n_active = 26, .n_entries = 26, .n_created = 26, \
+		.n_updated = 37                                   \
+	}
+
+static const struct stats multicast = {
+	.internal = FULL_CACHE,
+	.runtime = { .uptime_s = 59,
+		     .n_events = 63,
+		     .buffer_size_bytes = 262142 },
+	.links = sync0_multicast,
+	.n_links = 1,
+	.queues = queues,
+	.n_queues = N_ELEMENTS(queues),
+};
+
+static const struct stats tcp = {
+	.internal = FULL_CACHE,
+	.links = sync0_tcp,
+	.n_links = 1,
+};
+
+static const struct stats no_caches = {
+	.internal = { .is_off = true, .n_created = 26, .n_updated = 37 },
+	.external = { .is_off = true },
+	.links = sync0_udp,
+	.n_links = 1,
+};
+
+static const struct stats no_external = {
+	.external = { .is_off = true, .n_created = 14, .n_updated = 27 },
+	.links = sync0_receiver,
+	.n_links = 1,
+};
+
+static const struct stats with_expect = {
+	.internal_expect = { .n_active = 3, .n_created = 4, .n_destroyed = 1 },
+	.links = sync0_expect,
+	.n_links = 1,
+};
+
+static const struct stats lost_carrier = {
+	.links = two_links,
+	.n_links = 2,
+};
+
+static const struct stats stats_mode = {
+	.is_stats_mode = true,
+	.internal = FULL_CACHE,
+};
+
+/* The content of a recorded answer, from the heap. */
+static char *read_golden(const char *name)
+{
+	char path[128];
+	char *text = calloc(1, 8192);
+	FILE *f;
+
+	snprintf(path, sizeof(path), "tests/golden/cli/%s.txt", name);
+	f = fopen(path, "rb");
+	if (!f)
+		print_message("%s is missing\n", path);
+	assert_non_null(f);
+	text[fread(text, 1, 8191, f)] = '\0';
+	fclose(f);
+	return text;
+}
+
+static void test_answers_equal_the_recorded_ones(void **state)
+{
+	static const struct {
+		const char *golden;
+		int code;
+		const struct stats *values;
+	} cases[] = {
+		{ "ftfw-mcast.fw1.s", CTL_STATS, &multicast },
+		{ "ftfw-mcast.fw1.s_network", CTL_STATS_NETWORK, &multicast },
+		{ "ftfw-mcast.fw1.s_cache", CTL_STATS_CACHE, &multicast },
+		{ "ftfw-mcast.fw1.s_runtime", CTL_STATS_RUNTIME, &multicast },
+		{ "ftfw-mcast.fw1.s_link", CTL_STATS_LINK, &multicast },
+		{ "ftfw-mcast.fw1.s_queue", CTL_STATS_QUEUE, &multicast },
+		{ "notrack-tcp.fw1.s", CTL_STATS, &tcp },
+		{ "notrack-tcp.fw1.s_link", CTL_STATS_LINK, &tcp },
+		{ "nocaches.fw1.s", CTL_STATS, &no_caches },
+		{ "nocaches.fw1.s_cache", CTL_STATS_CACHE, &no_caches },
+		{ "noext.fw2.s", CTL_STATS, &no_external },
+		{ "noext.fw2.s_cache", CTL_STATS_CACHE, &no_external },
+		{ "ftfw-exp.fw1.s_expect", CTL_STATS_EXPECT, &with_expect },
+		{ "links_two-links.fw1.2_s_link", CTL_STATS_LINK,
+		  &lost_carrier },
+		{ "stats.fw1.s", CTL_STATS, &stats_mode },
+		{ "stats.fw1.s_cache", CTL_STATS_CACHE, &stats_mode },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		char text[SHOW_STATS_MAX + 1];
+		char *golden = read_golden(cases[i].golden);
+		struct wr w = { .buf = (uint8_t *)text,
+				.size = SHOW_STATS_MAX };
+
+		assert_true(show_stats(cases[i].code, cases[i].values, &w));
+		assert_false(w.full);
+		text[w.used] = '\0';
+		assert_string_equal(text, golden);
+		free(golden);
+	}
+}
+
+/* Every value of a block stands where its label says: 1, 2, 3 ... in order of
+ * the text. Labels and widths: spec 4.3 to 4.5. */
+static void test_no_two_values_are_mixed_up(void **state)
+{
+	static const struct stats s = {
+		.internal = { .n_active = 2,
+			      .n_entries = 1,
+			      .n_created = 4,
+			      .n_create_failed = 5,
+			      .n_create_no_memory = 6,
+			      .n_create_no_space = 7,
+			      .n_updated = 8,
+			      .n_update_failed = 9,
+			      .n_update_not_found = 10,
+			      .n_destroyed = 11,
+			      .n_destroy_failed = 12,
+			      .n_destroy_not_found = 13 },
+		.external = { .is_off = true,
+			      .n_created = 1,
+			      .n_create_failed = 2,
+			      .n_updated = 3,
+			      .n_update_failed = 4,
+			      .n_destroyed = 5,
+			      .n_destroy_failed = 6 },
+		.network = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 },
+		.runtime = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
+			     15, 16 },
+		.traffic_bytes = 1,
+		.traffic_packets = 2,
+	};
+	static const struct {
+		int code;
+		const char *lines[18];
+	} cases[] = {
+		{ CTL_STATS_CACHE,
+		  { "cache:internal\tactive objects:\t\t           1\n",
+		    "\tactive/total entries:\t\t           2/           1\n",
+		    "\tcreation OK/failed:\t\t           4/           5\n",
+		    "\t\tno memory available:\t           6\n",
+		    "\t\tno space left in cache:\t           7\n",
+		    "\tupdate OK/failed:\t\t           8/           9\n",
+		    "\t\tentry not found:\t          10\n",
+		    "\tdeletion created/failed:\t          11/          12\n",
+		    "\t\tentry not found:\t          13\n\n",
+		    "external inject:\nconnections created:\t\t           1"
+		    "\tfailed:\t           2\n",
+		    "connections updated:\t\t           3"
+		    "\tfailed:\t           4\n",
+		    "connections destroyed:\t\t           5"
+		    "\tfailed:\t           6\n\n" } },
+		{ CTL_STATS_NETWORK,
+		  { "network statistics:\n\trecv:\n",
+		    "\t\tMalformed messages:\t                   1\n",
+		    "\t\tWrong protocol version:\t                   2\n",
+		    "\t\tMalformed header:\t                   3\n",
+		    "\t\tMalformed payload:\t                   4\n",
+		    "\t\tBad message type:\t                   5\n",
+		    "\t\tTruncated message:\t                   6\n",
+		    "\t\tBad message size:\t                   7\n\tsend:\n",
+		    "\t\tMalformed messages:\t                   8\n\n",
+		    "sequence tracking statistics:\n\trecv:\n",
+		    "\t\tPackets lost:\t\t                   9\n",
+		    "\t\tPackets before:\t\t                  10\n\n" } },
+		{ CTL_STATS_RUNTIME,
+		  { "daemon uptime: 0 min\n\nnetlink stats:\n",
+		    "\tevents received:\t                   1\n",
+		    "\tevents filtered:\t                   2\n",
+		    "\tevents unknown type:\t\t           3\n",
+		    "\tcatch event failed:\t\t           4\n",
+		    "\tdump unknown type:\t\t           5\n",
+		    "\tnetlink overrun:\t\t           6\n",
+		    "\tflush kernel table:\t\t           7\n",
+		    "\tresync with kernel table:\t           8\n",
+		    "\tcurrent buffer size (in bytes):\t           9\n\n",
+		    "runtime stats:\n\tchild process failed:\t\t          "
+		    "10\n",
+		    "\t\tchild process segfault:\t          11\n",
+		    "\t\tchild process termsig:\t          12\n",
+		    "\tselect failed:\t\t\t          13\n",
+		    "\twait failed:\t\t\t          14\n",
+		    "\tlocal read failed:\t\t          15\n",
+		    "\tlocal unknown request:\t\t          16\n\n" } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		char text[SHOW_STATS_MAX + 1];
+		char *at = text;
+		struct wr w = { .buf = (uint8_t *)text,
+				.size = SHOW_STATS_MAX };
+
+		assert_true(show_stats(cases[i].code, &s, &w));
+		text[w.used] = '\0';
+		for (size_t n = 0; n < 18 && cases[i].lines[n]; n++) {
+			size_t len = strlen(cases[i].lines[n]);
+
+			assert_memory_equal(at, cases[i].lines[n], len);
+			at += len;
+		}
+		assert_string_equal(at, "");
+	}
+}
+
+static void test_uptime_leaves_out_what_is_zero(void **state)
+{
+	static const struct {
+		uint64_t uptime_s;
+		const char *text;
+	} cases[] = {
+		{ 0, "daemon uptime: 0 min\n" },
+		{ 60, "daemon uptime: 1 min\n" },
+		{ 3599, "daemon uptime: 59 min\n" },
+		{ 3600, "daemon uptime: 1 h 0 min\n" },
+		{ 86400 + 300, "daemon uptime: 1 day 5 min\n" },
+		{ 2 * 86400 + 3 * 3600 + 4 * 60 + 5,
+		  "daemon uptime: 2 days 3 h 4 min\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		uint8_t text[SHOW_STATS_MAX];
+		struct wr w = { .buf = text, .size = sizeof(text) };
+		struct stats s = { .runtime.uptime_s = cases[i].uptime_s };
+
+		assert_true(show_stats(CTL_STATS_RUNTIME, &s, &w));
+		assert_memory_equal(text, cases[i].text, strlen(cases[i].text));
+	}
+}
+
+static void test_a_disconnected_stream_is_named(void **state)
+{
+	static const char title[] = "TCP traffic (active device=eth9) "
+				    "server=disconnected client=connected:\n";
+	static const struct stats_link link = {
+		.kind = "TCP",
+		.device = "eth9",
+		.is_active = true,
+		.is_stream = true,
+		.is_client_connected = true,
+	};
+	char text[SHOW_STATS_MAX + 1];
+	struct wr w = { .buf = (uint8_t *)text, .size = SHOW_STATS_MAX };
+	struct stats s = { .links = &link, .n_links = 1 };
+
+	(void)state;
+	assert_true(show_stats(CTL_STATS, &s, &w));
+	text[w.used] = '\0';
+	assert_non_null(strstr(text, title));
+}
+
+static void test_other_answers_are_empty_in_stats_mode(void **state)
+{
+	static const int codes[] = { CTL_STATS_NETWORK, CTL_STATS_LINK,
+				     CTL_STATS_QUEUE, CTL_STATS_EXPECT,
+				     CTL_STATS_PROCESS };
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(codes); i++) {
+		uint8_t byte;
+		struct wr w = { .buf = &byte, .size = 1 };
+
+		assert_true(show_stats(codes[i], &stats_mode, &w));
+		assert_int_equal(w.used, 0);
+		assert_false(w.full);
+	}
+}
+
+static void test_what_is_no_statistics_is_refused(void **state)
+{
+	static const int codes[] = { CTL_DUMP_INTERNAL, CTL_KILL,
+				     CTL_STATS_RSQUEUE, 27, -1 };
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(codes); i++) {
+		uint8_t byte;
+		struct wr w = { .buf = &byte, .size = 1 };
+
+		assert_false(show_stats(codes[i], &multicast, &w));
+		assert_int_equal(w.used, 0);
+	}
+}
+
+static void test_the_largest_answers_fit(void **state)
+{
+	uint8_t text[SHOW_STATS_MAX];
+	struct stats_link links[8];
+	struct stats s = { 0 };
+
+	(void)state;
+	memset(links, 0xff, sizeof(links));
+	memset(&s, 0xff, sizeof(s));
+	for (size_t i = 0; i < N_ELEMENTS(links); i++) {
+		links[i].kind = "multicast";
+		links[i].device = "fifteen-letters";
+		links[i].status = LINK_NO_CARRIER;
+		links[i].is_active = false;
+		links[i].is_stream = true;
+		links[i].is_server_connected = false;
+		links[i].is_client_connected = false;
+	}
+	links[0].is_active = true;
+	s.is_stats_mode = false;
+	s.internal.is_off = s.external.is_off = false;
+	s.internal_expect.is_off = s.external_expect.is_off = false;
+	s.links = links;
+	s.n_links = N_ELEMENTS(links);
+	s.queues = queues;
+	s.n_queues = N_ELEMENTS(queues);
+	for (int code = 0; code <= 48; code++) {
+		struct wr w = { .buf = text, .size = sizeof(text) };
+
+		if (show_stats(code, &s, &w))
+			assert_false(w.full);
+	}
+}
+
+static void test_the_resend_queue_is_listed(void **state)
+{
+	char text[512];
+	char *golden = read_golden("alone_ftfw-mcast.fw1.s_rsqueue");
+	struct wr w = { .buf = (uint8_t *)text, .size = sizeof(text) };
+
+	(void)state;
+	show_rsqueue_head(6, &w);
+	for (uint32_t seq = 1795496210; seq <= 1795496214; seq++)
+		show_rsqueue_flow(seq, &w);
+	show_rsqueue_control(1795496215, 34, &w);
+	wr_u8(&w, 0);
+	assert_string_equal(text, golden);
+	free(golden);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_answers_equal_the_recorded_ones),
+		cmocka_unit_test(test_no_two_values_are_mixed_up),
+		cmocka_unit_test(test_uptime_leaves_out_what_is_zero),
+		cmocka_unit_test(test_a_disconnected_stream_is_named),
+		cmocka_unit_test(test_other_answers_are_empty_in_stats_mode),
+		cmocka_unit_test(test_what_is_no_statistics_is_refused),
+		cmocka_unit_test(test_the_largest_answers_fit),
+		cmocka_unit_test(test_the_resend_queue_is_listed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

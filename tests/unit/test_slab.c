@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: ISC */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "alloc_fail.h"
+#include "cache/slab.h"
+
+enum { MANY = 3 * SLAB_CHUNK_HEADS + 5 };
+
+static void test_heads_never_move_and_do_not_overlap(void **state)
+{
+	struct slab s = { 0 };
+	struct entry_head **at = calloc(MANY + 1, sizeof(*at));
+
+	(void)state;
+	for (uint32_t id = 1; id <= MANY; id++) {
+		assert_int_equal(slab_add(&s), id);
+		at[id] = slab_head(&s, id);
+		assert_int_equal(at[id]->state, ENTRY_NEW);
+		assert_int_equal((uintptr_t)at[id] % sizeof(*at[id]), 0);
+		at[id]->last_seq = id;
+	}
+	for (uint32_t id = 1; id <= MANY; id++) {
+		assert_ptr_equal(slab_head(&s, id), at[id]);
+		assert_int_equal(at[id]->last_seq, id);
+	}
+	assert_in_range(s.bytes, MANY * sizeof(struct entry_head),
+			5 * SLAB_CHUNK_HEADS * sizeof(struct entry_head));
+	free(at);
+	slab_fini(&s);
+	assert_int_equal(s.bytes, 0);
+}
+
+static void test_removed_ids_come_again_clean(void **state)
+{
+	struct slab s = { 0 };
+
+	(void)state;
+	for (uint32_t id = 1; id <= 10; id++)
+		assert_int_equal(slab_add(&s), id);
+	slab_head(&s, 3)->flags = 0xff;
+	slab_head(&s, 7)->last_seq = 7;
+	slab_remove(&s, 3);
+	slab_remove(&s, 7);
+	assert_int_equal(slab_head(&s, 3)->state, ENTRY_FREE);
+	assert_int_equal(slab_add(&s), 7);
+	assert_int_equal(slab_add(&s), 3);
+	assert_int_equal(slab_add(&s), 11);
+	assert_int_equal(slab_head(&s, 3)->flags, 0);
+	assert_int_equal(slab_head(&s, 3)->next, 0);
+	assert_int_equal(slab_head(&s, 7)->last_seq, 0);
+	assert_int_equal(slab_head(&s, 7)->state, ENTRY_NEW);
+	slab_fini(&s);
+}
+
+static void test_a_walk_goes_up_and_leaves_out_free_ids(void **state)
+{
+	static const uint32_t want[] = { 1, 3, 4, 6, 7, 9, 10, 0, 1 };
+	struct slab s = { 0 };
+	uint32_t id = 0;
+
+	(void)state;
+	assert_int_equal(slab_next(&s, 0), 0);
+	for (uint32_t i = 1; i <= 10; i++)
+		assert_int_equal(slab_add(&s), i);
+	slab_remove(&s, 2);
+	slab_remove(&s, 8);
+	slab_remove(&s, 5);
+	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+		id = slab_next(&s, id);
+		assert_int_equal(id, want[i]);
+	}
+	slab_fini(&s);
+}
+
+static void test_a_walk_rests_after_4096_free_ids(void **state)
+{
+	struct slab s = { 0 };
+	uint32_t id = 0;
+	unsigned int n_rests = 0;
+
+	(void)state;
+	for (uint32_t i = 1; i <= 5 * SLAB_WALK_MAX; i++)
+		assert_int_equal(slab_add(&s), i);
+	for (uint32_t i = 1; i < 5 * SLAB_WALK_MAX; i++)
+		slab_remove(&s, i);
+	while ((id = slab_next(&s, id)) != 0) {
+		if (slab_head(&s, id)->state != ENTRY_FREE)
+			break;
+		n_rests++;
+	}
+	assert_int_equal(id, 5 * SLAB_WALK_MAX);
+	assert_int_equal(n_rests, 4);
+	/* all free: it ends none the less */
+	slab_remove(&s, id);
+	for (id = 0, n_rests = 0; (id = slab_next(&s, id)) != 0; n_rests++)
+		assert_int_equal(slab_head(&s, id)->state, ENTRY_FREE);
+	assert_in_range(n_rests, 4, 5);
+	slab_fini(&s);
+}
+
+static void test_ids_end_at_28_bits(void **state)
+{
+	struct slab s = { .last_id = (UINT32_C(1) << SLAB_ID_BITS) - 1 };
+
+	(void)state;
+	assert_int_equal(slab_add(&s), 0);
+	assert_int_equal(s.n_chunks, 0);
+}
+
+static void test_a_failed_allocation_changes_nothing(void **state)
+{
+	size_t n;
+
+	(void)state;
+	for (n = 0;; n++) {
+		struct slab s = { 0 };
+		uint32_t id, want = 1;
+
+		alloc_fail_after(n);
+		for (uint32_t i = 0; i < MANY; i++) {
+			id = slab_add(&s);
+			if (id)
+				assert_int_equal(id, want++);
+		}
+		if (!alloc_fail_off()) {
+			slab_fini(&s);
+			break;
+		}
+		assert_int_equal(want, MANY); /* one of them failed */
+		slab_fini(&s);
+	}
+	assert_in_range(n, 4, 10);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_heads_never_move_and_do_not_overlap),
+		cmocka_unit_test(test_removed_ids_come_again_clean),
+		cmocka_unit_test(test_a_walk_goes_up_and_leaves_out_free_ids),
+		cmocka_unit_test(test_a_walk_rests_after_4096_free_ids),
+		cmocka_unit_test(test_ids_end_at_28_bits),
+		cmocka_unit_test(test_a_failed_allocation_changes_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
