@@ -42,13 +42,17 @@ struct link;
  * negative errno value. Sockets are CLOEXEC and NONBLOCK; UDP and sending
  * sockets are bound to the local address; a multicast receiver to the group on
  * its interface. Forced buffer sizes fall back to the plain option:
- * link_buffer_note() tells. */
+ * link_buffer_note() tells. -EPROTONOSUPPORT: a kind we do not speak. */
 NODISCARD int link_open(const struct link_opts *opts, struct link **out,
 			const char **failed);
 void link_close(struct link *l); /* accepts NULL */
 
 const struct link_opts *link_opts(const struct link *l);
 const struct link_stats *link_stats(const struct link *l);
+/* Sizes of the socket buffers in bytes, as the options count them; true if one
+ * is smaller than the options ask for. */
+bool link_buffer_note(const struct link *l, uint32_t *send_bytes,
+		      uint32_t *recv_bytes);
 
 /* For the loop: the receiving socket becomes readable; the sending one has
  * errors queued (IP_RECVERR). */
@@ -57,27 +61,32 @@ int link_send_fd(const struct link *l);
 
 /* Largest datagram payload: MTU of the interface less the headers. */
 size_t link_payload_max(const struct link *l);
-/* The interface is up, down, has a new MTU or index (from ifwatch). A link
- * whose interface came back joins its group anew. 0 or a negative errno. */
+/* The interface is up, down, has a new MTU or index (from ifwatch; index 0: it
+ * is gone). A link whose interface came back joins its group anew; one whose
+ * interface was made again has new sockets. 0; 1: the sockets are new, watch
+ * them; a negative errno value: the old ones are still there, and the next call
+ * tries again. */
 NODISCARD int link_set_interface(struct link *l, enum link_status status,
 				 unsigned int index, unsigned int mtu);
 enum link_status link_status(const struct link *l);
 
 /* Sends one datagram. 0; -EAGAIN or -ENOBUFS: the queue is full, keep it and
- * come again; another negative errno value: counted, lost. An error of an
- * earlier datagram (ECONNREFUSED, EHOSTUNREACH, ENETUNREACH) is cleared and
- * this one sent again, once. */
+ * come again; another negative errno value: counted, lost. An error may be that
+ * of an earlier datagram (ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EMSGSIZE):
+ * it is cleared and this one sent again, once, before it counts. */
 NODISCARD int link_send(struct link *l, const void *dgram, size_t len);
 
 /* Receives one datagram into buf (size at least 65536). Returns its length
- * (may be 0), or -EAGAIN when there is none; another negative errno value is
- * counted. A datagram of another sender than the configured peer, or from the
- * wrong interface, gives -EPERM, and is counted; *from is its source in any
- * case where one was read. */
+ * (may be 0; an own datagram that came back counts as empty), or -EAGAIN when
+ * there is none; another negative errno value is counted. A datagram of another
+ * sender than the configured peer, or from the wrong interface, gives -EPERM,
+ * and is counted; *from is its source in any case where one was read. */
 NODISCARD int link_recv(struct link *l, void *buf, size_t size,
 			struct addr *from, uint16_t *from_port);
 
-/* Empties the error queue of the sending socket (MSG_ERRQUEUE). */
+/* Empties the error queue of the sending socket (MSG_ERRQUEUE), up to 256
+ * errors at a time: to be called whenever the loop reports one. Each is a
+ * datagram that was sent and did not arrive; counted. */
 void link_drain_errors(struct link *l);
 
 /* Name of the kind for statistics: "multicast", "UDP", "TCP". */

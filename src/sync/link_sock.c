@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: ISC */
+#define _GNU_SOURCE
+#include "sync/link_sock.h"
+
+#include <errno.h>
+#include <string.h>
+
+_Static_assert(FAMILY_IPV4 == AF_INET && FAMILY_IPV6 == AF_INET6,
+	       "families are those of the sockets");
+
+union sock_addr sock_addr_of(enum family family, const struct addr *a,
+			     uint16_t port, unsigned int index)
+{
+	union sock_addr s;
+
+	memset(&s, 0, sizeof(s));
+	s.sa.sa_family = (sa_family_t)family;
+	if (family == FAMILY_IPV4) {
+		s.in.sin_port = htons(port);
+		memcpy(&s.in.sin_addr, a->b, sizeof(s.in.sin_addr));
+	} else {
+		s.in6.sin6_port = htons(port);
+		memcpy(&s.in6.sin6_addr, a->b, sizeof(s.in6.sin6_addr));
+		/* the kernel ignores it where the address has no scope */
+		s.in6.sin6_scope_id = index;
+	}
+	return s;
+}
+
+socklen_t sock_addr_len(const union sock_addr *s)
+{
+	return s->sa.sa_family == AF_INET ? sizeof(s->in) : sizeof(s->in6);
+}
+
+struct addr sock_addr_host(const union sock_addr *s)
+{
+	struct addr a = { { 0 } };
+
+	if (s->sa.sa_family == AF_INET)
+		memcpy(a.b, &s->in.sin_addr, sizeof(s->in.sin_addr));
+	else if (s->sa.sa_family == AF_INET6)
+		memcpy(a.b, &s->in6.sin6_addr, sizeof(s->in6.sin6_addr));
+	return a;
+}
+
+uint16_t sock_addr_port(const union sock_addr *s)
+{
+	return ntohs(s->sa.sa_family == AF_INET ? s->in.sin_port
+						: s->in6.sin6_port);
+}
+
+int sock_level(enum family family)
+{
+	return family == FAMILY_IPV4 ? IPPROTO_IP : IPPROTO_IPV6;
+}
+
+int sock_new(enum family family)
+{
+	int fd = socket((int)family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int sock_set(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof(value)) ? -errno
+								    : 0;
+}
+
+int sock_bind(int fd, const union sock_addr *a, bool if_absent)
+{
+	bool is_v4 = a->sa.sa_family == AF_INET;
+	int err;
+
+	if (if_absent) {
+		err = sock_set(fd, is_v4 ? IPPROTO_IP : IPPROTO_IPV6,
+			       is_v4 ? IP_FREEBIND : IPV6_FREEBIND, 1);
+		if (err)
+			return err;
+	}
+	return bind(fd, &a->sa, sock_addr_len(a)) ? -errno : 0;
+}
+
+/* The forced option needs CAP_NET_ADMIN; the plain one is cut to the limit of
+ * the system. */
+static int set_buffer(int fd, int forced, int plain, uint32_t bytes)
+{
+	int value = bytes > INT32_MAX ? INT32_MAX : (int)bytes;
+
+	if (bytes == 0 || sock_set(fd, SOL_SOCKET, forced, value) == 0)
+		return 0;
+	return sock_set(fd, SOL_SOCKET, plain, value);
+}
+
+int sock_open_sender(const struct link_opts *opts, int *fd, const char **failed)
+{
+	bool is_v4 = opts->family == FAMILY_IPV4;
+	int err;
+
+	*failed = "socket";
+	*fd = sock_new(opts->family);
+	if (*fd < 0)
+		return *fd;
+	*failed = "IP_RECVERR";
+	err = sock_set(*fd, sock_level(opts->family),
+		       is_v4 ? IP_RECVERR : IPV6_RECVERR, 1);
+	if (err)
+		return err;
+	if (is_v4 && !opts->checksum) {
+		*failed = "SO_NO_CHECK";
+		err = sock_set(*fd, SOL_SOCKET, SO_NO_CHECK, 1);
+		if (err)
+			return err;
+	}
+	*failed = "SO_SNDBUF";
+	return set_buffer(*fd, SO_SNDBUFFORCE, SO_SNDBUF,
+			  opts->send_buffer_bytes);
+}
+
+int sock_open_receiver(const struct link_opts *opts, int *fd,
+		       const char **failed)
+{
+	int err;
+
+	*failed = "socket";
+	*fd = sock_new(opts->family);
+	if (*fd < 0)
+		return *fd;
+	*failed = "SO_REUSEADDR";
+	err = sock_set(*fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (err)
+		return err;
+	*failed = "SO_RCVBUF";
+	return set_buffer(*fd, SO_RCVBUFFORCE, SO_RCVBUF,
+			  opts->recv_buffer_bytes);
+}
+
+uint32_t sock_buffer_bytes(int fd, int option)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	/* Linux doubles what it is asked for and shows the double (socket(7))
+	 */
+	if (getsockopt(fd, SOL_SOCKET, option, &value, &len) || value < 0)
+		return 0;
+	return (uint32_t)value / 2;
+}

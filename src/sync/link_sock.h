@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: ISC */
+/* link_sock.h - datagram sockets of both families, for the kinds of link. */
+#ifndef SYNC_LINK_SOCK_H
+#define SYNC_LINK_SOCK_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/addr.h"
+#include "base/util.h"
+#include "sync/link.h"
+
+union sock_addr {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+/* index is the scope of an IPv6 address that needs one. */
+union sock_addr sock_addr_of(enum family family, const struct addr *a,
+			     uint16_t port, unsigned int index);
+socklen_t sock_addr_len(const union sock_addr *s);
+/* Address and port in s, whatever its family. */
+struct addr sock_addr_host(const union sock_addr *s);
+uint16_t sock_addr_port(const union sock_addr *s);
+
+/* Level of the options of a family: IPPROTO_IP or IPPROTO_IPV6. */
+int sock_level(enum family family);
+
+/* A datagram socket, CLOEXEC and NONBLOCK; a negative errno value. */
+int sock_new(enum family family);
+/* 0 or a negative errno value, as all below. */
+NODISCARD int sock_set(int fd, int level, int option, int value);
+/* if_absent: also while no interface has the address. */
+NODISCARD int sock_bind(int fd, const union sock_addr *a, bool if_absent);
+
+/* Opens what all kinds share. Sender: errors of earlier datagrams and a full
+ * queue are reported, checksum and buffer as in opts. Receiver: address shared
+ * with others, buffer as in opts. On success *fd is the new socket. */
+NODISCARD int sock_open_sender(const struct link_opts *opts, int *fd,
+			       const char **failed);
+NODISCARD int sock_open_receiver(const struct link_opts *opts, int *fd,
+				 const char **failed);
+
+/* Bytes that a buffer (SO_SNDBUF, SO_RCVBUF) has, in the unit in which they
+ * are asked for. */
+uint32_t sock_buffer_bytes(int fd, int option);
+
+#endif
