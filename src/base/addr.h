@@ -30,8 +30,8 @@ bool addr_equal(const struct addr *a, const struct addr *b);
 bool addr_in_prefix(const struct addr *a, const struct addr *net,
 		    unsigned int prefix_len);
 
-/* Writes the canonical text (RFC 5952, as glibc's inet_ntop does) and a zero byte;
- * an unknown family gives "". Returns out. */
+/* Writes the canonical text (RFC 5952, as glibc's inet_ntop does) and a zero
+ * byte; an unknown family gives "". Returns out. */
 const char *addr_text(enum family family, const struct addr *a,
 		      char out[ADDR_TEXT_SIZE]);
 

@@ -205,8 +205,8 @@ struct flow {
 bool flow_same_key(const struct flow *a, const struct flow *b);
 
 /* The reply direction of an untranslated flow: addresses and ports swapped,
- * ICMP type answered (8-0, 13-14, 15-16, 17-18, 128-129, 139-140; others have no
- * answer and stay). */
+ * ICMP type answered (8-0, 13-14, 15-16, 17-18, 128-129, 139-140; others have
+ * no answer and stay). */
 struct tuple flow_inverse(const struct flow *f);
 
 /* The reply tuple if it is known, its inverse otherwise. */

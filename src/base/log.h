@@ -9,9 +9,6 @@
 
 #include "base/util.h"
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_NOTICE,
-		 LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
-
 struct log_opts {
 	const char *file;    /* NULL: none; opened for append, mode 0600 */
 	int syslog_facility; /* a LOG_* facility of syslog(3); -1: none */
@@ -19,7 +16,10 @@ struct log_opts {
 };
 
 /* Opens the sinks; what was open before stays open on failure. Returns 0 or
- * a negative errno value of opening the file. Strings are copied. */
+ * a negative errno value of opening the file. Strings are copied. The files
+ * /dev/stdout and /dev/stderr are the descriptors 1 and 2 (which may be
+ * sockets, and need no /proc); the console is then silent, so no line comes
+ * twice. */
 NODISCARD int log_open(const struct log_opts *opts);
 
 /* Opens the file anew (after it was rotated). 0 or a negative errno value;
@@ -29,10 +29,14 @@ NODISCARD int log_reopen(void);
 /* Switches the console sink on or off (after the start has succeeded). */
 void log_console(bool on);
 
+/* Closes file and syslog; lines go to the console again. */
 void log_close(void);
 
 /* One line `[<date>] (pid=<pid>) [<level>] <text>` (spec cli 2.6); syslog gets
- * the text only. Before log_open(): the console. Debug lines are dropped. */
+ * the text only. Before log_open(): the console. Control characters become
+ * '?', so that nobody can forge lines; text beyond 2000 bytes is cut and ends
+ * with "...". A line that cannot be written is lost, and how many were is said
+ * when writing succeeds again; errno is kept. */
 void log_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void log_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void log_notice(const char *fmt, ...) PRINTF_LIKE(1, 2);
