@@ -224,7 +224,7 @@ static void test_recorded_lines_come_out_again(void **state)
 		{ "ftfw-mcast.fw2.e.txt", 25 },
 		{ "alarm-udp.fw2.e.txt", 25 },
 		{ "inserts_ftfw-exp.fw1.i.txt", 34 },
-		{ "inject_notrack-udp.fw1.e.txt", 71 },
+		{ "inject_notrack-udp.fw1.e.txt", 70 },
 		{ "nocaches.fw1.i.txt", 26 },
 		{ "acctlate_ftfw-mcast.fw1.i.txt", 26 },
 		{ "acct_stats.fw1-stats.log", 26 },
