@@ -10,51 +10,15 @@
 
 #include "base/flow.h"
 #include "base/util.h"
+#include "cache/entry.h"
 
 struct flow_cache;
 
 enum { FLOW_CACHE_NO_ID = 0 }; /* ids are 1 and up, at most 2^28 - 1 */
 
-/* What has happened to an entry since it was made; decides the type of the
- * message that tells of it (spec 5.3). */
-enum entry_state {
-	ENTRY_FREE,  /* no such entry */
-	ENTRY_NEW,   /* added, unchanged since */
-	ENTRY_ALIVE, /* changed at least once */
-	ENTRY_DEAD,  /* gone, kept until its end is told; not found by key */
-};
-
-/* Bits of entry_head.flags; their meaning is the user's. */
-enum entry_flag {
-	ENTRY_QUEUED = 0x01,   /* in one of the queues of the user */
-	ENTRY_FROM_DUMP = 0x02, /* learnt from a dump, no event seen since */
-	ENTRY_FLUSHED = 0x04,  /* deleted from the kernel by our own flush */
-	ENTRY_REPROVE = 0x08,  /* lost entry of a bulk, to be proven again */
-	ENTRY_SEEN = 0x10,     /* met by the running sweep */
-	ENTRY_SENT = 0x20,     /* last_seq is a number of this life */
-	ENTRY_PENDING = 0x40,  /* an operation of a commit is in flight */
-	ENTRY_OWED = 0x80,     /* dead, its end is owed to a silent peer */
-};
-
-/* 32 bytes. Everything but next, body and state may be read and written by
- * the user of the cache through flow_cache_head(). */
-struct entry_head {
-	uint32_t next;      /* the cache's: next id of the hash chain */
-	uint32_t body;      /* the cache's: reference of the packed body */
-	uint32_t q_prev;    /* the user's queue links (see cache/queue.h) */
-	uint32_t q_next;
-	uint32_t last_seq;  /* number the entry was last sent under */
-	uint32_t created_s; /* monotonic seconds; the shown age */
-	uint32_t changed_s; /* last change of content, monotonic seconds */
-	uint8_t state;      /* the cache's: enum entry_state */
-	uint8_t flags;      /* enum entry_flag */
-	uint8_t owner;      /* external: number of the peer that sent it */
-	uint8_t generation; /* external: of the owner when last heard */
-};
-
 struct flow_cache_opts {
-	uint32_t first_size;  /* buckets at start: HashSize; made a power of 2 */
-	uint32_t limit;       /* most entries, dead ones included: HashLimit */
+	uint32_t first_size; /* buckets at start: HashSize; made a power of 2 */
+	uint32_t limit;      /* most entries, dead ones included: HashLimit */
 	uint64_t hash_key[2]; /* random, the caller's */
 };
 
@@ -88,8 +52,9 @@ enum put_result {
 
 /* Adds the flow or merges it into the entry of the same key. now_s: monotonic
  * seconds. *id is written for the first three results. A timeout that differs
- * counts as a difference. A dead entry of the same key is revived under its
- * id, as PUT_NEW. */
+ * counts as a difference. Counters and the use count are not kept. A dead
+ * entry of the same key is revived under its id, as PUT_NEW: nothing of its
+ * content is left, its links, last_seq, flags, owner and generation are. */
 enum put_result flow_cache_put(struct flow_cache *c, const struct flow *f,
 			       enum put_mode mode, uint32_t now_s,
 			       uint32_t *id);
@@ -101,7 +66,7 @@ uint32_t flow_cache_find(const struct flow_cache *c, const struct flow *f);
 void flow_cache_get(const struct flow_cache *c, uint32_t id, struct flow *out);
 
 /* The head of an id in use or free (state ENTRY_FREE); NULL if the id was
- * never given out. Valid until the next put. */
+ * never given out. Heads do not move: valid as long as the cache. */
 struct entry_head *flow_cache_head(struct flow_cache *c, uint32_t id);
 
 /* Marks a living entry dead: it stays, with its content, until it is removed,
