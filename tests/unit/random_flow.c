@@ -9,7 +9,8 @@ struct field {
 	size_t offset, size;
 };
 
-#define AT(field) offsetof(struct flow, field), sizeof(((struct flow *)0)->field)
+#define AT(field) \
+	offsetof(struct flow, field), sizeof(((struct flow *)0)->field)
 static const struct field fields[] = {
 	{ FLOW_STATUS, AT(status) },
 	{ FLOW_TIMEOUT, AT(timeout_s) },

@@ -166,8 +166,8 @@ static void test_rows_cover_each_field_once(void **state)
 	memset(taken, 1, offsetof(struct flow, reply));
 	for (unsigned int bit = 0; bit < FLOW_N_LAST; bit++) {
 		const struct pack_row *row = pack_row(bit);
-		bool is_packed = bit >= FLOW_N_REPLY &&
-				 !(FLOW_BIT(bit) & PACK_LEFT_OUT);
+		bool is_packed =
+			bit >= FLOW_N_REPLY && !(FLOW_BIT(bit) & PACK_LEFT_OUT);
 
 		assert_int_equal(row->size > 0, is_packed);
 		assert_int_equal(row->encode != NULL, row->decode != NULL);
