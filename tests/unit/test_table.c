@@ -122,7 +122,7 @@ static void test_equal_hashes_live_in_one_chain(void **state)
 static void test_the_first_size_is_made_a_power_of_two(void **state)
 {
 	static const uint32_t sizes[][2] = {
-		{ 0, 1 },	  { 1, 1 },	    { 3, 4 },
+		{ 0, 1 },         { 1, 1 },         { 3, 4 },
 		{ 16384, 16384 }, { 16385, 32768 }, { 100000, 131072 },
 	};
 	struct slab heads = { 0 };
