@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: ISC */
+#include "conf/conf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/check.h"
+#include "conf/parser.h"
+
+const char *conf_syslog_name(enum conf_syslog s)
+{
+	static const char *const names[] = {
+		"no",     "daemon", "local0", "local1", "local2",
+		"local3", "local4", "local5", "local6", "local7",
+	};
+
+	return names[s];
+}
+
+const char *conf_mode_name(enum conf_mode m)
+{
+	static const char *const names[] = {
+		[CONF_FTFW] = "FTFW",
+		[CONF_ALARM] = "ALARM",
+		[CONF_NOTRACK] = "NOTRACK",
+	};
+
+	return names[m];
+}
+
+const char *conf_link_kind_name(enum conf_link_kind k)
+{
+	static const char *const names[] = {
+		[CONF_MULTICAST] = "Multicast",
+		[CONF_UDP] = "UDP",
+		[CONF_TCP] = "TCP",
+	};
+
+	return names[k];
+}
+
+void conf_defaults(struct conf *out)
+{
+	*out = (struct conf){ .given = NULL };
+	for (size_t i = 0; i < BLOCKS; i++)
+		if (conf_blocks[i]->base != NO_BASE)
+			block_defaults(conf_blocks[i],
+				       (char *)out + conf_blocks[i]->base);
+	out->general.sched_priority = 0; /* of a Type only */
+}
+
+void conf_fini(struct conf *c)
+{
+	if (!c)
+		return;
+	free(c->filter.nets);
+	free(c->sync.expect_names);
+	free(c->helper.types);
+	free(c->given);
+	*c = (struct conf){ .given = NULL };
+}
+
+/* Every second byte of English text in UTF-16 is zero: one finding is enough.
+ */
+static bool is_utf16(struct parser *p, const char *text, size_t len)
+{
+	struct conf_pos at = { 1, 1, 1 };
+
+	if (len >= 2 &&
+	    (!memcmp(text, "\xff\xfe", 2) || !memcmp(text, "\xfe\xff", 2))) {
+		parser_error(p, at, "encoding",
+			     "the file is in UTF-16, save it as UTF-8");
+		return true;
+	}
+	if (len < 4 || (!text[0] == !text[1]) || (!text[2] == !text[3]))
+		return false;
+	at.col = text[0] ? 2 : 1;
+	parser_error(p, at, "nul", "NUL byte: is this file in UTF-16?");
+	return true;
+}
+
+int conf_parse(const char *text, size_t len, struct conf *out, conf_diag_fn *fn,
+	       void *ctx)
+{
+	struct parser p = { .diags = { .fn = fn, .ctx = ctx }, .conf = out };
+
+	conf_defaults(out);
+	out->general.unix_path[0] = '\0'; /* to see whether it is given */
+	if (!len)
+		text = "";
+	lexer_init(&p.lx, text, len);
+	if (p.lx.pos)
+		parser_warn(&p, (struct conf_pos){ 1, 1, 0 }, "encoding-mark",
+			    "the byte order mark at the begin is skipped");
+	if (!is_utf16(&p, text, len))
+		parser_run(&p);
+	if (!p.err)
+		check_run(&p);
+	if (!out->general.unix_path[0])
+		memcpy(out->general.unix_path, CONF_DEFAULT_SOCKET,
+		       sizeof(CONF_DEFAULT_SOCKET));
+	return p.err ? p.err : (int)p.diags.n[CONF_ERROR];
+}
+
+const struct conf_given *conf_find_given(const struct conf *c,
+					 const char *block, const char *option,
+					 int link)
+{
+	for (size_t i = c->n_given; i-- > 0;) {
+		const struct conf_given *g = &c->given[i];
+
+		if ((!block || !strcmp(g->block, block)) &&
+		    !strcmp(g->option, option) && (link < 0 || g->link == link))
+			return g;
+	}
+	return NULL;
+}

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: ISC */
+#include "conf/parser.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/unknown.h"
+#include "conf/values.h"
+
+/* Sections written into sections are read there, to find what is wrong inside,
+ * but no deeper than any good file goes. */
+enum { MAX_DEPTH = 6 };
+
+struct conf_pos token_pos(const struct token *t)
+{
+	return (struct conf_pos){ t->line, t->col, (uint32_t)t->len };
+}
+
+const char *token_text(const struct token *t, char out[TOKEN_TEXT_SIZE])
+{
+	char quote[DIAG_QUOTE_SIZE];
+
+	if (t->kind == TOKEN_END)
+		snprintf(out, TOKEN_TEXT_SIZE, "the end of the file");
+	else
+		snprintf(out, TOKEN_TEXT_SIZE, "'%s'",
+			 diag_quote(t->at, t->len, quote));
+	return out;
+}
+
+void parser_error(struct parser *p, struct conf_pos at, const char *name,
+		  const char *fmt, ...)
+{
+	va_list ap;
+
+	if (p->is_quiet)
+		return;
+	/* the reference takes what follows a tab for a part of the path */
+	if (p->tab_path_brace ||
+	    (p->tab_path_line && p->tab_path_line == at.line))
+		name = "path-tab";
+	va_start(ap, fmt);
+	diag_report(&p->diags, CONF_ERROR, at, name, fmt, ap);
+	va_end(ap);
+}
+
+void parser_warn(struct parser *p, struct conf_pos at, const char *name,
+		 const char *fmt, ...)
+{
+	va_list ap;
+
+	if (p->is_quiet)
+		return;
+	va_start(ap, fmt);
+	diag_report(&p->diags, CONF_WARNING, at, name, fmt, ap);
+	va_end(ap);
+}
+
+bool parser_expected(struct parser *p, const struct token *t, const char *name,
+		     const char *fmt, ...)
+{
+	char found[TOKEN_TEXT_SIZE], expected[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(expected, sizeof(expected), fmt, ap);
+	va_end(ap);
+	parser_error(p, token_pos(t), name, "found %s, expected %s",
+		     token_text(t, found), expected);
+	return false;
+}
+
+static bool is_quotation_mark(const struct token *t)
+{
+	return t->len >= 3 && !memcmp(t->at, "\xe2\x80", 2) &&
+	       (unsigned char)t->at[2] >= 0x98 &&
+	       (unsigned char)t->at[2] <= 0x9f;
+}
+
+static void report_junk(struct parser *p, const struct token *t)
+{
+	unsigned char c = (unsigned char)t->at[0];
+
+	if (!c)
+		parser_error(p, token_pos(t), "nul", "NUL byte in the file");
+	else if (c < 0x80)
+		parser_error(p, token_pos(t), "control",
+			     "control byte 0x%02X in the file", c);
+	else if (is_quotation_mark(t))
+		parser_error(p, token_pos(t), "encoding",
+			     "found a typographic quotation mark, values are "
+			     "written without quotes");
+	else
+		parser_error(p, token_pos(t), "encoding",
+			     "unexpected byte 0x%02X%s", c,
+			     t->len >= 2 && !memcmp(t->at, "\xc2\xa0", 2)
+				     ? " (no-break space)"
+				     : "");
+}
+
+struct token parser_peek(struct parser *p, enum lex_class class)
+{
+	for (;;) {
+		struct lexer ahead = p->lx;
+		struct token t = lexer_next(&ahead, class);
+
+		if (t.kind != TOKEN_JUNK)
+			return t;
+		report_junk(p, &t);
+		p->lx = ahead;
+	}
+}
+
+struct token parser_take(struct parser *p, enum lex_class class)
+{
+	struct token t = parser_peek(p, class);
+
+	(void)lexer_next(&p->lx, class);
+	if (t.kind == TOKEN_CLOSE && t.line == p->tab_path_line)
+		p->tab_path_brace = true;
+	return t;
+}
+
+struct option_pos frame_pos(const struct frame *f, const char *option)
+{
+	const struct block *b = f->block;
+
+	for (size_t i = 0; i < b->n_rules; i++)
+		if (!strcmp(b->rules[i].name, option))
+			return f->pos[i];
+	return (struct option_pos){ .at = { 0 } };
+}
+
+/* No memory: everything comes to its end quietly. */
+static void give_up(struct parser *p)
+{
+	p->err = -ENOMEM;
+	p->is_quiet = true;
+	p->lx.pos = p->lx.len;
+}
+
+void *parser_grow(struct parser *p, void *items, size_t n, size_t item_size)
+{
+	bool full = n >= 8 && !(n & (n - 1)); /* room for 8, 16, 32, ... */
+	void *grown = items;
+
+	if (!n)
+		grown = calloc(8, item_size);
+	else if (full)
+		grown = n > SIZE_MAX / 2 / item_size
+				? NULL
+				: realloc(items, 2 * n * item_size);
+	if (!grown)
+		give_up(p);
+	return grown;
+}
+
+static bool is_scalar(const struct rule *r)
+{
+	return r->kind != RULE_BLOCK && r->kind != RULE_NET &&
+	       r->kind != RULE_DEST && !(r->flags & RULE_IGNORED);
+}
+
+void parser_give(struct parser *p, struct frame *f, const struct rule *r,
+		 const struct token *at, const struct token *value)
+{
+	struct conf *c = p->conf;
+	struct conf_given *given;
+	struct option_pos *pos = &f->pos[r - f->block->rules];
+
+	if (pos->at.line && is_scalar(r))
+		parser_warn(
+			p, token_pos(at), "duplicate",
+			r->flags & RULE_FIRST_COUNTS
+				? "%s is given again, that in line %u counts"
+				: "%s is given again, that in line %u no "
+				  "longer counts",
+			r->name, (unsigned int)pos->at.line);
+	pos->at = token_pos(at);
+	pos->value = value ? token_pos(value) : (struct conf_pos){ 0 };
+	given = parser_grow(p, c->given, c->n_given, sizeof(*given));
+	if (!given)
+		return;
+	c->given = given;
+	given[c->n_given++] = (struct conf_given){
+		.block = f->block->name,
+		.option = r->modern ? r->modern : r->name,
+		.at = pos->at,
+		.value = pos->value,
+		.link = (uint8_t)(f->link < 0 ? 0 : f->link),
+	};
+}
+
+/* Takes '{', which was peeked, and all up to the '}' that belongs to it. */
+static void skip_block(struct parser *p)
+{
+	size_t depth = 0;
+
+	do {
+		struct token t = parser_take(p, LEX_VALUE);
+
+		if (t.kind == TOKEN_END)
+			return;
+		depth += t.kind == TOKEN_OPEN;
+		depth -= t.kind == TOKEN_CLOSE;
+	} while (depth);
+}
+
+static bool begins_clause(const struct parser *p, const struct token *t)
+{
+	char c = *t->at;
+
+	return t->kind == TOKEN_WORD &&
+	       ((t->first && (c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+		block_rule(p->top->block, t) ||
+		block_rule(&conf_block_file, t));
+}
+
+void parser_recover(struct parser *p)
+{
+	for (;;) {
+		struct token t = parser_peek(p, LEX_WORD);
+
+		if (t.kind == TOKEN_END || t.kind == TOKEN_CLOSE)
+			return;
+		if (t.kind == TOKEN_OPEN) {
+			skip_block(p);
+			return;
+		}
+		if (begins_clause(p, &t))
+			return;
+		(void)parser_take(p, LEX_VALUE);
+	}
+}
+
+/* Looks for the '{' of a block. Where it was forgotten, but an option of the
+ * block follows, goes on as if it were there. */
+static bool open_block(struct parser *p, const struct block *b,
+		       struct token *open)
+{
+	*open = parser_peek(p, LEX_WORD);
+	if (open->kind == TOKEN_OPEN) {
+		(void)parser_take(p, LEX_WORD);
+		return true;
+	}
+	parser_expected(p, open, "syntax", "'{' after %s", b->name);
+	return open->kind == TOKEN_WORD && block_rule(b, open);
+}
+
+static void parse_block(struct parser *p, struct frame *f);
+
+static void parse_inner(struct parser *p, struct frame *f, const struct rule *r,
+			const struct token *keyword)
+{
+	struct frame inner = { .up = f,
+			       .block = r->block,
+			       .keyword = *keyword,
+			       .link = f->link,
+			       .depth = f->depth + 1 };
+	enum enter_result entered = ENTER_BLOCK;
+
+	inner.base = r->block && r->block->base != NO_BASE
+			     ? (char *)p->conf + r->block->base
+			     : f->base;
+	parser_give(p, f, r, keyword, NULL);
+	if (r->enter)
+		entered =
+			r->enter(p, &inner, keyword, &inner.block, &inner.base);
+	if (entered == ENTER_DONE)
+		return;
+	if (entered == ENTER_FAILED ||
+	    !open_block(p, inner.block, &inner.open)) {
+		parser_recover(p);
+		return;
+	}
+	p->top = &inner;
+	parse_block(p, &inner);
+	p->top = f;
+}
+
+static void parse_clause(struct parser *p, struct frame *f,
+			 const struct rule *r, const struct token *keyword)
+{
+	if (r->note)
+		parser_warn(p, token_pos(keyword),
+			    r->flags & RULE_LEGACY ? "legacy" : "deprecated",
+			    "%s %s", r->name, r->note);
+	if (r->kind == RULE_BLOCK)
+		parse_inner(p, f, r, keyword);
+	else if (!value_read(p, f, r, keyword))
+		parser_recover(p);
+}
+
+/* One word at the begin of a clause, which is not an option of this block. */
+static void parse_unknown(struct parser *p, struct frame *f,
+			  const struct token *t)
+{
+	struct found found = unknown_find(p, f, t);
+
+	unknown_report(p, f, t, &found);
+	if (found.what == FOUND_ABOVE) {
+		p->unwind = found.frame; /* the word is read there */
+		return;
+	}
+	(void)parser_take(p, LEX_WORD);
+	if (found.what == FOUND_NEAR) {
+		p->is_quiet = p->is_quiet || found.rule->kind != RULE_BLOCK;
+		parse_clause(p, f, found.rule, t);
+		p->is_quiet = p->err != 0;
+	} else if (found.what == FOUND_ELSEWHERE &&
+		   found.block->base != NO_BASE && f->depth < MAX_DEPTH) {
+		struct frame there = { .up = f,
+				       .block = found.block,
+				       .link = -1,
+				       .keyword = f->keyword,
+				       .open = f->open,
+				       .is_guest = true,
+				       .depth = f->depth + 1 };
+
+		there.base = (char *)p->conf + found.block->base;
+		parse_clause(p, &there, found.rule, t);
+	} else {
+		parser_recover(p);
+	}
+}
+
+/* True if the block ends here. */
+static bool parse_end(struct parser *p, struct frame *f, const struct token *t)
+{
+	if (t->kind == TOKEN_END) {
+		if (f->up)
+			parser_expected(p, t, "unclosed",
+					"an option or '}': %s was opened at "
+					"%u:%u",
+					f->block->name,
+					(unsigned int)f->open.line,
+					(unsigned int)f->open.col);
+		while (f->up)
+			f = f->up;
+		p->unwind = f;
+		return true;
+	}
+	if (t->kind == TOKEN_CLOSE && f->up) {
+		(void)parser_take(p, LEX_WORD);
+		if (f->block->close)
+			f->block->close(p, f);
+		return true;
+	}
+	return false;
+}
+
+static void parse_block(struct parser *p, struct frame *f)
+{
+	for (;;) {
+		struct token t = parser_peek(p, LEX_WORD);
+		const struct rule *r;
+
+		if (parse_end(p, f, &t))
+			return;
+		r = block_rule(f->block, &t);
+		if (r) {
+			(void)parser_take(p, LEX_WORD);
+			parse_clause(p, f, r, &t);
+		} else if (f->block->item && t.kind == TOKEN_WORD &&
+			   !unknown_is_above(p, f, &t)) {
+			f->block->item(p, f);
+		} else if (t.kind == TOKEN_WORD) {
+			parse_unknown(p, f, &t);
+		} else {
+			unknown_report_stray(p, f, &t);
+			if (t.kind == TOKEN_CLOSE) /* of nothing */
+				(void)parser_take(p, LEX_WORD);
+			else
+				parser_recover(p);
+		}
+		if (p->unwind == f && f->up)
+			p->unwind = NULL;
+		if (p->unwind)
+			return;
+	}
+}
+
+void parser_run(struct parser *p)
+{
+	struct frame file = { .block = &conf_block_file,
+			      .base = p->conf,
+			      .link = -1 };
+
+	p->top = &file;
+	do {
+		p->unwind = NULL;
+		parse_block(p, &file);
+	} while (parser_peek(p, LEX_WORD).kind != TOKEN_END);
+	p->top = NULL;
+	p->tab_path_line = 0;
+	p->tab_path_brace = false;
+}

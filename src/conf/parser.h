@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: ISC */
+/* parser.h - reads a configuration by the tables of rules.h, tells every
+ * mistake and goes on at the next clause. */
+#ifndef CONF_PARSER_H
+#define CONF_PARSER_H
+
+#include "conf/diag.h"
+#include "conf/rules.h"
+
+/* Where an option of a block stands; line 0: it does not. */
+struct option_pos {
+	struct conf_pos at, value;
+};
+
+/* An open block. */
+struct frame {
+	struct frame *up; /* NULL: the file itself */
+	const struct block *block;
+	void *base;           /* the object it fills */
+	struct token keyword; /* General, Multicast, ... */
+	struct token open;    /* its '{' */
+	int link;             /* index of the link it belongs to, -1 */
+	unsigned int depth;   /* blocks around it */
+	bool is_guest;        /* stands for the home of a misplaced option */
+	struct option_pos pos[RULES_MAX]; /* by index of the rule */
+};
+
+enum { MODE_UNKNOWN = 1 << 8 };
+
+struct parser {
+	struct lexer lx;
+	struct diags diags;
+	struct conf *conf;
+	struct frame *top;    /* innermost open block */
+	struct frame *unwind; /* not NULL: close blocks until this is on top */
+	bool is_quiet;        /* the option's name was only guessed */
+	int err;              /* -ENOMEM, or 0 */
+	uint32_t tab_path_line;     /* a path on it ended at a tab or CR */
+	bool tab_path_brace;        /* and a '}' followed it */
+	struct conf_pos brace_path; /* last path that has a '}' at its end */
+	unsigned int modes;         /* bit m: enum conf_mode; or MODE_UNKNOWN */
+	bool has_link;              /* a link block was seen, good or bad */
+	bool has_section;           /* Sync, Stats or Helper was seen */
+	uint8_t sync_checksum;      /* legacy clause: 0 absent, 1 off, 2 on */
+	/* objects of blocks that have no place: a fifth link, a bad Type */
+	struct conf_link spare_link;
+	struct conf_helper_type spare_type;
+};
+
+/* Reads all of the text into p->conf, which has its defaults. p->lx and
+ * p->diags are ready, the rest is zero. */
+void parser_run(struct parser *p);
+
+/* Looks at the next token; junk before it is reported and skipped. */
+struct token parser_peek(struct parser *p, enum lex_class class);
+struct token parser_take(struct parser *p, enum lex_class class);
+
+struct conf_pos token_pos(const struct token *t);
+
+PRINTF_LIKE(4, 5)
+void parser_error(struct parser *p, struct conf_pos at, const char *name,
+		  const char *fmt, ...);
+PRINTF_LIKE(4, 5)
+void parser_warn(struct parser *p, struct conf_pos at, const char *name,
+		 const char *fmt, ...);
+
+/* Reports `found T, expected WHAT`. Returns false. */
+PRINTF_LIKE(4, 5)
+bool parser_expected(struct parser *p, const struct token *t, const char *name,
+		     const char *fmt, ...);
+
+/* How a token is named in messages: 'text', end of the file, ... */
+enum { TOKEN_TEXT_SIZE = DIAG_QUOTE_SIZE + 2 };
+const char *token_text(const struct token *t, char out[TOKEN_TEXT_SIZE]);
+
+/* Where the option stands in this block; line 0 if it does not. */
+struct option_pos frame_pos(const struct frame *f, const char *option);
+
+/* Makes room for one more item. Returns the array, which may have moved, or
+ * NULL: p->err is set and the old array is as it was. */
+void *parser_grow(struct parser *p, void *items, size_t n, size_t item_size);
+
+/* Remembers an option in conf->given and in the frame. */
+void parser_give(struct parser *p, struct frame *f, const struct rule *r,
+		 const struct token *at, const struct token *value);
+
+/* Skips to the next clause of the open block. */
+void parser_recover(struct parser *p);
+
+#endif

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: ISC */
+/* rules_filter.c - Filter with its three sets, and the clauses that were
+ * written in its place before it existed. */
+#include "base/flow.h"
+#include "conf/number.h"
+#include "conf/parser.h"
+#include "conf/protocols.h"
+
+static enum filter_action *action_of(struct conf_filter *filter,
+				     enum block_id id)
+{
+	if (id == BLOCK_PROTOCOL || id == BLOCK_OLD_PROTOCOL)
+		return &filter->protocol;
+	return id == BLOCK_STATE ? &filter->state : &filter->address;
+}
+
+/* Sets of one kind are united, and the last action holds for all of it. */
+static void set_action(struct parser *p, struct frame *f,
+		       enum filter_action action)
+{
+	struct conf_filter *filter = &p->conf->filter;
+	enum filter_action *old = action_of(filter, f->block->id);
+
+	if (*old != FILTER_NONE && *old != action)
+		parser_warn(p, token_pos(&f->keyword), "combination",
+			    "a second %s set with another action: both are "
+			    "one set, and %s holds for all of it",
+			    f->block->name,
+			    action == FILTER_ACCEPT ? "Accept" : "Ignore");
+	else if (*old != FILTER_NONE)
+		parser_warn(p, token_pos(&f->keyword), "duplicate",
+			    "a second %s set: both are one", f->block->name);
+	*old = action;
+	filter->present = true;
+}
+
+static enum enter_result enter_set(struct parser *p, struct frame *f,
+				   const struct token *keyword,
+				   const struct block **block, void **base)
+{
+	struct token t = parser_peek(p, LEX_WORD);
+	enum filter_action action = FILTER_IGNORE;
+
+	(void)keyword;
+	(void)block;
+	(void)base;
+	if (token_is(&t, "Accept"))
+		action = FILTER_ACCEPT;
+	else if (!token_is(&t, "Ignore"))
+		parser_expected(p, &t, "action", "Accept or Ignore%s",
+				token_is_nocase(&t, "accept") ||
+						token_is_nocase(&t, "ignore")
+					? " with a capital letter"
+					: "");
+	if (t.kind == TOKEN_WORD)
+		(void)parser_take(p, LEX_WORD);
+	set_action(p, f, action);
+	return ENTER_BLOCK;
+}
+
+enum enter_result filter_enter_old(struct parser *p, struct frame *f,
+				   const struct token *keyword,
+				   const struct block **block, void **base)
+{
+	(void)keyword;
+	(void)block;
+	(void)base;
+	set_action(p, f, FILTER_IGNORE);
+	return ENTER_BLOCK;
+}
+
+/* From Userspace, From Kernelspace, or nothing, before '{'. */
+enum enter_result filter_enter(struct parser *p, struct frame *f,
+			       const struct token *keyword,
+			       const struct block **block, void **base)
+{
+	struct conf_filter *filter = &p->conf->filter;
+	struct token t = parser_peek(p, LEX_WORD);
+
+	(void)f;
+	(void)block;
+	(void)base;
+	if (filter->present)
+		parser_warn(p, token_pos(keyword), "duplicate",
+			    "a further Filter: its sets join the earlier ones");
+	filter->present = true;
+	if (t.kind != TOKEN_WORD)
+		return ENTER_BLOCK;
+	if (!token_is_nocase(&t, "From")) {
+		parser_expected(p, &t, "word", "'From' or '{'");
+		return ENTER_FAILED;
+	}
+	if (!token_is(&t, "From"))
+		parser_warn(p, token_pos(&t), "deprecated",
+			    "'from' is written From");
+	(void)parser_take(p, LEX_WORD);
+	t = parser_peek(p, LEX_WORD);
+	if (token_is_nocase(&t, "Kernelspace"))
+		filter->from_kernelspace = true;
+	else if (token_is_nocase(&t, "Userspace"))
+		filter->from_kernelspace = false;
+	if (!token_is(&t, "Kernelspace") && !token_is(&t, "Userspace"))
+		parser_expected(p, &t, "word", "Userspace or Kernelspace");
+	if (t.kind == TOKEN_WORD)
+		(void)parser_take(p, LEX_WORD);
+	return ENTER_BLOCK;
+}
+
+static void add_protocol(struct conf_filter *filter, unsigned int proto)
+{
+	filter->protocols[proto / 8] |= (uint8_t)(1u << proto % 8);
+}
+
+static void protocol_unknown(struct parser *p, const struct token *t)
+{
+	const char *near = protocols_nearest(t->at, t->len);
+	char text[TOKEN_TEXT_SIZE];
+
+	parser_warn(p, token_pos(t), "protocol",
+		    "unknown protocol %s, ignored%s%s%s", token_text(t, text),
+		    near ? "; did you mean " : "", near ? near : "",
+		    near ? "?" : "");
+}
+
+static void protocol_item(struct parser *p, struct frame *f)
+{
+	struct token t = parser_take(p, LEX_NUMBER);
+	bool is_old = f->block->id == BLOCK_OLD_PROTOCOL;
+	char text[TOKEN_TEXT_SIZE];
+	uint64_t number;
+	const char *use;
+	int known;
+
+	if (number_digits(t.at, t.len, &number)) {
+		if (!is_old)
+			parser_expected(p, &t, "number", "a protocol name");
+		else if (number > UINT8_MAX)
+			parser_error(p, token_pos(&t), "range-protocol",
+				     "protocol numbers are 0 to 255");
+		else
+			add_protocol(f->base, (unsigned int)number);
+		return;
+	}
+	known = protocols_number(t.at, t.len, &use);
+	if (known < 0) {
+		protocol_unknown(p, &t);
+		return;
+	}
+	if (use)
+		parser_warn(p, token_pos(&t), "protocol", "%s is written %s",
+			    token_text(&t, text), use);
+	add_protocol(f->base, (unsigned int)known);
+}
+
+static bool set_is_empty(const struct frame *f)
+{
+	const struct conf_filter *filter = f->base;
+
+	switch (f->block->id) {
+	case BLOCK_PROTOCOL:
+		for (size_t i = 0; i < sizeof(filter->protocols); i++)
+			if (filter->protocols[i])
+				return false;
+		return true;
+	case BLOCK_STATE:
+		return !filter->tcp_states;
+	default:
+		return !filter->n_nets;
+	}
+}
+
+static void close_set(struct parser *p, struct frame *f)
+{
+	enum filter_action action = *action_of(f->base, f->block->id);
+
+	if (!set_is_empty(f))
+		return;
+	parser_warn(p, token_pos(&f->keyword), "empty-set",
+		    action == FILTER_ACCEPT
+			    ? "an empty %s set with Accept lets no flow pass"
+			    : "an empty %s set has no effect",
+		    f->block->name);
+}
+
+static const struct {
+	const char *name;
+	enum flow_tcp_state state;
+} tcp_states[] = {
+	{ "SYN_SENT", TCP_STATE_SYN_SENT },
+	{ "SYN_RECV", TCP_STATE_SYN_RECV },
+	{ "ESTABLISHED", TCP_STATE_ESTABLISHED },
+	{ "FIN_WAIT", TCP_STATE_FIN_WAIT },
+	{ "CLOSE_WAIT", TCP_STATE_CLOSE_WAIT },
+	{ "LAST_ACK", TCP_STATE_LAST_ACK },
+	{ "TIME_WAIT", TCP_STATE_TIME_WAIT },
+	{ "CLOSED", TCP_STATE_CLOSE },
+	{ "CLOSE", TCP_STATE_CLOSE },
+	{ "LISTEN", TCP_STATE_SYN_SENT2 },
+};
+
+const char *filter_state_name(unsigned int state)
+{
+	for (size_t i = 0; i < N_ELEMENTS(tcp_states); i++)
+		if ((unsigned int)tcp_states[i].state == state)
+			return tcp_states[i].name;
+	return NULL;
+}
+
+static void state_unknown(struct parser *p, const struct token *t)
+{
+	char text[TOKEN_TEXT_SIZE];
+	struct nearest near;
+
+	nearest_init(&near, t->at, t->len);
+	for (size_t i = 0; i < N_ELEMENTS(tcp_states); i++)
+		nearest_try(&near, tcp_states[i].name);
+	token_text(t, text);
+	if (token_is(t, "SYN_SENT2"))
+		near.best = "LISTEN";
+	if (near.best)
+		parser_error(p, token_pos(t), "state",
+			     "unknown TCP state %s, did you mean %s?", text,
+			     near.best);
+	else
+		parser_error(p, token_pos(t), "state",
+			     "unknown TCP state %s, expected a state or "
+			     "'for TCP'",
+			     text);
+}
+
+/* Reads `state... for TCP`; *states grows. False: told. */
+static bool read_states(struct parser *p, uint16_t *states)
+{
+	struct token t;
+
+	for (;;) {
+		size_t i = 0;
+
+		t = parser_peek(p, LEX_WORD);
+		if (t.kind != TOKEN_WORD)
+			return parser_expected(p, &t, "state",
+					       "a TCP state or 'for TCP'");
+		if (token_is(&t, "for"))
+			break;
+		while (i < N_ELEMENTS(tcp_states) &&
+		       !token_is(&t, tcp_states[i].name))
+			i++;
+		if (i < N_ELEMENTS(tcp_states))
+			*states |= (uint16_t)(1u << tcp_states[i].state);
+		else
+			state_unknown(p, &t);
+		(void)parser_take(p, LEX_WORD);
+	}
+	if (!*states)
+		parser_warn(p, token_pos(&t), "empty-set",
+			    "no state before "
+			    "'for TCP'");
+	(void)parser_take(p, LEX_WORD);
+	t = parser_peek(p, LEX_WORD);
+	if (!token_is(&t, "TCP"))
+		parser_expected(p, &t, "word", "TCP");
+	if (t.kind == TOKEN_WORD)
+		(void)parser_take(p, LEX_WORD);
+	return true;
+}
+
+static void state_item(struct parser *p, struct frame *f)
+{
+	struct conf_filter *filter = f->base;
+
+	if (!read_states(p, &filter->tcp_states))
+		parser_recover(p);
+}
+
+/* Sync { Replicate ESTABLISHED TIME_WAIT for TCP }, until 1.4.4 */
+enum enter_result filter_enter_replicate(struct parser *p, struct frame *f,
+					 const struct token *keyword,
+					 const struct block **block,
+					 void **base)
+{
+	struct conf_filter *filter = &p->conf->filter;
+
+	(void)f;
+	(void)keyword;
+	(void)block;
+	(void)base;
+	filter->present = true;
+	filter->state = FILTER_ACCEPT;
+	return read_states(p, &filter->tcp_states) ? ENTER_DONE : ENTER_FAILED;
+}
+
+static const struct rule address_rules[] = {
+	{ "IPv4_address", RULE_NET, .family = FAMILY_IPV4 },
+	{ "IPv6_address", RULE_NET, .family = FAMILY_IPV6 },
+};
+
+static const struct rule filter_rules[] = {
+	{ "Protocol", RULE_BLOCK, .block = &conf_block_protocol,
+	  .enter = enter_set },
+	{ "Address", RULE_BLOCK, .block = &conf_block_address,
+	  .enter = enter_set },
+	{ "State", RULE_BLOCK, .block = &conf_block_state, .enter = enter_set },
+};
+
+const struct block conf_block_filter = {
+	.id = BLOCK_FILTER,
+	.name = "Filter",
+	RULES(filter_rules),
+	.base = offsetof(struct conf, filter),
+};
+
+const struct block conf_block_protocol = {
+	.id = BLOCK_PROTOCOL,
+	.name = "Protocol",
+	.base = offsetof(struct conf, filter),
+	.items = "a protocol name",
+	.item = protocol_item,
+	.close = close_set,
+};
+
+const struct block conf_block_address = {
+	.id = BLOCK_ADDRESS,
+	.name = "Address",
+	RULES(address_rules),
+	.base = offsetof(struct conf, filter),
+	.close = close_set,
+};
+
+const struct block conf_block_state = {
+	.id = BLOCK_STATE,
+	.name = "State",
+	.base = offsetof(struct conf, filter),
+	.items = "a TCP state, 'for TCP'",
+	.item = state_item,
+	.close = close_set,
+};
+
+const struct block conf_block_old_traffic = {
+	.id = BLOCK_OLD_TRAFFIC,
+	.name = "IgnoreTrafficFor",
+	RULES(address_rules),
+	.base = offsetof(struct conf, filter),
+	.close = close_set,
+};
+
+const struct block conf_block_old_protocol = {
+	.id = BLOCK_OLD_PROTOCOL,
+	.name = "IgnoreProtocol",
+	.base = offsetof(struct conf, filter),
+	.items = "a protocol name or number",
+	.item = protocol_item,
+	.close = close_set,
+};

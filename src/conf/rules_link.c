@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: ISC */
+/* rules_link.c - the dedicated links: Multicast, UDP, TCP. */
+#include "conf/parser.h"
+
+static enum conf_link_kind kind_of(const struct block *b)
+{
+	if (b->id == BLOCK_MULTICAST)
+		return CONF_MULTICAST;
+	return b->id == BLOCK_UDP ? CONF_UDP : CONF_TCP;
+}
+
+/* The object for one more link; a spare one where it is refused. */
+static struct conf_link *next_link(struct parser *p, struct frame *f,
+				   const struct token *keyword)
+{
+	struct conf_sync *sync = &p->conf->sync;
+	enum conf_link_kind kind = kind_of(f->block);
+
+	if (sync->n_links && sync->links[0].kind != kind)
+		parser_error(p, token_pos(keyword), "link-kind",
+			     "%s cannot be combined with %s: the %s at %u:%u",
+			     f->block->name,
+			     conf_link_kind_name(sync->links[0].kind),
+			     "first link is",
+			     (unsigned int)sync->links[0].at.line,
+			     (unsigned int)sync->links[0].at.col);
+	else if (sync->n_links == CONF_LINKS_MAX)
+		parser_error(p, token_pos(keyword), "link-count",
+			     "more than %d links", CONF_LINKS_MAX);
+	else
+		return &sync->links[sync->n_links++];
+	return &p->spare_link;
+}
+
+static void mark_default(struct parser *p, struct conf_link *link,
+			 const struct token *t)
+{
+	struct conf_sync *sync = &p->conf->sync;
+
+	for (size_t i = 0; i < sync->n_links; i++) {
+		if (sync->links[i].is_default)
+			parser_warn(p, token_pos(t), "duplicate",
+				    "a second Default: this one is used first, "
+				    "not that at %u:%u",
+				    (unsigned int)sync->links[i].at.line,
+				    (unsigned int)sync->links[i].at.col);
+		sync->links[i].is_default = false;
+	}
+	link->is_default = true;
+}
+
+enum enter_result link_enter(struct parser *p, struct frame *f,
+			     const struct token *keyword,
+			     const struct block **block, void **base)
+{
+	struct conf_link *link = next_link(p, f, keyword);
+	struct token t = parser_peek(p, LEX_WORD);
+
+	(void)block;
+	p->has_link = true;
+	*link = (struct conf_link){ .kind = kind_of(f->block),
+				    .at = token_pos(keyword) };
+	block_defaults(f->block, link);
+	*base = link;
+	if (link != &p->spare_link)
+		f->link = (int)p->conf->sync.n_links - 1;
+	if (t.kind != TOKEN_WORD || block_rule(f->block, &t))
+		return ENTER_BLOCK; /* or '{' is missing */
+	if (token_is(&t, "Default"))
+		mark_default(p, link, &t);
+	else
+		parser_expected(p, &t, "word", "'Default' or '{'");
+	(void)parser_take(p, LEX_WORD);
+	return ENTER_BLOCK;
+}
+
+static bool is_multicast(const struct conf_addr *a)
+{
+	return a->family == FAMILY_IPV4 ? (a->addr.b[0] & 0xf0) == 0xe0
+					: a->addr.b[0] == 0xff;
+}
+
+static void missing(struct parser *p, const struct frame *f, const char *name,
+		    const char *what)
+{
+	parser_error(p, token_pos(&f->keyword), name, "%s has no %s",
+		     f->block->name, what);
+}
+
+static bool given(const struct frame *f, const char *option)
+{
+	return frame_pos(f, option).at.line;
+}
+
+/* The later of two options that exclude each other; line 0: not both. */
+static struct conf_pos later_of(const struct frame *f, const char *a,
+				const char *b)
+{
+	struct option_pos x = frame_pos(f, a), y = frame_pos(f, b);
+
+	if (!x.at.line || !y.at.line)
+		return (struct conf_pos){ 0 };
+	if (x.at.line != y.at.line)
+		return x.at.line > y.at.line ? x.value : y.value;
+	return x.at.col > y.at.col ? x.value : y.value;
+}
+
+static void check_common(struct parser *p, struct frame *f, const char *port)
+{
+	if (!given(f, "Interface"))
+		missing(p, f, "missing-interface", "Interface");
+	if (!given(f, port))
+		missing(p, f, "missing-port", port);
+}
+
+static void close_multicast(struct parser *p, struct frame *f)
+{
+	struct conf_link *link = f->base;
+	struct conf_pos twice = later_of(f, "IPv4_address", "IPv6_address");
+	struct option_pos local = frame_pos(f, "IPv4_interface");
+
+	check_common(p, f, "Group");
+	if (!given(f, "IPv4_address") && !given(f, "IPv6_address"))
+		missing(p, f, "missing-address",
+			"group address: IPv4_address or IPv6_address");
+	if (twice.line)
+		parser_error(p, twice, "family",
+			     "the link has a group address of the other family "
+			     "already");
+	link->family = link->group.family;
+	if (link->family && !is_multicast(&link->group))
+		parser_error(p,
+			     frame_pos(f, link->family == FAMILY_IPV4
+						  ? "IPv4_address"
+						  : "IPv6_address")
+				     .value,
+			     "multicast", "this is not a multicast address");
+	if (link->family == FAMILY_IPV6 && local.at.line) {
+		parser_warn(p, local.at, "unused",
+			    "IPv4_interface has no effect with an IPv6 group");
+		link->local = (struct conf_addr){ .family = FAMILY_NONE };
+	}
+}
+
+static void check_families(struct parser *p, struct frame *f)
+{
+	struct conf_link *link = f->base;
+	struct conf_pos local = later_of(f, "IPv4_address", "IPv6_address");
+	struct conf_pos dest = later_of(f, "IPv4_Destination_Address",
+					"IPv6_Destination_Address");
+	const char *option = "IPv4_Destination_Address";
+
+	if (local.line)
+		parser_error(p, local, "family",
+			     "the link has a local address of the other family "
+			     "already");
+	if (dest.line)
+		parser_error(p, dest, "family",
+			     "the link has a destination of the other family "
+			     "already");
+	link->family = link->n_dests ? link->dests[link->n_dests - 1].family
+				     : link->local.family;
+	if (local.line || dest.line || !link->n_dests || !link->local.family ||
+	    link->local.family == link->family)
+		return;
+	if (link->family == FAMILY_IPV6)
+		option = "IPv6_Destination_Address";
+	parser_error(p, frame_pos(f, option).at, "family",
+		     "the local address is IPv%d, but the destination IPv%d",
+		     link->local.family == FAMILY_IPV4 ? 4 : 6,
+		     link->family == FAMILY_IPV4 ? 4 : 6);
+}
+
+static void close_unicast(struct parser *p, struct frame *f)
+{
+	struct conf_link *link = f->base;
+	bool has_local = given(f, "IPv4_address") || given(f, "IPv6_address");
+
+	check_common(p, f, "Port");
+	if (!given(f, "IPv4_Destination_Address") &&
+	    !given(f, "IPv6_Destination_Address"))
+		missing(p, f, "missing-destination",
+			has_local ? "destination: IPv4_Destination_Address or "
+				    "IPv6_Destination_Address"
+				  : "addresses");
+	else if (!has_local)
+		parser_warn(p, token_pos(&f->keyword), "missing-address",
+			    "%s has no local address, it takes messages on all",
+			    f->block->name);
+	check_families(p, f);
+	for (size_t i = 0; i < link->n_dests; i++)
+		if (is_multicast(&link->dests[i]))
+			parser_warn(p, token_pos(&f->keyword), "multicast",
+				    "the destination is a multicast address");
+}
+
+#define AT(field) .at = offsetof(struct conf_link, field)
+#define COMMON                                                  \
+	{ "Interface", RULE_IFNAME, AT(interface) },            \
+		{ "SndSocketBuffer",                            \
+		  RULE_U32,                                     \
+		  AT(snd_buffer),                               \
+		  0,                                            \
+		  INT32_MAX,                                    \
+		  .range = "buffer",                            \
+		  .flags = RULE_OMIT_ZERO },                    \
+		{ "RcvSocketBuffer",                            \
+		  RULE_U32,                                     \
+		  AT(rcv_buffer),                               \
+		  0,                                            \
+		  INT32_MAX,                                    \
+		  .range = "buffer",                            \
+		  .flags = RULE_OMIT_ZERO },                    \
+	{                                                       \
+		"Checksum", RULE_BOOL, AT(checksum), .deflt = 1 \
+	}
+#define UNICAST                                                          \
+	{ "IPv4_address", RULE_ADDR, AT(local), .family = FAMILY_IPV4 }, \
+		{ "IPv6_address", RULE_ADDR, AT(local),                  \
+		  .family = FAMILY_IPV6 },                               \
+		{ "IPv4_Destination_Address", RULE_DEST,                 \
+		  .family = FAMILY_IPV4 },                               \
+		{ "IPv6_Destination_Address", RULE_DEST,                 \
+		  .family = FAMILY_IPV6 },                               \
+	{                                                                \
+		"Port", RULE_PORT, AT(port), 1, UINT16_MAX,              \
+			.range = "port", .flags = RULE_OMIT_ZERO         \
+	}
+
+/* clang-format off */
+static const struct rule multicast_rules[] = {
+	{ "IPv4_address", RULE_ADDR, AT(group), .family = FAMILY_IPV4 },
+	{ "IPv6_address", RULE_ADDR, AT(group), .family = FAMILY_IPV6 },
+	{ "IPv4_interface", RULE_ADDR, AT(local), .family = FAMILY_IPV4 },
+	{ "IPv6_interface", RULE_ADDR, .family = FAMILY_IPV6,
+	  .flags = RULE_IGNORED,
+	  .note = "is ignored: Interface is all that IPv6 needs" },
+	{ "Group", RULE_PORT, AT(port), 1, UINT16_MAX, .range = "port",
+	  .flags = RULE_OMIT_ZERO },
+	COMMON,
+	{ "McastSndSocketBuffer", RULE_U32, AT(snd_buffer), 0, INT32_MAX,
+	  .range = "buffer", .flags = RULE_ALIAS | RULE_LEGACY,
+	  .modern = "SndSocketBuffer", .note = "is written SndSocketBuffer" },
+	{ "McastRcvSocketBuffer", RULE_U32, AT(rcv_buffer), 0, INT32_MAX,
+	  .range = "buffer", .flags = RULE_ALIAS | RULE_LEGACY,
+	  .modern = "RcvSocketBuffer", .note = "is written RcvSocketBuffer" },
+	{ "Backlog", RULE_U32, .max = UINT32_MAX,
+	  .flags = RULE_IGNORED | RULE_LEGACY, .note = "is ignored" },
+};
+
+static const struct rule udp_rules[] = { UNICAST, COMMON };
+
+static const struct rule tcp_rules[] = {
+	UNICAST, COMMON,
+	{ "ErrorQueueLength", RULE_U32, AT(error_queue_len), 1, INT32_MAX, 128,
+	  RULE_ZERO_IS_DEFAULT, .range = "queue" },
+};
+/* clang-format on */
+
+const struct block conf_block_multicast = {
+	.id = BLOCK_MULTICAST,
+	.name = "Multicast",
+	RULES(multicast_rules),
+	.base = NO_BASE,
+	.close = close_multicast,
+};
+
+const struct block conf_block_udp = {
+	.id = BLOCK_UDP,
+	.name = "UDP",
+	RULES(udp_rules),
+	.base = NO_BASE,
+	.close = close_unicast,
+};
+
+const struct block conf_block_tcp = {
+	.id = BLOCK_TCP,
+	.name = "TCP",
+	RULES(tcp_rules),
+	.base = NO_BASE,
+	.close = close_unicast,
+};
