@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: ISC */
+/* engine.h - a synchronisation mode without sockets and clock: it is told of
+ * changes and of what arrived, and is asked for the next datagram. */
+#ifndef SYNC_ENGINE_H
+#define SYNC_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/kernel_ops.h"
+#include "base/util.h"
+#include "sync/peer.h"
+#include "sync/wire.h"
+
+struct engine;
+
+/* Names a cached object; its counterpart as a value is struct object. */
+struct ref {
+	enum object_kind kind;
+	uint32_t id;
+};
+
+enum ask {
+	ASK_BULK,   /* send all we have (-B) */
+	ASK_RESYNC, /* ask the peers for all they have (-n) */
+};
+
+enum fill {
+	FILL_SOME, /* something was written, nothing more is waiting */
+	FILL_FULL, /* send this one and call again. With nothing written: the
+		    * next message is larger than the room, give more */
+	FILL_IDLE, /* nothing to send */
+	FILL_WAIT, /* nothing written; more waits for acknowledgements */
+};
+
+/* For the log; peer is NULL where the event is nobody's. */
+enum engine_event {
+	ENGINE_PEER_FOUND,
+	ENGINE_PEER_ANSWERED,
+	ENGINE_PEER_RESTARTED,
+	ENGINE_PEER_SILENT,
+	ENGINE_PEER_DEAF, /* heard, but acknowledges nothing any more */
+	ENGINE_PEER_RETURNED,
+	ENGINE_PEER_ASKS_BULK,
+	ENGINE_PEER_REFUSED, /* the table of peers is full */
+	ENGINE_BULK_BEGINS,
+	ENGINE_BULK_SENT,
+	ENGINE_BULK_PROVEN, /* the peer has all of it */
+	ENGINE_EVENT_N
+};
+
+/* What an engine does to the rest. Functions must not call the engine. */
+struct engine_sink {
+	void *ctx;
+	/* A data message, in order, each once. VERDICT_OK, _BAD_PAYLOAD or
+	 * _IGNORED. */
+	enum verdict (*data)(void *ctx, const struct peer *from,
+			     const struct msg *m, int64_t now_ms);
+	/* A bulk of this peer is complete: what it owns with another generation
+	 * than its present one is gone at its side. */
+	void (*sweep)(void *ctx, const struct peer *from);
+	void (*event)(void *ctx, enum engine_event what, const struct peer *p);
+};
+
+struct engine_stats {
+	uint64_t n_lost, n_before, n_foreign, n_refused;
+	uint32_t n_dirty;       /* entries waiting to be sent */
+	uint32_t n_outstanding; /* numbers not yet acknowledged */
+	uint32_t n_peers_live;
+	uint64_t n_no_memory; /* control messages lost to lack of memory */
+	uint64_t n_unsendable; /* entries too large for any datagram */
+};
+
+struct engine_ops {
+	/* The entry changed or died. */
+	void (*touch)(struct engine *e, struct ref entry);
+	/* The entry is about to be removed untold (flush). */
+	void (*forget)(struct engine *e, struct ref entry);
+	void (*ask)(struct engine *e, enum ask what);
+	/* One message of a datagram from this place. */
+	enum verdict (*receive)(struct engine *e, const struct peer_addr *from,
+				const struct msg *m, int64_t now_ms);
+	/* Appends messages to dgram until its room is full. */
+	enum fill (*fill)(struct engine *e, struct wr *dgram, int64_t now_ms);
+	/* When fill() will have something without a touch or receive. */
+	int64_t (*due_ms)(struct engine *e);
+	void (*stats)(struct engine *e, struct engine_stats *out);
+	const struct peer_table *(*peers)(struct engine *e);
+	void (*free)(struct engine *e);
+};
+
+/* First member of each mode's own struct. */
+struct engine {
+	const struct engine_ops *ops;
+};
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: ISC */
+#include "sync/external.h"
+
+enum { SWEEP_STEP = 4096 }; /* entries looked at in one piece */
+
+/* An end told by another node than the owner is right only if the owner is
+ * gone: a take-over makes the new node the owner first. */
+static bool may_end(const struct external *x, const struct entry_head *h,
+		    const struct peer *from)
+{
+	if (h->owner == from->number || !x->peers)
+		return true;
+	return !x->peers->peers[h->owner].is_used ||
+	       !x->peers->peers[h->owner].is_live;
+}
+
+static void end_entry(struct external *x, const struct peer *from,
+		      const struct flow *f)
+{
+	uint32_t id = flow_cache_find(x->cache, f);
+
+	if (id == FLOW_CACHE_NO_ID)
+		return;
+	if (may_end(x, flow_cache_head(x->cache, id), from))
+		flow_cache_remove(x->cache, id);
+	else
+		x->n_not_owner++;
+}
+
+static void store_entry(struct external *x, const struct peer *from,
+			const struct flow *f, enum put_mode mode,
+			uint32_t now_s)
+{
+	uint32_t id;
+	struct entry_head *h;
+
+	switch (flow_cache_put(x->cache, f, mode, now_s, &id)) {
+	case PUT_NEW:
+	case PUT_CHANGED:
+	case PUT_SAME:
+		h = flow_cache_head(x->cache, id);
+		h->owner = from->number;
+		h->generation = from->generation;
+		break;
+	case PUT_NO_SPACE: /* both are counted by the cache */
+	case PUT_NO_MEMORY:
+		break;
+	}
+}
+
+enum verdict external_data(struct external *x, const struct peer *from,
+			   const struct msg *m, int64_t now_ms)
+{
+	struct flow f;
+	enum verdict v;
+
+	if (m->type > MSG_CT_DEL) {
+		x->n_expect++;
+		return VERDICT_IGNORED;
+	}
+	v = wire_flow_decode(m->body, &x->wire, &f, &x->wire_stats);
+	if (v != VERDICT_OK)
+		return v;
+	if (m->type == MSG_CT_DEL)
+		end_entry(x, from, &f);
+	else
+		store_entry(x, from, &f,
+			    m->type == MSG_CT_NEW ? PUT_REPLACE : PUT_MERGE,
+			    (uint32_t)(now_ms / 1000));
+	return VERDICT_OK;
+}
+
+void external_sweep(struct external *x, const struct peer *owner)
+{
+	x->keep[owner->number] = owner->generation;
+	x->waiting |= peer_bit(owner);
+}
+
+static bool is_outdated(const struct external *x, const struct entry_head *h)
+{
+	return (x->sweeping >> h->owner & 1) &&
+	       (int8_t)(uint8_t)(h->generation - x->keep[h->owner]) < 0;
+}
+
+bool external_step(struct external *x)
+{
+	if (!x->sweeping) {
+		x->sweeping = x->waiting;
+		x->waiting = 0;
+		x->position = FLOW_CACHE_NO_ID;
+	}
+	for (int i = 0; x->sweeping && i < SWEEP_STEP; i++) {
+		const struct entry_head *h;
+
+		x->position = flow_cache_next(x->cache, x->position);
+		if (x->position == FLOW_CACHE_NO_ID) {
+			x->sweeping = 0;
+			break;
+		}
+		h = flow_cache_head(x->cache, x->position);
+		if (h->state == ENTRY_FREE || !is_outdated(x, h))
+			continue;
+		flow_cache_remove(x->cache, x->position);
+		x->n_swept++;
+	}
+	return x->sweeping || x->waiting;
+}
