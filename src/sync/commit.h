@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: ISC */
+/* commit.h - puts the external cache into the kernel's table, in batches,
+ * masters before the flows that are related to them (spec 7.2). */
+#ifndef SYNC_COMMIT_H
+#define SYNC_COMMIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/kernel_ops.h"
+#include "cache/flow_cache.h"
+
+struct commit;
+
+enum { COMMIT_REASONS = 16 };
+
+/* Why entries could not be committed: one line of the log each. */
+struct commit_reason {
+	enum kernel_op op;
+	int error; /* negative errno value */
+	uint32_t n;
+};
+
+struct commit_report {
+	uint32_t n_committed, n_failed;
+	struct commit_reason reasons[COMMIT_REASONS];
+	int n_reasons; /* further reasons are in n_failed only */
+};
+
+struct commit_opts {
+	struct flow_cache *external;
+	struct flow_cache *internal;     /* NULL: there is none */
+	const struct kernel_ops *kernel; /* its results go to commit_done() */
+	uint32_t timeout_s;              /* CommitTimeout; 0: not set */
+	/* The walk has ended and every answer is in. */
+	void (*ended)(void *ctx, const struct commit_report *report);
+	void *ctx;
+};
+
+/* NULL if there is no memory. */
+struct commit *commit_new(const struct commit_opts *opts);
+void commit_free(struct commit *c); /* accepts NULL */
+
+/* Starts with the first entry; commit_step() does the work. -EBUSY if one is
+ * running. */
+NODISCARD int commit_start(struct commit *c);
+bool commit_is_running(const struct commit *c);
+
+/* Submits as much as the kernel side takes, looking at a bounded number of
+ * entries. now_s: monotonic seconds. True if it could go on at once; otherwise
+ * an answer is awaited (or nothing is running). */
+bool commit_step(struct commit *c, uint32_t now_s);
+
+/* A kernel_done_fn with the commit as its context. */
+void commit_done(void *ctx, enum kernel_op op, uint32_t cookie, int error,
+		 const struct flow *found);
+
+/* The timeout an entry is given in the kernel (spec 7.2). has_timeout: the
+ * sender told one. age_s: since its last change. */
+uint32_t commit_timeout_s(uint32_t configured_s, bool has_timeout,
+			  uint32_t received_s, int64_t age_s);
+
+#endif
