@@ -35,6 +35,19 @@ bool addr_in_prefix(const struct addr *a, const struct addr *net,
 	return bits == 0 || (a->b[n] ^ net->b[n]) >> (8 - bits) == 0;
 }
 
+bool addr_is_multicast(enum family family, const struct addr *a)
+{
+	switch (family) {
+	case FAMILY_IPV4:
+		return a->b[0] >> 4 == 0xe;
+	case FAMILY_IPV6:
+		return a->b[0] == 0xff;
+	case FAMILY_NONE:
+		break;
+	}
+	return false;
+}
+
 static char *put_number(char *at, unsigned int value, unsigned int base)
 {
 	char digits[5]; /* 65535, ffff */

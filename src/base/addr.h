@@ -30,6 +30,9 @@ bool addr_equal(const struct addr *a, const struct addr *b);
 bool addr_in_prefix(const struct addr *a, const struct addr *net,
 		    unsigned int prefix_len);
 
+/* True for 224.0.0.0/4 and ff00::/8. */
+bool addr_is_multicast(enum family family, const struct addr *a);
+
 /* Writes the canonical text (RFC 5952, as glibc's inet_ntop does) and a zero
  * byte; an unknown family gives "". Returns out. */
 const char *addr_text(enum family family, const struct addr *a,

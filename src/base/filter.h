@@ -12,12 +12,16 @@
 #include "base/util.h"
 
 struct filter_net {
-	uint8_t family; /* enum family */
-	uint8_t prefix_len;
-	struct addr addr;
+	uint8_t family;
+	uint8_t prefix_len; /* at most 8 * addr_size(family) */
+	struct addr addr;   /* bits after the prefix do not count */
 };
 
-/* A dedicated link as seen in the conntrack table. */
+/* A dedicated link as the conntrack table shows it. Its own traffic has its
+ * protocol, its port at either end, and runs between local and remote, in
+ * either direction. An end that is not known matches any address, but one has
+ * to be known. So does the local end of a multicast link: the datagrams of the
+ * peers come from their addresses to the group. */
 struct filter_link {
 	uint8_t family;
 	uint8_t l4proto; /* L4_UDP or L4_TCP */
@@ -37,7 +41,7 @@ struct filter_opts {
 	const struct filter_net *nets; /* copied */
 	size_t n_nets;
 	enum filter_action state;
-	uint16_t tcp_states; /* bit s: enum flow_tcp_state */
+	uint16_t tcp_states;             /* bit s: enum flow_tcp_state */
 	const struct filter_link *links; /* copied */
 	size_t n_links;
 };
@@ -48,9 +52,11 @@ struct filter;
 struct filter *filter_new(const struct filter_opts *opts);
 void filter_free(struct filter *f); /* accepts NULL */
 
-/* True if the flow is replicated: it is not the daemon's own and passes every
- * given set (spec 6.3, user-space meaning). Address nets are found without a
- * walk over all of them. */
+/* True if the flow is replicated: it has a family, is not the daemon's own and
+ * passes every given set (spec 6.3, user-space meaning): its protocol; its
+ * original or reply source address, each family judged by its own nets; the
+ * state of a TCP flow where it is known. An address is found by one binary
+ * search for each prefix length that occurs, not by a walk over the nets. */
 bool filter_accepts(const struct filter *f, const struct flow *flow);
 
 /* The same without the State set: the end of a flow is never filtered by the

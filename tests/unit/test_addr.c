@@ -225,6 +225,27 @@ static void test_a_prefix_compares_exactly_its_bits(void **state)
 	}
 }
 
+static void test_multicast_is_told_by_the_first_bits(void **state)
+{
+	static const struct {
+		enum family family;
+		uint8_t first;
+		bool is_multicast;
+	} cases[] = {
+		{ FAMILY_IPV4, 223, false }, { FAMILY_IPV4, 224, true },
+		{ FAMILY_IPV4, 239, true },  { FAMILY_IPV4, 240, false },
+		{ FAMILY_IPV6, 254, false }, { FAMILY_IPV6, 255, true },
+		{ FAMILY_IPV6, 224, false }, { FAMILY_NONE, 224, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++)
+		assert_int_equal(
+			addr_is_multicast(cases[i].family,
+					  &(struct addr){ { cases[i].first } }),
+			cases[i].is_multicast);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +258,7 @@ int main(void)
 			test_every_pattern_of_zero_words_survives_text),
 		cmocka_unit_test(
 			test_an_unknown_family_has_no_size_and_no_text),
+		cmocka_unit_test(test_multicast_is_told_by_the_first_bits),
 		cmocka_unit_test(test_a_prefix_compares_exactly_its_bits),
 	};
 
