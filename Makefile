@@ -40,8 +40,11 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion \
 	-Wcast-qual -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wvla -Wundef -Wformat=2 -Wwrite-strings
 STD := -std=c11 $(WARN) -Isrc
-PATHS := -DVERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' \
-	-DRUNSTATEDIR='"$(RUNSTATEDIR)"' -DLOCKDIR='"$(LOCKDIR)"'
+PATHS := -DSYSCONFDIR='"$(SYSCONFDIR)"' -DRUNSTATEDIR='"$(RUNSTATEDIR)"' \
+	-DLOCKDIR='"$(LOCKDIR)"'
+# of these files only
+FLAGS_src/cli/usage.c := -DVERSION='"$(VERSION)"'
+FLAGS_tests/unit/test_args.c := $(FLAGS_src/cli/usage.c)
 # _FORTIFY_SOURCE is an error without optimisation on some libcs
 FORTIFY := $(if $(filter -O1 -O2 -O3 -Os -Oz,$(CFLAGS)),-U_FORTIFY_SOURCE \
 	-D_FORTIFY_SOURCE=2)
@@ -78,7 +81,7 @@ say = $(if $(V),,@echo '  $(1)	$@')
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all musl tools check check-unit check-integration check-full check-s390x \
-	check-i386 asan fuzz lint format bench demo install dist clean FORCE
+	check-i386 asan fuzz lint objects plain format bench demo install dist clean FORCE
 
 all: $(B)/conntrackd
 musl: $(B)/musl/conntrackd
@@ -94,11 +97,11 @@ endef
 
 # One way of compiling all of src/. $(1): name, $(2): compiler, $(3): flags
 define variant
-$(call flags_file,$(1),$(2) $(3))
+$(call flags_file,$(1),$(2) $(3) $(VERSION))
 $(B)/$(1)/%.o: src/%.c $(B)/$(1).flags
 	@mkdir -p $$(@D)
 	$$(call say,CC)
-	$$(Q)$(2) $(3) -MMD -MP -c -o $$@ $$<
+	$$(Q)$(2) $(3) $$(FLAGS_$$<) -MMD -MP -c -o $$@ $$<
 $(B)/$(1)/libconntrackd.a: $(LIB_SRCS:src/%.c=$(B)/$(1)/%.o)
 	@rm -f $$@
 	$$(call say,AR)
@@ -144,7 +147,7 @@ $(eval $(call flags_file,unit,$(CC) $(TEST_FLAGS)))
 $(B)/unit/obj/%.o: tests/unit/%.c $(B)/unit.flags
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(CC) $(TEST_FLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(TEST_FLAGS) $(FLAGS_$<) -MMD -MP -c -o $@ $<
 $(B)/unit/%: $(B)/unit/obj/%.o $(HELP_OBJS) $(B)/san/libconntrackd.a
 	$(call say,LD)
 	$(Q)$(CC) $(SAN) $(WRAP) -o $@ $^ -lcmocka
@@ -205,7 +208,7 @@ $(call variant,$(1)/obj,$(2)gcc,$(STD) $(PATHS) -O1 -g)
 $(B)/$(1)/unit/%: tests/unit/%.c $(UNIT_HELP) $(B)/$(1)/obj/libconntrackd.a
 	@mkdir -p $$(@D)
 	$$(call say,LD)
-	$$(Q)$(2)gcc $$(CROSS_FLAGS_$(1)) $(WRAP) -static -o $$@ $$^
+	$$(Q)$(2)gcc $$(CROSS_FLAGS_$(1)) $$(FLAGS_$$<) $(WRAP) -static -o $$@ $$^
 check-$(1):
 	@$(NEED) $(2)gcc:gcc-$(2:%-=%) $(3)
 	@$(MAKE) --no-print-directory AR=$(2)ar $(UNITS:%=$(B)/$(1)/unit/%)
@@ -227,7 +230,13 @@ fuzz:
 
 lint:
 	@$(NEED) gcc clang clang-format clang-tidy cppcheck shellcheck nm:binutils
-	@B="$(B)" WARN="$(STD)" bash tests/lint/run.sh
+	@B="$(B)" FLAGS='$(STD)' bash tests/lint/run.sh
+
+# for lint: everything compiled, nothing linked or run; objects of src/ alone
+objects: $(SRCS:src/%.c=$(B)/obj/%.o) $(TOOLS) \
+	$(UNIT_SRCS:tests/unit/%.c=$(B)/unit/obj/%.o) $(HELP_OBJS) \
+	$(FUZZ_SRCS:tests/fuzz/%.c=$(B)/fuzz/replay/%.o)
+plain: $(SRCS:src/%.c=$(B)/obj/%.o)
 
 format:
 	@$(NEED) clang-format

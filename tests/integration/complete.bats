@@ -38,6 +38,18 @@ both_load() { # ARGUMENT...
 	wait "$first" "$bg"
 }
 
+# The two get to know each other before anything is lost: a reference that
+# hears the HELLO of a peer forgets what it still owes it (10 of 20,000 entries
+# were missing in every second run of two references).
+meet() {
+	load fw1 insert 10
+	load fw2 -f 1000000 insert 10
+	wait_until 10 both_externals_are 10
+	load fw1 delete 10
+	load fw2 -f 1000000 delete 10
+	wait_until 10 both_externals_are 0
+}
+
 no_malformed() { # OF_FW1 OF_FW2: at the references
 	[ "$1" != ref ] || [ "$(network_stat fw1 'Malformed messages')" -eq 0 ]
 	[ "$2" != ref ] || [ "$(network_stat fw2 'Malformed messages')" -eq 0 ]
@@ -45,6 +57,7 @@ no_malformed() { # OF_FW1 OF_FW2: at the references
 
 complete() { # OF_FW1 OF_FW2 LINK LOSS
 	start_pair "$1" "$2" "$3"
+	meet
 	lab_loss fw1 "$4"
 	lab_loss fw2 "$4"
 	both_load insert $N

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: ISC
+#
+# symbols.sh purity|globals|forbidden OBJECTS: what the objects of src/, built
+# without sanitizers and FORTIFY and not as PIE, reach for. Prints what breaks
+# the rule; exit 1 if anything.
+set -eu
+cd "$(dirname "$0")/../.."
+check=$1
+objects=$2
+here=tests/lint
+
+# the objects that may make system calls; everything else is pure
+io='^(base/(loop|log)|netlink/(nlsock|ifwatch)|sync/link(_mcast|_udp|_tcp|_sock)?|cli/ctl_(client|server)|[a-z_]+)\.o$'
+
+pure_objects() {
+	(cd "$objects" && find . -name '*.o' | sed 's|^\./||') | grep -Ev "$io" | sort
+}
+
+all_objects() {
+	(cd "$objects" && find . -name '*.o' | sed 's|^\./||') | sort
+}
+
+purity() {
+	local allowed own object bad=0 symbols
+
+	own=$(mktemp)
+	allowed=$(mktemp)
+	# shellcheck disable=SC2064
+	trap "rm -f $own $allowed" RETURN
+	grep -v '^#' $here/allowed-symbols >"$allowed"
+	pure_objects | (cd "$objects" && xargs -r nm --defined-only) |
+		awk 'NF == 3 && $2 ~ /^[TRDB]$/ { print $3 }' | sort -u >"$own"
+	for object in $(pure_objects); do
+		symbols=$(nm -u "$objects/$object" | awk '{ print $2 }' |
+			grep -Fxv -f "$own" | grep -Exv -f "$allowed" || :)
+		[ -z "$symbols" ] || {
+			echo "src/${object%.o}.c reaches for: ${symbols//$'\n'/ }"
+			bad=1
+		}
+	done
+	return $bad
+}
+
+globals() {
+	local object bad=0 symbols
+
+	for object in $(all_objects); do
+		[ "$object" != base/log.o ] || continue
+		symbols=$(nm "$objects/$object" |
+			awk '$2 ~ /^[dDbBcCsSgG]$/ { print $3 }')
+		[ -z "$symbols" ] || {
+			echo "src/${object%.o}.c has mutable state: ${symbols//$'\n'/ }"
+			bad=1
+		}
+	done
+	return $bad
+}
+
+forbidden() {
+	local object bad=0 symbols
+	local names='strcpy|strcat|sprintf|vsprintf|strtok|gets|atoi|atol|alloca|signal|__sysv_signal|system|select|_?setjmp|__sigsetjmp|malloc|strdup|strndup|popen'
+
+	for object in $(all_objects); do
+		symbols=$(nm -u "$objects/$object" | awk '{ print $2 }' |
+			grep -Ex "$names" || :)
+		[ -z "$symbols" ] || {
+			echo "src/${object%.o}.c calls: ${symbols//$'\n'/ }"
+			bad=1
+		}
+	done
+	grep -rnE '\b(alloca|__builtin_alloca)[[:space:]]*\(' src && bad=1
+	return $bad
+}
+
+$check
