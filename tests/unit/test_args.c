@@ -337,6 +337,29 @@ static void test_usage_names_every_option_and_word(void **state)
 		assert_true(strcspn(line, "\n") <= 80);
 }
 
+static void test_the_manual_page_has_every_option(void **state)
+{
+	static const char item[] = "\n.It Fl ";
+	static char page[65536];
+	FILE *f = fopen("man/conntrackd.8", "r");
+	size_t n, n_items = 0;
+	const struct args_row *rows = args_rows(&n);
+
+	(void)state;
+	assert_non_null(f);
+	page[fread(page, 1, sizeof(page) - 1, f)] = '\0';
+	fclose(f);
+	for (const char *at = page; (at = strstr(at, item)); n_items++) {
+		size_t i = 0;
+
+		at += strlen(item);
+		while (i < n && rows[i].letter != *at)
+			i++;
+		assert_true(i < n); /* one that does not exist */
+	}
+	assert_int_equal(n_items, n);
+}
+
 static void test_version_is_named(void **state)
 {
 	char text[USAGE_MAX];
@@ -367,6 +390,7 @@ int main(void)
 		cmocka_unit_test(test_a_fault_leaves_the_request_alone),
 		cmocka_unit_test(test_no_arguments_at_all_is_the_daemon),
 		cmocka_unit_test(test_usage_names_every_option_and_word),
+		cmocka_unit_test(test_the_manual_page_has_every_option),
 		cmocka_unit_test(test_version_is_named),
 	};
 
