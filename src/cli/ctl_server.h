@@ -61,7 +61,8 @@ enum ctl_progress { CTL_GO_ON, CTL_DONE };
 /* Where the text of an answer comes from: a walk that can be resumed. */
 struct ctl_source {
 	/* Appends the next piece, at most CTL_ITEM_MAX bytes and none of them
-	 * 0; maybe nothing. Called while the client takes more. */
+	 * 0; maybe nothing. Called while the client takes more, the
+	 * first time from inside ctl_server_answer(). */
 	enum ctl_progress (*next)(void *ctx, struct wr *out);
 	/* Called once: the answer is complete, or the client has left. May be
 	 * NULL. */

@@ -38,7 +38,8 @@ struct proto_row {
 
 /* clang-format off */
 #define STATES(names, bit, field) \
-	.states = names, .n_states = N_ELEMENTS(names), .state_bit = bit, \
+	.states = (names), .n_states = N_ELEMENTS(names), \
+	.state_bit = (bit), \
 	.state_at = offsetof(struct flow, field)
 static const struct proto_row protos[] = {
 	{ L4_TCP, .name = "tcp", .form = TUPLE_PORTS,
@@ -170,7 +171,7 @@ static void show_status(const struct flow *f, struct wr *out)
 static void show_text(const char *label, const char *text, struct wr *out)
 {
 	wr_printf(out, " %s=", label);
-	for (size_t i = 0; text[i] && i < TEXT_MAX; i++) {
+	for (size_t i = 0; i < TEXT_MAX && text[i]; i++) {
 		uint8_t c = (uint8_t)text[i];
 
 		wr_u8(out, c <= ' ' || c == 0x7f ? '?' : c);
