@@ -28,8 +28,7 @@ enum ask {
 
 enum fill {
 	FILL_SOME, /* something was written, nothing more is waiting */
-	FILL_FULL, /* send this one and call again. With nothing written: the
-		    * next message is larger than the room, give more */
+	FILL_FULL, /* send this one and call again */
 	FILL_IDLE, /* nothing to send */
 	FILL_WAIT, /* nothing written; more waits for acknowledgements */
 };
@@ -69,7 +68,6 @@ struct engine_stats {
 	uint32_t n_outstanding; /* numbers not yet acknowledged */
 	uint32_t n_peers_live;
 	uint64_t n_no_memory; /* control messages lost to lack of memory */
-	uint64_t n_unsendable; /* entries too large for any datagram */
 };
 
 struct engine_ops {
@@ -81,8 +79,11 @@ struct engine_ops {
 	/* One message of a datagram from this place. */
 	enum verdict (*receive)(struct engine *e, const struct peer_addr *from,
 				const struct msg *m, int64_t now_ms);
-	/* Appends messages to dgram until its room is full. */
-	enum fill (*fill)(struct engine *e, struct wr *dgram, int64_t now_ms);
+	/* Writes messages to dgram, which is empty, up to room bytes. A message
+	 * that is larger than the room goes alone, as far as dgram has space
+	 * (the link's datagrams are larger than its room for that). */
+	enum fill (*fill)(struct engine *e, struct wr *dgram, size_t room,
+			  int64_t now_ms);
 	/* When fill() will have something without a touch or receive. */
 	int64_t (*due_ms)(struct engine *e);
 	void (*stats)(struct engine *e, struct engine_stats *out);

@@ -74,11 +74,13 @@ void ftfw_release(struct ftfw *f, uint32_t n)
 	}
 }
 
-static bool is_for_life(const struct ftfw *f, const struct ctl *c)
+/* A deaf peer gets its acknowledgements, or two could stay deaf for ever. */
+static bool has_receiver(const struct ftfw *f, const struct ctl *c)
 {
 	const struct peer *p = &f->peers.peers[c->peer];
 
-	return c->kind == CTL_RESYNC || (p->is_used && p->is_live);
+	return c->kind == CTL_RESYNC ||
+	       (p->is_used && (p->is_live || p->is_deaf));
 }
 
 /* Control messages to a peer that is gone are not worth sending anew. */
@@ -93,7 +95,7 @@ static void control_again(struct ftfw *f, uint32_t first)
 
 		first = c->next;
 		c->next = 0;
-		if (is_for_life(f, c))
+		if (has_receiver(f, c))
 			ctl_queue_append(is_plain ? &f->plain : &f->addressed,
 					 &f->pool, id);
 		else
@@ -224,7 +226,6 @@ static void ftfw_stats(struct engine *e, struct engine_stats *out)
 		.n_dirty = f->dirty.n,
 		.n_outstanding = ring_used(&f->ring),
 		.n_no_memory = f->n_no_memory,
-		.n_unsendable = f->n_unsendable,
 	};
 	for (int i = 0; i < PEER_MAX; i++) {
 		const struct peer *p = &f->peers.peers[i];

@@ -68,6 +68,7 @@ struct ftfw {
 	bool ever_answered;
 	bool owes_hello_back; /* said with the next message, whatever it is */
 	/* As of the fill() that is running: */
+	size_t room; /* bytes of a datagram with several messages */
 	bool says_hello;
 	uint64_t waited; /* peers whose acknowledgement we wait for */
 	uint32_t hello_end; /* numbers before it may have been sent as HELLO */
@@ -75,7 +76,7 @@ struct ftfw {
 	 * what was sent before. */
 	uint32_t stuck_at, stuck_until;
 	int64_t stuck_since_ms;
-	uint64_t n_no_memory, n_unsendable;
+	uint64_t n_no_memory;
 };
 
 /* ftfw.c: what is held under a number. */
@@ -112,7 +113,8 @@ void ftfw_restarted(struct ftfw *f, struct peer *p, uint64_t node);
 void ftfw_check_lives(struct ftfw *f);
 
 /* ftfw_tx.c */
-enum fill ftfw_fill(struct engine *e, struct wr *dgram, int64_t now_ms);
+enum fill ftfw_fill(struct engine *e, struct wr *dgram, size_t room,
+		    int64_t now_ms);
 int64_t ftfw_due_ms(struct engine *e);
 /* Writes the message of an entry and holds it under its number. */
 enum fill ftfw_send_entry(struct ftfw *f, struct wr *dgram, uint32_t id);

@@ -41,6 +41,10 @@ static bool end(struct ftfw *f, struct wr *w, size_t offset,
 {
 	if (!wire_end(w, offset))
 		return false;
+	if (offset && w->used > f->room) {
+		w->used = offset;
+		return false;
+	}
 	ring_push(&f->ring, ref, ref.kind == RING_NONE ? 0 : f->waited);
 	if (f->says_hello)
 		f->hello_end = f->ring.next;
@@ -68,9 +72,9 @@ static struct ext_record record_of(const struct ftfw *f, const struct ctl *c)
 	return r;
 }
 
-static bool has_room(const struct wr *w, size_t n)
+static bool has_room(const struct ftfw *f, const struct wr *w, size_t n)
 {
-	return !w->full && n <= w->size - w->used;
+	return !w->used || w->used + n <= f->room;
 }
 
 /* Our ALIVE: id, capabilities and name. */
@@ -97,13 +101,14 @@ static enum fill send_addressed(struct ftfw *f, struct wr *w)
 	size_t offset;
 	uint32_t id;
 
-	if (!has_room(w, WIRE_HEADER_LEN + EXT_FIXED_LEN +
+	if (!has_room(f, w, WIRE_HEADER_LEN + EXT_FIXED_LEN +
 				 ext_record_len(EXT_BULK_MARK)))
 		return FILL_FULL;
 	offset = begin(f, w, MSG_CTL, MSG_ALIVE);
 	ext_begin(w, EXT_CAP_ADDRESSED_ACK, f->o.node);
 	while (f->addressed.first &&
-	       has_room(w, ext_record_len(EXT_BULK_MARK))) {
+	       (!taken.first ||
+		has_room(f, w, ext_record_len(EXT_BULK_MARK)))) {
 		struct ext_record r;
 
 		id = ctl_queue_pop(&f->addressed, &f->pool);
@@ -138,7 +143,7 @@ static enum fill send_plain(struct ftfw *f, struct wr *w)
 	size_t offset;
 	uint32_t id;
 
-	if (!has_room(w, WIRE_RANGE_LEN))
+	if (!has_room(f, w, WIRE_RANGE_LEN))
 		return FILL_FULL;
 	id = ctl_queue_pop(&f->plain, &f->pool);
 	offset = begin(f, w, MSG_CTL, plain_flag(c->kind));
@@ -262,12 +267,13 @@ static enum fill fill_dirty(struct ftfw *f, struct wr *w)
 	return FILL_SOME;
 }
 
-enum fill ftfw_fill(struct engine *e, struct wr *w, int64_t now_ms)
+enum fill ftfw_fill(struct engine *e, struct wr *w, size_t room, int64_t now_ms)
 {
 	struct ftfw *f = CONTAINER_OF(e, struct ftfw, base);
 	enum fill done;
 
 	f->now_ms = now_ms;
+	f->room = room;
 	if (is_announcement_due(f))
 		ftfw_check_lives(f);
 	f->says_hello = needs_hello(f);

@@ -116,6 +116,7 @@ void peer_new_life(struct peer *p, uint64_t node)
 	p->generation++;
 	p->rx = (struct tracker){ 0 };
 	p->needs_first_ack = true;
+	p->is_deaf = false;
 	p->in_bulk = false;
 	p->bulk_walk = 0;
 	p->begin_acked = false;

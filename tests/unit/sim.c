@@ -248,13 +248,14 @@ static bool may_send(const struct sim *s, struct sim_node *n)
 static void pull(struct sim *s, int node)
 {
 	struct sim_node *n = &s->nodes[node];
-	uint8_t bytes[SIM_PAYLOAD];
+	uint8_t bytes[65536];
 	enum fill done = FILL_FULL;
 
 	while (n->is_up && done == FILL_FULL && may_send(s, n)) {
 		struct wr w = { .buf = bytes, .size = sizeof(bytes) };
 
-		done = n->engine->ops->fill(n->engine, &w, s->now_ms);
+		done = n->engine->ops->fill(n->engine, &w, SIM_PAYLOAD,
+					     s->now_ms);
 		if (!w.used)
 			break;
 		n->sent_this_ms++;
