@@ -253,7 +253,7 @@ demo:
 
 bench:
 	@$(NEED) ip:iproute2 nft:nftables
-	@$(MAKE) --no-print-directory $(B)/conntrackd tools
+	@$(MAKE) --no-print-directory $(if $(filter $(B)/%,$(CONNTRACKD)),$(CONNTRACKD)) tools
 	@B="$(abspath $(B))" CONNTRACKD="$(abspath $(CONNTRACKD))" \
 		REFERENCE="$(REFERENCE)" bash tests/bench/run.sh
 

@@ -200,7 +200,7 @@ lab_loss() { # NODE PERCENT
 lab_general() { # NODE
 	cat <<-END
 		General {
-			HashSize 32768
+			HashSize ${LAB_HASH:-32768}
 			HashLimit ${LAB_LIMIT:-131072}
 			LogFile $D/$1.log
 			Syslog off

@@ -95,7 +95,7 @@ static void test_a_removed_slot_is_given_again(void **state)
 /* Memory that one size class gives up serves another one. */
 static void test_empty_chunks_are_freed(void **state)
 {
-	enum { PER_CHUNK = BODIES_CHUNK_BYTES / 64, N = 10 * PER_CHUNK };
+	enum { PER_CHUNK = BODIES_CHUNK_BYTES / 64 - 1, N = 10 * PER_CHUNK };
 	uint32_t *refs = calloc(N, sizeof(*refs));
 	struct bodies b = { 0 };
 	size_t full;
@@ -109,7 +109,7 @@ static void test_empty_chunks_are_freed(void **state)
 			bodies_remove(&b, refs[(i * 7919) % N]);
 		assert_int_equal(full - b.bytes, 9 * BODIES_CHUNK_BYTES);
 	}
-	for (unsigned int i = 0; i < 9 * PER_CHUNK / 2; i++)
+	for (unsigned int i = 0; i < 9 * (PER_CHUNK / 2); i++)
 		assert_int_not_equal(bodies_add(&b, 128), 0);
 	assert_int_equal(b.bytes, full);
 	free(refs);
@@ -118,7 +118,7 @@ static void test_empty_chunks_are_freed(void **state)
 
 static void test_a_failed_allocation_changes_nothing(void **state)
 {
-	enum { N = 70 * BODIES_CHUNK_BYTES / BODIES_MAX_SIZE };
+	enum { N = 70 * (BODIES_CHUNK_BYTES / BODIES_MAX_SIZE - 1) };
 	size_t n;
 
 	(void)state;

@@ -1,0 +1,220 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: ISC
+#
+# run.sh - what a connection costs: CPU time of the daemons per new, updated and
+# deleted entry at the origin and at the replica, memory per entry, commit,
+# resync, bulk and dump; ours and the reference under the same load in one run,
+# beside them the floor, a bare netlink program that does the kernel's part.
+# Root. SIZES: numbers of entries; RATE: entries a second; ONLY: ours or ref.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=tests/lab.sh
+. tests/lab.sh
+
+B=${B:-build}
+CONNTRACKD=${CONNTRACKD:-$B/conntrackd}
+REFERENCE=${REFERENCE:-/usr/sbin/conntrackd}
+SIZES=${SIZES:-100000 1000000}
+RATE=${RATE:-20000}
+hertz=$(getconf CLK_TCK)
+declare -A result
+
+# ---- the kernel's table, sized to fit, and put back ----
+
+sys=/proc/sys/net/netfilter
+old_buckets=$(cat $sys/nf_conntrack_buckets)
+old_max=$(cat $sys/nf_conntrack_max)
+
+restore() {
+	[ -z "${P:-}" ] || lab_down
+	echo "$old_buckets" >$sys/nf_conntrack_buckets
+	echo "$old_max" >$sys/nf_conntrack_max
+}
+
+# ---- measuring ----
+
+# CPU time of a daemon in microseconds, that of its reaped children included
+# (the reference dumps and flushes in children).
+cpu_us() { # PID
+	local stat
+
+	stat=$(<"/proc/$1/stat")
+	# shellcheck disable=SC2086 # fields after the name in brackets
+	set -- ${stat##*) }
+	echo $(((${12} + ${13} + ${14} + ${15}) * 1000000 / hertz))
+}
+
+rss_bytes() { # PID
+	awk '/^VmRSS/ { print $2 * 1024 }' "/proc/$1/status"
+}
+
+# Returns when neither daemon has used more than a tick in half a second.
+settle() {
+	local a b
+
+	b=$(($(cpu_us "$pid1") + $(cpu_us "$pid2")))
+	for _ in $(seq 240); do
+		a=$b
+		sleep 0.5
+		b=$(($(cpu_us "$pid1") + $(cpu_us "$pid2")))
+		[ $((b - a)) -gt 10000 ] || return 0
+	done
+	echo "the daemons do not come to rest" >&2
+}
+
+external_is() { # COUNT
+	[ "$(lab_ask fw2 "$binary" -s | awk '
+		/^cache external/ { on = 1 }
+		on && /current active/ { print $NF; exit }')" -eq "$1" ]
+}
+
+# Keeps a number per entry: microseconds, bytes.
+keep() { # NAME TOTAL
+	result[$who,$n,$1]=$(awk -v t="$2" -v n="$n" 'BEGIN { printf "%.2f", t / n }')
+}
+
+# Runs a command and keeps what it costs both daemons, until they rest.
+measure() { # NAME COMMAND...
+	local name=$1 before1 before2
+
+	shift
+	before1=$(cpu_us "$pid1")
+	before2=$(cpu_us "$pid2")
+	"$@"
+	settle
+	keep "$name at the origin" $(($(cpu_us "$pid1") - before1))
+	keep "$name at the replica" $(($(cpu_us "$pid2") - before2))
+}
+
+# Keeps the wall time a client command takes, in milliseconds.
+wall() { # NAME NODE OPTION...
+	local name=$1 node=$2 since
+
+	shift 2
+	since=$(lab_now)
+	lab_ask "$node" "$binary" "$@" >/dev/null
+	result[$who,$n,$name]=$(($(lab_now) - since))
+}
+
+load() {
+	lab_in fw1 "$B/tools/ctload" -t 3600 -n "$@" >"$D/load" ||
+		echo "load: $(cat "$D/load")" >&2
+}
+
+client() { # NODE OPTION...: output thrown away, node's daemon
+	local node=$1
+
+	shift
+	lab_ask "$node" "$binary" "$@" >/dev/null
+}
+
+# One daemon on both nodes, n entries.
+bench() {
+	local base1 base2
+
+	lab_names ctbench
+	lab_up || exit 1
+	LAB_HASH=$buckets LAB_LIMIT=4000000 lab_conf fw1 Multicast
+	LAB_HASH=$buckets LAB_LIMIT=4000000 lab_conf fw2 Multicast
+	lab_start fw1 "$binary" && lab_start fw2 "$binary" || exit 1
+	pid1=$(lab_daemon_pid fw1)
+	pid2=$(lab_daemon_pid fw2)
+	settle
+	base1=$(rss_bytes "$pid1")
+	base2=$(rss_bytes "$pid2")
+	measure new load -r "$RATE" insert "$n"
+	wait_until 60 external_is "$n" || lab_ask fw2 "$binary" -s
+	keep "memory at the origin" $(($(rss_bytes "$pid1") - base1))
+	keep "memory at the replica" $(($(rss_bytes "$pid2") - base2))
+	measure "dump -i" client fw1 -i
+	measure "resync -R" client fw1 -R
+	measure "bulk -B" client fw1 -B
+	measure updated load -r "$RATE" -m 77 update "$n"
+	measure "commit -c" client fw2 -c
+	wall "commit, empty table, ms" fw2 -c
+	measure deleted load -r "$RATE" delete "$n"
+	grep -H 'ERROR\|overrun' "$D"/*.log | head -n 5
+	lab_ask fw1 "$binary" -s runtime 2>/dev/null | grep 'overrun' | head -n 1
+	lab_down
+	P=''
+}
+
+cost_of() { # reads ctload's last line
+	sed -n 's/.* cpu \([0-9.]*\) us each.*/\1/p' "$1"
+}
+
+# What the kernel's part costs by itself, at the same rate.
+floor() {
+	lab_names ctbench
+	lab_up || exit 1
+	lab_in fw1 "$B/tools/ctload" events "$n" >"$D/events" 2>"$D/ready" &
+	wait_until 5 grep -q listening "$D/ready"
+	load -r "$RATE" insert "$n"
+	wait $!
+	result[floor,$n,new at the origin]=$(cost_of "$D/events")
+	result[floor,$n,resync -R at the origin]=$(lab_in fw1 \
+		"$B/tools/ctload" dump >"$D/dump" && cost_of "$D/dump")
+	load delete "$n"
+	load insert "$n"
+	result[floor,$n,commit -c at the replica]=$(cost_of "$D/load")
+	lab_down
+	P=''
+}
+
+# ---- the table ----
+
+rows='new at the origin
+new at the replica
+updated at the origin
+updated at the replica
+deleted at the origin
+deleted at the replica
+dump -i at the origin
+resync -R at the origin
+bulk -B at the origin
+bulk -B at the replica
+commit -c at the replica
+memory at the origin
+memory at the replica'
+
+report() {
+	local row ours ref floor ratio
+
+	printf '\n%s entries, %s a second (us of CPU each; memory: bytes each)\n' \
+		"$n" "$RATE"
+	printf '| %-26s | %9s | %9s | %6s | %9s |\n' '' ours reference ratio floor
+	echo '|---|---|---|---|---|'
+	while read -r row; do
+		ours=${result[ours,$n,$row]:-}
+		ref=${result[ref,$n,$row]:-}
+		floor=${result[floor,$n,$row]:-}
+		ratio=$(awk -v a="$ours" -v b="$ref" 'BEGIN {
+			if (a != "" && b + 0 > 0) printf "%.2f", a / b }')
+		printf '| %-26s | %9s | %9s | %6s | %9s |\n' "$row" "$ours" \
+			"$ref" "$ratio" "$floor"
+	done <<<"$rows"
+}
+
+[ "$(id -u)" -eq 0 ] || {
+	echo "the benchmark makes network namespaces: run it as root" >&2
+	exit 1
+}
+trap restore EXIT
+trap 'exit 1' INT TERM
+for n in $SIZES; do
+	buckets=$((n < 262144 ? 262144 : n))
+	echo $((buckets * 2)) >$sys/nf_conntrack_buckets
+	echo $((n * 4)) >$sys/nf_conntrack_max
+	for who in ours ref; do
+		[ "${ONLY:-$who}" = $who ] || continue
+		binary=$CONNTRACKD
+		[ $who = ours ] || binary=$REFERENCE
+		[ -x "$binary" ] || {
+			echo "no $binary: left out"
+			continue
+		}
+		bench
+	done
+	floor
+	report
+done

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: ISC */
+/* Every file of the two collections gets the verdict that a good reader should
+ * give, at the place that their tables name. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "conf_help.h"
+
+/* Where we do not do what the column "should" or "position" says. */
+static const struct deviation {
+	const char *file;
+	enum { VERDICT, POSITION } what;
+	const char *reason;
+} deviations[] = {
+	{ "011-cr-only-with-comment.conf", VERDICT,
+	  "read as lines, but the file has no section but General" },
+	{ "024-formfeed.conf", VERDICT,
+	  "form feed is a blank, but the file has no section" },
+	{ "081-nice-unsigned.conf", POSITION,
+	  "the one warning stands at the option, not at its value" },
+	{ "098-path-tab-comment.conf", POSITION, "accepted in silence" },
+	{ "101-unix-socket-dir-missing.conf", POSITION,
+	  "needs the machine: found at start" },
+	{ "102-logfile-is-directory.conf", POSITION,
+	  "needs the machine: found at start" },
+	{ "120-ipv6-v4mapped.conf", POSITION, "accepted in silence" },
+	{ "136-interface-unknown.conf", POSITION,
+	  "needs the machine: found at start" },
+	{ "139-interface-hex-word.conf", POSITION, "accepted in silence" },
+	{ "140-interface-keyword.conf", POSITION, "accepted in silence" },
+	{ "141-interface-no.conf", POSITION, "accepted in silence" },
+	{ "142-interface-digit-first.conf", POSITION, "accepted in silence" },
+	{ "149-multicast-v6-interface-first.conf", POSITION,
+	  "accepted in silence" },
+	{ "164-mode-without-block.conf", POSITION,
+	  "a tab stands before the word: it is at 3:2" },
+	{ "180-proto-mixed-case.conf", POSITION, "accepted in silence" },
+	{ "183-proto-hex-word.conf", POSITION, "accepted in silence" },
+	{ "198-expect-list-hex-word.conf", POSITION, "accepted in silence" },
+	{ "208-helper-no-block.conf", POSITION,
+	  "the brace stands in line 4, as the reference says" },
+	{ "218-helper-nested-3000.conf", POSITION,
+	  "the second Type, which is wrong, is at 2:22" },
+};
+
+/* Findings that the table asks for beyond the verdict. */
+static const struct {
+	const char *file, *findings;
+} details[] = {
+	{ "configs/016-puppet-voxpupuli-stats.conf",
+	  "error 66:1 combination; warning 68:5 deprecated; "
+	  "warning 69:12 combination" },
+	{ "configs/033-nix-masthead-mode-full.conf",
+	  "error 2:8 word-mode; error 4:5 option; warning 9:5 empty-set; "
+	  "error 10:7 word-helper; warning 16:3 deprecated; "
+	  "error 21:3 option; warning 23:5 deprecated; error 26:3 option" },
+	{ "configs/048-blog-satishdotpatel-fw1.conf", NULL },
+	{ "bad-configs/027-ten-thousand-braces.conf", "error 1:1 syntax" },
+	{ "bad-configs/155-udp-misspelt-destination.conf", "error 6:3 option" },
+	{ "bad-configs/238-many-blank-lines-lineno.conf",
+	  "error 5002:2 option" },
+};
+
+static bool deviates(const char *file, int what)
+{
+	for (size_t i = 0; i < N_ELEMENTS(deviations); i++)
+		if ((int)deviations[i].what == what &&
+		    !strcmp(deviations[i].file, file))
+			return true;
+	return false;
+}
+
+static struct conf_read *read_file(const char *folder, const char *file)
+{
+	char path[256];
+	struct conf_read *r;
+	size_t len;
+	char *text;
+
+	snprintf(path, sizeof(path), "tests/corpus/%s/%s", folder, file);
+	text = conf_load(path, &len);
+	r = conf_read_text(text, len);
+	free(text);
+	return r;
+}
+
+static void check_position(const char *file, const char *position,
+			   const struct conf_read *r, bool refuse)
+{
+	unsigned int line, col;
+	bool told;
+
+	if (sscanf(position, "%u:%u", &line, &col) != 2)
+		return;
+	told = conf_has_finding(r, refuse ? CONF_ERROR : CONF_WARNING, line,
+				col);
+	if (!told && !deviates(file, POSITION))
+		fail_msg("%s: nothing is told at %s", file, position);
+}
+
+static void check_bad(void *ctx, char *cells[TSV_CELLS])
+{
+	const char *file = cells[0], *position = cells[7], *should = cells[8];
+	struct conf_read *r = read_file("bad-configs", file);
+	bool refuse = !strncmp(should, "error", 5) ||
+		      !strncmp(should, "same as empty", 13) ||
+		      strstr(should, "go on parsing: error");
+
+	if (strstr(should, "at start") || !strncmp(should, "error (or", 9) ||
+	    !strncmp(should, "error or warning: l", 19))
+		refuse = r->result > 0; /* both are right */
+	if (deviates(file, VERDICT))
+		refuse = !refuse;
+	if ((r->result > 0) != refuse)
+		fail_msg("%s: %d errors, but it should: %s", file, r->result,
+			 should);
+	check_position(file, position, r, refuse);
+	conf_read_free(r);
+	++*(int *)ctx;
+}
+
+static void test_the_bad_files_are_judged_as_they_should(void **state)
+{
+	int n = 0;
+
+	(void)state;
+	conf_for_each_row("tests/corpus/bad-configs/INDEX.tsv", check_bad, &n);
+	assert_int_equal(n, 238);
+}
+
+static void check_real(void *ctx, char *cells[TSV_CELLS])
+{
+	const char *file = cells[0], *reference = cells[3], *should = cells[8];
+	struct conf_read *r = read_file("configs", file);
+	bool accept = !strncmp(should, "accept", 6) &&
+		      !strstr(should, "then error:") &&
+		      !strstr(should, "then: no Sync");
+
+	if ((r->result == 0) != accept)
+		fail_msg("%s: %d errors, but it should: %s", file, r->result,
+			 should);
+	if (!strcmp(reference, "accept"))
+		assert_int_equal(r->result, 0);
+	conf_read_free(r);
+	++*(int *)ctx;
+}
+
+static void test_the_real_files_are_judged_as_they_should(void **state)
+{
+	int n = 0;
+
+	(void)state;
+	conf_for_each_row("tests/corpus/configs/INDEX.tsv", check_real, &n);
+	assert_int_equal(n, 53);
+}
+
+static void test_findings_are_complete_and_in_order(void **state)
+{
+	char out[4096];
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(details); i++) {
+		struct conf_read *r = read_file(".", details[i].file);
+
+		if (details[i].findings)
+			assert_string_equal(conf_findings(r, out, sizeof(out)),
+					    details[i].findings);
+		conf_read_free(r);
+	}
+}
+
+/* base names that the reference's verdict may differ for: strict-names.tsv */
+struct strict {
+	const struct conf_read *r;
+	bool explained;
+};
+
+static void check_strict(void *ctx, char *cells[TSV_CELLS])
+{
+	struct strict *s = ctx;
+	size_t len = strlen(cells[0]);
+
+	for (size_t i = 0; i < s->r->n; i++) {
+		const struct finding *f = &s->r->findings[i];
+
+		if (!strncmp(f->name, cells[0], len) &&
+		    (!f->name[len] || f->name[len] == '-'))
+			s->explained = true;
+	}
+}
+
+static void check_stricter(void *ctx, char *cells[TSV_CELLS])
+{
+	struct conf_read *r;
+	struct strict s = { 0 };
+
+	(void)ctx;
+	if (strcmp(cells[2], "accept") != 0)
+		return;
+	r = read_file("bad-configs", cells[0]);
+	s.r = r;
+	if (r->result) {
+		conf_for_each_row("tests/corpus/strict-names.tsv", check_strict,
+				  &s);
+		if (!s.explained)
+			fail_msg("%s: refused, but no listed reason", cells[0]);
+	}
+	conf_read_free(r);
+}
+
+static void test_nothing_is_stricter_without_a_listed_reason(void **state)
+{
+	(void)state;
+	conf_for_each_row("tests/corpus/bad-configs/INDEX.tsv", check_stricter,
+			  NULL);
+}
+
+static void check_prefixes(void *ctx, char *cells[TSV_CELLS])
+{
+	char path[256];
+	size_t len;
+	char *text;
+
+	(void)ctx;
+	snprintf(path, sizeof(path), "tests/corpus/bad-configs/%s", cells[0]);
+	text = conf_load(path, &len);
+	for (size_t n = 0; len < 1500 && n < len; n++)
+		conf_read_free(conf_read_text(text, n));
+	free(text);
+}
+
+static void test_every_prefix_is_judged_without_overread(void **state)
+{
+	(void)state;
+	conf_for_each_row("tests/corpus/bad-configs/INDEX.tsv", check_prefixes,
+			  NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_bad_files_are_judged_as_they_should),
+		cmocka_unit_test(test_the_real_files_are_judged_as_they_should),
+		cmocka_unit_test(test_findings_are_complete_and_in_order),
+		cmocka_unit_test(
+			test_nothing_is_stricter_without_a_listed_reason),
+		cmocka_unit_test(test_every_prefix_is_judged_without_overread),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
