@@ -112,7 +112,7 @@ endef
 RELEASE_FLAGS = $(STD) $(WERROR) $(PATHS) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(KERNEL_INC)
 MUSL_FLAGS = $(STD) $(WERROR) $(PATHS) $(CPPFLAGS) -Os -g -ffunction-sections \
 	-fdata-sections -fstack-protector-strong $(MUSL_INC)
-SAN_FLAGS = $(STD) -Werror $(PATHS) $(SAN) $(KERNEL_INC)
+SAN_FLAGS = $(STD) $(WERROR) $(PATHS) $(SAN) $(KERNEL_INC)
 FUZZ_FLAGS = $(STD) $(PATHS) $(SAN) -fsanitize=fuzzer-no-link $(KERNEL_INC)
 
 $(eval $(call variant,obj,$(CC),$(RELEASE_FLAGS)))
@@ -175,10 +175,13 @@ $(B)/tools/%: tests/tools/%.c
 -include $(wildcard $(B)/tools/*.d)
 
 NEED := sh tests/need.sh
+# as many jobs as processors, unless the user has said how many
+JOBS = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 1))
+SUB_MAKE = $(MAKE) --no-print-directory $(JOBS)
 
 check-unit:
 	@$(NEED) $(CC):gcc header:cmocka.h:libcmocka-dev
-	@$(MAKE) --no-print-directory $(UNITS:%=$(B)/unit/%) \
+	@$(SUB_MAKE) $(UNITS:%=$(B)/unit/%) \
 		$(FUZZERS:%=$(B)/fuzz/replay_%)
 	@sh tests/run-unit.sh $(UNITS:%=$(B)/unit/%) -- $(FUZZERS:%=$(B)/fuzz/replay_%)
 
@@ -187,7 +190,7 @@ BATS ?= $(wildcard tests/integration/*.bats)
 CONNTRACKD ?= $(B)/conntrackd
 check-integration:
 	@$(NEED) bats nft:nftables ip:iproute2 conntrack readelf:binutils
-	@$(MAKE) --no-print-directory $(if $(filter $(B)/%,$(CONNTRACKD)),$(CONNTRACKD)) tools
+	@$(SUB_MAKE) $(if $(filter $(B)/%,$(CONNTRACKD)),$(CONNTRACKD)) tools
 	@B="$(abspath $(B))" CONNTRACKD="$(abspath $(CONNTRACKD))" \
 		REFERENCE="$(REFERENCE)" bash tests/run-bats.sh $(BATS)
 
@@ -211,7 +214,7 @@ $(B)/$(1)/unit/%: tests/unit/%.c $(UNIT_HELP) $(B)/$(1)/obj/libconntrackd.a
 	$$(Q)$(2)gcc $$(CROSS_FLAGS_$(1)) $$(FLAGS_$$<) $(WRAP) -static -o $$@ $$^
 check-$(1):
 	@$(NEED) $(2)gcc:gcc-$(2:%-=%) $(3)
-	@$(MAKE) --no-print-directory AR=$(2)ar $(UNITS:%=$(B)/$(1)/unit/%)
+	@$(SUB_MAKE) AR=$(2)ar $(UNITS:%=$(B)/$(1)/unit/%)
 	@RUN="$(firstword $(subst :, ,$(3)))" sh tests/run-unit.sh $(UNITS:%=$(B)/$(1)/unit/%) --
 endef
 $(eval $(call cross,s390x,s390x-linux-gnu-,qemu-s390x:qemu-user))
@@ -219,13 +222,13 @@ $(eval $(call cross,i386,i686-linux-gnu-,qemu-i386:qemu-user))
 
 asan:
 	@$(MAKE) --no-print-directory check-unit
-	@$(MAKE) --no-print-directory $(B)/asan/conntrackd
+	@$(SUB_MAKE) $(B)/asan/conntrackd
 	@$(MAKE) --no-print-directory check-integration CONNTRACKD=$(B)/asan/conntrackd
 
 FUZZ_S ?= 60
 fuzz:
 	@$(NEED) $(CLANG)
-	@$(MAKE) --no-print-directory $(FUZZERS:%=$(B)/fuzz/fuzz_%)
+	@$(SUB_MAKE) $(FUZZERS:%=$(B)/fuzz/fuzz_%)
 	@sh tests/fuzz/run.sh $(B) $(FUZZ_S) $(FUZZERS)
 
 lint:
@@ -246,14 +249,14 @@ format:
 DAEMON ?= $(B)/conntrackd
 demo:
 	@$(NEED) ip:iproute2 nft:nftables
-	@$(MAKE) --no-print-directory -s $(if $(filter $(B)/%,$(DAEMON)),$(DAEMON)) \
+	@$(SUB_MAKE) $(if $(filter $(B)/%,$(DAEMON)),$(DAEMON)) \
 		$(B)/tools/stream $(B)/tools/ctload
 	@B="$(abspath $(B))" DAEMON="$(if $(filter none,$(DAEMON)),none,$(abspath $(DAEMON)))" \
 		sh tests/demo.sh
 
 bench:
 	@$(NEED) ip:iproute2 nft:nftables
-	@$(MAKE) --no-print-directory $(if $(filter $(B)/%,$(CONNTRACKD)),$(CONNTRACKD)) tools
+	@$(SUB_MAKE) $(if $(filter $(B)/%,$(CONNTRACKD)),$(CONNTRACKD)) tools
 	@B="$(abspath $(B))" CONNTRACKD="$(abspath $(CONNTRACKD))" \
 		REFERENCE="$(REFERENCE)" bash tests/bench/run.sh
 

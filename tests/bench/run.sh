@@ -5,7 +5,8 @@
 # deleted entry at the origin and at the replica, memory per entry, commit,
 # resync, bulk and dump; ours and the reference under the same load in one run,
 # beside them the floor, a bare netlink program that does the kernel's part.
-# Root. SIZES: numbers of entries; RATE: entries a second; ONLY: ours or ref.
+# Root. SIZES: numbers of entries; RATE: entries a second (the slower, the more
+# wake-ups are in a figure); ONLY: ours or ref.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=tests/lab.sh
@@ -15,7 +16,7 @@ B=${B:-build}
 CONNTRACKD=${CONNTRACKD:-$B/conntrackd}
 REFERENCE=${REFERENCE:-/usr/sbin/conntrackd}
 SIZES=${SIZES:-100000 1000000}
-RATE=${RATE:-20000}
+RATE=${RATE:-50000}
 hertz=$(getconf CLK_TCK)
 declare -A result
 

@@ -91,7 +91,7 @@ includes() { # layers, cycles
 # Objects that show what the source reaches for: no sanitizer, no FORTIFY, and
 # not PIE, for there constant tables of pointers are writable until linked.
 symbols() { # purity, globals, forbidden
-	make -s -j"$jobs" B="$L/plain" CFLAGS=-O1 HARDEN=-fno-pie plain &&
+	make -s -j"$jobs" B="$L/plain" CFLAGS=-O2 HARDEN=-fno-pie plain &&
 		bash tests/lint/symbols.sh "$1" "$L/plain/obj"
 }
 
