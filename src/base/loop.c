@@ -111,6 +111,13 @@ int64_t loop_clock_ms(struct loop *l)
 	return l->now_ms;
 }
 
+int64_t loop_clock_us(void)
+{
+	struct timespec t = clock_now(CLOCK_MONOTONIC);
+
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 int64_t loop_wall_s(const struct loop *l)
 {
 	return l->wall_s;

@@ -56,6 +56,9 @@ int64_t loop_now_ms(const struct loop *l);
 /* The same, read now; loop_now_ms() goes on from there. */
 int64_t loop_clock_ms(struct loop *l);
 
+/* Monotonic microseconds, read now, for measuring how long something took. */
+int64_t loop_clock_us(void);
+
 /* Wall clock in seconds, read once for each turn. */
 int64_t loop_wall_s(const struct loop *l);
 

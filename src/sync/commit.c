@@ -27,6 +27,7 @@ struct commit {
 	struct commit_opts o;
 	bool is_running;
 	bool related;  /* second pass */
+	bool is_at_end; /* of this pass: only answers are missing */
 	uint32_t position;
 	uint32_t n_in_flight;
 	uint32_t now_s;
@@ -67,6 +68,7 @@ int commit_start(struct commit *c)
 		return -EBUSY;
 	c->is_running = true;
 	c->related = false;
+	c->is_at_end = false;
 	c->position = FLOW_CACHE_NO_ID;
 	c->n_again = 0;
 	c->report = (struct commit_report){ 0 };
@@ -331,12 +333,13 @@ static bool resume(struct commit *c)
 /* Takes up the next entries of this pass. */
 static void walk(struct commit *c)
 {
-	for (int i = 0; i < COMMIT_STEP && !c->n_again; i++) {
+	for (int i = 0; i < COMMIT_STEP && !c->is_at_end && !c->n_again; i++) {
 		uint32_t id = flow_cache_next(c->o.external, c->position);
 		struct flow f;
 
 		c->position = id;
-		if (id == FLOW_CACHE_NO_ID)
+		c->is_at_end = id == FLOW_CACHE_NO_ID;
+		if (c->is_at_end)
 			break;
 		if (flow_cache_head(c->o.external, id)->state == ENTRY_FREE)
 			continue;
@@ -362,7 +365,7 @@ bool commit_step(struct commit *c, uint32_t now_s)
 	walk(c);
 	if (c->n_again)
 		return false;
-	if (c->position != FLOW_CACHE_NO_ID)
+	if (!c->is_at_end)
 		return true;
 	/* The masters must be in the kernel before what is related to them. */
 	c->o.kernel->finish(c->o.kernel->self);
@@ -373,5 +376,6 @@ bool commit_step(struct commit *c, uint32_t now_s)
 		return false;
 	}
 	c->related = true;
+	c->is_at_end = false;
 	return true;
 }

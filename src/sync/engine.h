@@ -70,6 +70,19 @@ struct engine_stats {
 	uint64_t n_no_memory; /* control messages lost to lack of memory */
 };
 
+/* One number that is not yet acknowledged. */
+struct engine_held {
+	uint32_t seq;
+	bool is_control;
+	uint8_t flags; /* of the control message */
+};
+
+/* A walk over them; zeroed at the start. */
+struct engine_walk {
+	bool is_started;
+	uint32_t next;
+};
+
 struct engine_ops {
 	/* The entry changed or died. */
 	void (*touch)(struct engine *e, struct ref entry);
@@ -87,6 +100,9 @@ struct engine_ops {
 	/* When fill() will have something without a touch or receive. */
 	int64_t (*due_ms)(struct engine *e);
 	void (*stats)(struct engine *e, struct engine_stats *out);
+	/* The next number outstanding, oldest first; false: there is none. */
+	bool (*held)(struct engine *e, struct engine_walk *walk,
+		     struct engine_held *out);
 	const struct peer_table *(*peers)(struct engine *e);
 	void (*free)(struct engine *e);
 };

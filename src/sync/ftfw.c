@@ -237,6 +237,36 @@ static void ftfw_stats(struct engine *e, struct engine_stats *out)
 	}
 }
 
+static bool ftfw_held(struct engine *e, struct engine_walk *walk,
+		      struct engine_held *out)
+{
+	static const uint8_t flags[] = {
+		[CTL_ACK] = MSG_ACK,
+		[CTL_NACK] = MSG_NACK,
+		[CTL_RESYNC] = MSG_RESYNC,
+		[CTL_MARK] = MSG_ALIVE,
+	};
+	struct ftfw *f = ftfw_of(e);
+
+	if (!walk->is_started || seq_before(walk->next, f->ring.first))
+		walk->next = f->ring.first;
+	walk->is_started = true;
+	while (seq_before(walk->next, f->ring.next)) {
+		uint32_t n = walk->next++;
+		struct ring_ref ref = ring_at(&f->ring, n);
+
+		if (ref.kind == RING_NONE)
+			continue;
+		*out = (struct engine_held){ .seq = n };
+		if (ref.kind == RING_CTL) {
+			out->is_control = true;
+			out->flags = flags[ctl_at(&f->pool, ref.id)->kind];
+		}
+		return true;
+	}
+	return false;
+}
+
 static const struct peer_table *ftfw_peers(struct engine *e)
 {
 	return &ftfw_of(e)->peers;
@@ -259,6 +289,7 @@ static const struct engine_ops ftfw_ops = {
 	.fill = ftfw_fill,
 	.due_ms = ftfw_due_ms,
 	.stats = ftfw_stats,
+	.held = ftfw_held,
 	.peers = ftfw_peers,
 	.free = ftfw_free,
 };

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: ISC */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "sync/external.h"
+
+struct fixture {
+	struct external x;
+	struct peer_table peers;
+};
+
+static int set_up(void **state)
+{
+	const struct flow_cache_opts o = { .first_size = 16, .limit = 20000 };
+	struct fixture *t = calloc(1, sizeof(*t));
+
+	t->x = (struct external){ .cache = flow_cache_new(&o),
+				  .wire = { .send_timeout = true },
+				  .peers = &t->peers };
+	for (uint8_t i = 0; i < 2; i++) {
+		t->peers.peers[i] = (struct peer){ .is_used = true,
+						   .is_live = true,
+						   .number = i };
+	}
+	*state = t;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *t = *state;
+
+	flow_cache_free(t->x.cache);
+	free(t);
+	return 0;
+}
+
+static struct flow flow_of(uint32_t number)
+{
+	struct flow f = { .family = FAMILY_IPV4, .l4proto = L4_UDP };
+
+	f.orig.src.b[0] = 10;
+	f.orig.src.b[2] = (uint8_t)(number >> 16);
+	f.orig.dst.b[0] = 20;
+	f.orig.sport = (uint16_t)number;
+	f.has = FLOW_PORTS | FLOW_STATUS | FLOW_TIMEOUT;
+	f.timeout_s = 30;
+	return f;
+}
+
+static enum verdict hear(struct fixture *t, int peer, enum msg_type type,
+			 const struct flow *f, int64_t now_ms)
+{
+	uint8_t bytes[512];
+	struct wr w = { .buf = bytes, .size = sizeof(bytes) };
+	struct msg m = { .type = (uint8_t)type };
+
+	wire_flow_encode(&w, &t->x.wire, f);
+	assert_false(w.full);
+	m.body = (struct rd){ bytes, w.used };
+	return external_data(&t->x, &t->peers.peers[peer], &m, now_ms);
+}
+
+static uint32_t n_held(const struct fixture *t)
+{
+	return flow_cache_stats(t->x.cache)->n_active;
+}
+
+static void test_new_replaces_update_merges_delete_removes(void **state)
+{
+	struct fixture *t = *state;
+	struct flow f = flow_of(1), held;
+	uint32_t id;
+
+	f.has |= FLOW_MARK;
+	f.mark = 5;
+	assert_int_equal(hear(t, 0, MSG_CT_NEW, &f, 7000), VERDICT_OK);
+	f.has &= ~FLOW_MARK;
+	assert_int_equal(hear(t, 0, MSG_CT_UPD, &f, 8000), VERDICT_OK);
+	id = flow_cache_find(t->x.cache, &f);
+	flow_cache_get(t->x.cache, id, &held);
+	assert_true(held.has & FLOW_MARK); /* merged */
+	assert_int_equal(hear(t, 0, MSG_CT_NEW, &f, 9000), VERDICT_OK);
+	id = flow_cache_find(t->x.cache, &f);
+	flow_cache_get(t->x.cache, id, &held);
+	assert_false(held.has & FLOW_MARK); /* replaced */
+	assert_int_equal(flow_cache_head(t->x.cache, id)->created_s, 9);
+	assert_int_equal(hear(t, 0, MSG_CT_DEL, &f, 9000), VERDICT_OK);
+	assert_int_equal(n_held(t), 0);
+	assert_int_equal(hear(t, 0, MSG_CT_DEL, &f, 9000), VERDICT_OK);
+}
+
+static void test_an_update_of_an_unknown_flow_adds_it(void **state)
+{
+	struct fixture *t = *state;
+	struct flow f = flow_of(1);
+
+	assert_int_equal(hear(t, 0, MSG_CT_UPD, &f, 0), VERDICT_OK);
+	assert_int_equal(n_held(t), 1);
+}
+
+static void test_a_live_owner_keeps_what_another_ends(void **state)
+{
+	struct fixture *t = *state;
+	struct flow f = flow_of(1);
+
+	hear(t, 0, MSG_CT_NEW, &f, 0);
+	hear(t, 1, MSG_CT_NEW, &f, 0); /* taken over by 1 */
+	hear(t, 0, MSG_CT_DEL, &f, 0); /* its end at the old one */
+	assert_int_equal(n_held(t), 1);
+	assert_int_equal(t->x.n_not_owner, 1);
+	t->peers.peers[1].is_live = false;
+	hear(t, 0, MSG_CT_DEL, &f, 0);
+	assert_int_equal(n_held(t), 0);
+}
+
+static void test_a_sweep_takes_only_the_older_ones_of_its_owner(void **state)
+{
+	struct fixture *t = *state;
+	struct peer *p = &t->peers.peers[0];
+
+	p->generation = 255;
+	for (uint32_t i = 0; i < 9000; i++) {
+		struct flow f = flow_of(i);
+
+		hear(t, i % 3 == 0, MSG_CT_NEW, &f, 0); /* a third is 1's */
+	}
+	p->generation++; /* wraps */
+	for (uint32_t i = 0; i < 9000; i += 2) {
+		struct flow f = flow_of(i);
+
+		hear(t, i % 3 == 0, MSG_CT_UPD, &f, 0); /* said again */
+	}
+	external_sweep(&t->x, p);
+	while (external_step(&t->x))
+		;
+	/* Gone: the odd ones that are not 1's. */
+	assert_int_equal(n_held(t), 9000 - 3000);
+	assert_int_equal(t->x.n_swept, 3000);
+}
+
+static void test_a_sweep_during_a_sweep_is_done_after_it(void **state)
+{
+	struct fixture *t = *state;
+
+	for (uint32_t i = 0; i < 9000; i++) {
+		struct flow f = flow_of(i);
+
+		hear(t, i % 2, MSG_CT_NEW, &f, 0);
+	}
+	t->peers.peers[0].generation++;
+	t->peers.peers[1].generation++;
+	external_sweep(&t->x, &t->peers.peers[0]);
+	assert_true(external_step(&t->x));
+	external_sweep(&t->x, &t->peers.peers[1]);
+	while (external_step(&t->x))
+		;
+	assert_int_equal(n_held(t), 0);
+}
+
+static void test_damaged_attributes_are_refused(void **state)
+{
+	static const uint8_t bad[] = { 0, 9, 0, 0, 1, 2, 3, 4, 5, 0, 0, 0 };
+	struct fixture *t = *state;
+	struct msg m = { .type = MSG_CT_NEW, .body = { bad, sizeof(bad) } };
+
+	assert_int_equal(external_data(&t->x, &t->peers.peers[0], &m, 0),
+			 VERDICT_BAD_PAYLOAD);
+	m.type = MSG_EXP_NEW;
+	assert_int_equal(external_data(&t->x, &t->peers.peers[0], &m, 0),
+			 VERDICT_IGNORED);
+	assert_int_equal(n_held(t), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+		T(test_new_replaces_update_merges_delete_removes),
+		T(test_an_update_of_an_unknown_flow_adds_it),
+		T(test_a_live_owner_keeps_what_another_ends),
+		T(test_a_sweep_takes_only_the_older_ones_of_its_owner),
+		T(test_a_sweep_during_a_sweep_is_done_after_it),
+		T(test_damaged_attributes_are_refused),
+#undef T
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: ISC */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "sync/peer.h"
+
+static struct peer_addr place(uint8_t link, uint8_t last)
+{
+	struct peer_addr a = { .link = link, .family = FAMILY_IPV4 };
+
+	a.addr.b[3] = last;
+	return a;
+}
+
+static int new_table(void **state)
+{
+	*state = calloc(1, sizeof(struct peer_table));
+	return *state ? 0 : -1;
+}
+
+static int free_table(void **state)
+{
+	free(*state);
+	return 0;
+}
+
+static void test_a_peer_is_found_at_all_its_places(void **state)
+{
+	struct peer_table *t = *state;
+	struct peer_addr a = place(0, 1), b = place(1, 1), c = place(1, 2);
+	struct peer *p = peer_add(t, &a, 5);
+
+	peer_add_addr(t, p, &b);
+	assert_ptr_equal(peer_at(t, &a), p);
+	assert_ptr_equal(peer_at(t, &b), p);
+	assert_null(peer_at(t, &c));
+}
+
+static void test_a_place_belongs_to_one_peer(void **state)
+{
+	struct peer_table *t = *state;
+	struct peer_addr a = place(0, 1), b = place(0, 2);
+	struct peer *p = peer_add(t, &a, 5), *q = peer_add(t, &b, 5);
+
+	peer_add_addr(t, q, &a);
+	assert_ptr_equal(peer_at(t, &a), q);
+	assert_ptr_equal(peer_at(t, &b), q);
+	assert_int_equal(p->n_addrs, 0);
+}
+
+static void test_the_oldest_place_goes_when_there_are_too_many(void **state)
+{
+	struct peer_table *t = *state;
+	struct peer_addr first = place(0, 0);
+	struct peer *p = peer_add(t, &first, 5);
+
+	for (uint8_t i = 1; i <= PEER_ADDR_MAX; i++) {
+		struct peer_addr a = place(0, i);
+
+		peer_add_addr(t, p, &a);
+		assert_ptr_equal(peer_at(t, &a), p);
+	}
+	assert_null(peer_at(t, &first));
+}
+
+static void test_the_65th_peer_is_refused_and_counted(void **state)
+{
+	struct peer_table *t = *state;
+
+	for (int i = 0; i < PEER_MAX; i++) {
+		struct peer_addr a = place(0, (uint8_t)i);
+		struct peer *p = peer_add(t, &a, 5);
+
+		assert_non_null(p);
+		assert_int_equal(p->number, i);
+	}
+	assert_null(peer_add(t, &(struct peer_addr){ .link = 1 }, 5));
+	assert_int_equal(t->n_refused, 1);
+}
+
+static void test_one_that_never_answered_makes_room(void **state)
+{
+	struct peer_table *t = *state;
+	uint8_t generation;
+
+	for (int i = 0; i < PEER_MAX; i++) {
+		struct peer_addr a = place(0, (uint8_t)i);
+
+		peer_add(t, &a, 5);
+		t->peers[i].has_answered = i != 9;
+	}
+	t->peers[9].is_live = false;
+	generation = t->peers[9].generation;
+	assert_ptr_equal(peer_add(t, &(struct peer_addr){ .link = 1 }, 5),
+			 &t->peers[9]);
+	/* What its predecessor owned is older than what it will own. */
+	assert_int_equal(t->peers[9].generation, generation + 1);
+}
+
+static void test_a_reference_is_known_again_by_its_numbers(void **state)
+{
+	struct peer_table *t = *state;
+	struct peer_addr a = place(0, 1);
+	struct peer *p = peer_add(t, &a, 5);
+
+	assert_null(peer_continued(t, 101)); /* no number yet */
+	p->rx.is_set = true;
+	p->rx.last = 100;
+	assert_ptr_equal(peer_continued(t, 101), p);
+	assert_ptr_equal(peer_continued(t, 100 + 4096), p);
+	assert_null(peer_continued(t, 100 + 4097));
+	assert_null(peer_continued(t, 100));
+	p->node = 7;
+	assert_null(peer_continued(t, 101));
+}
+
+static void test_a_new_life_forgets_the_old_one_but_its_id(void **state)
+{
+	struct peer_table *t = *state;
+	struct peer_addr a = place(0, 1);
+	struct peer *p = peer_add(t, &a, 5);
+
+	p->node = 7;
+	p->rx.is_set = true;
+	p->in_bulk = true;
+	p->bulk_walk = 3;
+	p->is_deaf = true;
+	peer_new_life(p, 8);
+	assert_true(peer_is_old_node(p, 7));
+	assert_false(peer_is_old_node(p, 8));
+	assert_false(p->rx.is_set || p->in_bulk || p->is_deaf);
+	assert_int_equal(p->bulk_walk, 0);
+	assert_int_equal(p->generation, 2); /* of the slot: 1 */
+	assert_true(p->needs_first_ack);
+	assert_ptr_equal(peer_of_node(t, 8), p);
+	assert_null(peer_of_node(t, 0));
+}
+
+static void test_only_live_peers_that_answered_are_waited_for(void **state)
+{
+	struct peer_table *t = *state;
+
+	for (uint8_t i = 0; i < 4; i++) {
+		struct peer_addr a = place(0, i);
+		struct peer *p = peer_add(t, &a, 5);
+
+		p->is_live = i & 1;
+		p->has_answered = i & 2;
+	}
+	assert_int_equal(peer_waited(t), 8);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(test) cmocka_unit_test_setup_teardown(test, new_table, free_table)
+		T(test_a_peer_is_found_at_all_its_places),
+		T(test_a_place_belongs_to_one_peer),
+		T(test_the_oldest_place_goes_when_there_are_too_many),
+		T(test_the_65th_peer_is_refused_and_counted),
+		T(test_one_that_never_answered_makes_room),
+		T(test_a_reference_is_known_again_by_its_numbers),
+		T(test_a_new_life_forgets_the_old_one_but_its_id),
+		T(test_only_live_peers_that_answered_are_waited_for),
+#undef T
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
