@@ -96,7 +96,7 @@ static const char *word_hint(const struct rule *r, const struct token *t)
 static bool read_addr(struct parser *p, const struct rule *r,
 		      const struct token *t, size_t len, struct addr *out)
 {
-	char quad[QUAD_TEXT_MAX], text[TOKEN_TEXT_SIZE];
+	char quad[QUAD_TEXT_MAX] = "", text[TOKEN_TEXT_SIZE];
 	struct token part = *t;
 	bool zeros = false, octal = false;
 	const char *at = t->at;
@@ -130,6 +130,7 @@ static bool read_prefix(struct parser *p, const struct rule *r,
 	unsigned int max = r->family == FAMILY_IPV4 ? 32 : 128;
 	const char *at = t->at + slash + 1;
 	size_t len = t->len - slash - 1;
+	char text[TOKEN_TEXT_SIZE];
 	struct addr mask;
 	uint64_t value;
 	const char *why = NULL;
@@ -142,10 +143,12 @@ static bool read_prefix(struct parser *p, const struct rule *r,
 	else if (!number_digits(at, len, &value))
 		why = "the prefix length is not a number";
 	if (why)
-		parser_error(p, token_pos(t), "prefix", "%s", why);
+		parser_error(p, token_pos(t), "prefix", "%s: %s",
+			     token_text(t, text), why);
 	else if (value > max)
 		parser_error(p, token_pos(t), "prefix",
-			     "the prefix length is out of range (0-%u)", max);
+			     "%s: the prefix length is out of range (0-%u)",
+			     token_text(t, text), max);
 	else
 		*out = (uint8_t)value;
 	return !why && value <= max;
@@ -158,13 +161,15 @@ bool address_read(struct parser *p, const struct rule *r, const struct token *t,
 	size_t len = slash ? (size_t)(slash - t->at) : t->len;
 	uint8_t prefix = r->family == FAMILY_IPV4 ? 32 : 128;
 	struct addr addr = { { 0 } };
+	char text[TOKEN_TEXT_SIZE];
 
 	if (t->kind != TOKEN_WORD || looks_like_word(t))
 		return parser_expected(p, t, "address", "an IPv%d address%s",
 				       version(r), word_hint(r, t));
 	if (slash && !prefix_len) {
 		parser_error(p, token_pos(t), "address-prefix",
-			     "a prefix length is not allowed here");
+			     "%s: a prefix length is not allowed here",
+			     token_text(t, text));
 		return false;
 	}
 	if (!read_addr(p, r, t, len, &addr) ||

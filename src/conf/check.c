@@ -50,7 +50,7 @@ static void check_socket(struct parser *p)
 	struct conf_general *g = &p->conf->general;
 
 	g->has_unix_path = g->unix_path[0];
-	if (!given_at(p, "UNIX", "Path").line)
+	if (p->has_section && !given_at(p, "UNIX", "Path").line)
 		parser_warn(p, given_at(p, NULL, "General"), "missing-path",
 			    "no UNIX Path, %s is used", CONF_DEFAULT_SOCKET);
 }
@@ -143,6 +143,24 @@ static void check_links(struct parser *p)
 		sync->links[0].checksum = p->sync_checksum == 2;
 }
 
+static void check_alarm(struct parser *p)
+{
+	const struct conf_sync *sync = &p->conf->sync;
+
+	if (sync->mode == CONF_ALARM &&
+	    sync->refresh_s >= sync->cache_timeout_s)
+		parser_warn(p,
+			    given_at(p, NULL, "RefreshTime").line
+				    ? given_at(p, NULL, "RefreshTime")
+				    : given_at(p, NULL, "CacheTimeout"),
+			    "combination",
+			    "entries are dropped after %u seconds "
+			    "(CacheTimeout), but sent anew within %u only "
+			    "(RefreshTime)",
+			    (unsigned int)sync->cache_timeout_s,
+			    (unsigned int)sync->refresh_s);
+}
+
 /* Options that are written for another mode than the one in force. */
 static void check_other_modes(struct parser *p)
 {
@@ -183,6 +201,7 @@ static void check_sync(struct parser *p)
 		parser_warn(p, sync->at, "missing-mode",
 			    "Sync has no Mode, FTFW is used");
 	check_other_modes(p);
+	check_alarm(p);
 	if (sync->commit_timeout_s && sync->disable_external_cache) {
 		parser_warn(p, given_at(p, NULL, "CommitTimeout"),
 			    "combination",

@@ -183,9 +183,9 @@ struct conf {
 void conf_defaults(struct conf *out);
 
 /* Reads len bytes of text (it need not end with a zero byte) and reports every
- * finding to fn (may be NULL). Returns the number of errors, 0: none, or
- * -ENOMEM. *out is valid in every case, with what could be read and defaults
- * for the rest; conf_fini() it. */
+ * finding to fn (may be NULL), in order of their places. Returns the number of
+ * errors, 0: none, or -ENOMEM. *out is valid in every case, with what could be
+ * read and defaults for the rest; conf_fini() it. */
 NODISCARD int conf_parse(const char *text, size_t len, struct conf *out,
 			 conf_diag_fn *fn, void *ctx);
 

@@ -2,15 +2,50 @@
 #include "conf/diag.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 enum { TEXT_SIZE = 512, QUOTE_HEAD = 28, QUOTE_TAIL = 8, WORD_MAX = 40 };
 
-static void tell(struct diags *d, enum conf_severity severity,
-		 struct conf_pos at, const char *name, const char *text)
+enum { KEPT_MAX = 2 * (CONF_FINDINGS_MAX + 1) };
+
+struct kept_diag {
+	struct conf_diag diag;
+	size_t index; /* in order of detection */
+	char name[32];
+	char text[TEXT_SIZE];
+};
+
+static void tell(const struct diags *d, const struct conf_diag *diag)
 {
-	const struct conf_diag diag = {
+	if (d->fn)
+		d->fn(d->ctx, diag);
+}
+
+static void keep(struct diags *d, struct conf_diag diag)
+{
+	struct kept_diag *k;
+
+	if (!d->kept)
+		d->kept = calloc(KEPT_MAX, sizeof(*d->kept));
+	if (!d->kept) {
+		tell(d, &diag);
+		return;
+	}
+	k = &d->kept[d->n_kept];
+	k->diag = diag;
+	k->index = d->n_kept++;
+	snprintf(k->name, sizeof(k->name), "%s", diag.name);
+	snprintf(k->text, sizeof(k->text), "%s", diag.text);
+}
+
+void diag_report(struct diags *d, enum conf_severity severity,
+		 struct conf_pos at, const char *name, const char *fmt,
+		 va_list ap)
+{
+	char text[TEXT_SIZE];
+	struct conf_diag diag = {
 		.severity = severity,
 		.line = at.line ? at.line : 1,
 		.col = at.col ? at.col : 1,
@@ -19,25 +54,42 @@ static void tell(struct diags *d, enum conf_severity severity,
 		.text = text,
 	};
 
-	if (d->fn)
-		d->fn(d->ctx, &diag);
+	if (++d->n[severity] > CONF_FINDINGS_MAX + 1)
+		return;
+	if (d->n[severity] > CONF_FINDINGS_MAX) {
+		diag.name = "limit";
+		diag.text = severity == CONF_ERROR
+				    ? "too many errors, others are not shown"
+				    : "too many warnings, others are not shown";
+	} else {
+		vsnprintf(text, sizeof(text), fmt, ap);
+	}
+	keep(d, diag);
 }
 
-void diag_report(struct diags *d, enum conf_severity severity,
-		 struct conf_pos at, const char *name, const char *fmt,
-		 va_list ap)
+static int compare(const void *a, const void *b)
 {
-	char text[TEXT_SIZE];
+	const struct kept_diag *x = a, *y = b;
 
-	if (++d->n[severity] == CONF_FINDINGS_MAX + 1)
-		tell(d, severity, at, "limit",
-		     severity == CONF_ERROR
-			     ? "too many errors, further ones are not shown"
-			     : "too many warnings, further ones are not shown");
-	if (d->n[severity] > CONF_FINDINGS_MAX)
-		return;
-	vsnprintf(text, sizeof(text), fmt, ap);
-	tell(d, severity, at, name, text);
+	if (x->diag.line != y->diag.line)
+		return x->diag.line < y->diag.line ? -1 : 1;
+	if (x->diag.col != y->diag.col)
+		return x->diag.col < y->diag.col ? -1 : 1;
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+void diag_flush(struct diags *d)
+{
+	if (d->n_kept)
+		qsort(d->kept, d->n_kept, sizeof(*d->kept), compare);
+	for (size_t i = 0; i < d->n_kept; i++) {
+		d->kept[i].diag.name = d->kept[i].name;
+		d->kept[i].diag.text = d->kept[i].text;
+		tell(d, &d->kept[i].diag);
+	}
+	free(d->kept);
+	d->kept = NULL;
+	d->n_kept = 0;
 }
 
 /* Room for 4 bytes and a zero byte is left. Returns the bytes written. */

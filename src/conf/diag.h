@@ -8,18 +8,26 @@
 
 #include "conf/conf.h"
 
+struct kept_diag;
+
 struct diags {
 	conf_diag_fn *fn; /* may be NULL */
 	void *ctx;
-	unsigned int n[2]; /* findings of each severity, told or not */
+	unsigned int n[2];      /* findings of each severity, told or not */
+	struct kept_diag *kept; /* to be told in order of their place */
+	size_t n_kept;
 };
 
-/* Reports one finding. After CONF_FINDINGS_MAX of a severity one more says so
- * and the rest is only counted. */
+/* Keeps one finding until diag_flush(). After CONF_FINDINGS_MAX of a severity
+ * one more says so and the rest is only counted. Without memory a finding is
+ * told at once. */
 PRINTF_LIKE(5, 0)
 void diag_report(struct diags *d, enum conf_severity severity,
 		 struct conf_pos at, const char *name, const char *fmt,
 		 va_list ap);
+
+/* Tells all findings, the first in the file first, and forgets them. */
+void diag_flush(struct diags *d);
 
 enum { DIAG_QUOTE_SIZE = 72 };
 

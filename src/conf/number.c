@@ -45,9 +45,9 @@ static bool tell_no_number(struct parser *p, const struct frame *f,
 	token_text(t, text);
 	if (block_rule(f->block, &rest))
 		parser_error(p, token_pos(t), "glued",
-			     "%s is not a number: put a blank after its %zu "
+			     "%s is not a number: a blank is missing after its "
 			     "digits",
-			     text, n);
+			     text);
 	else if (t->at[n] == '.' &&
 		 count_digits(t->at + n + 1, t->len - n - 1) + n + 1 == t->len)
 		parser_error(p, token_pos(t), "number",

@@ -180,6 +180,8 @@ void parser_give(struct parser *p, struct frame *f, const struct rule *r,
 			r->name, (unsigned int)pos->at.line);
 	pos->at = token_pos(at);
 	pos->value = value ? token_pos(value) : (struct conf_pos){ 0 };
+	if (f->is_guest) /* in the wrong place, and told */
+		return;
 	given = parser_grow(p, c->given, c->n_given, sizeof(*given));
 	if (!given)
 		return;
@@ -260,6 +262,7 @@ static void parse_inner(struct parser *p, struct frame *f, const struct rule *r,
 			       .link = f->link,
 			       .depth = f->depth + 1 };
 	enum enter_result entered = ENTER_BLOCK;
+	struct frame *top = p->top; /* not f, where f is a guest */
 
 	inner.base = r->block && r->block->base != NO_BASE
 			     ? (char *)p->conf + r->block->base
@@ -277,7 +280,7 @@ static void parse_inner(struct parser *p, struct frame *f, const struct rule *r,
 	}
 	p->top = &inner;
 	parse_block(p, &inner);
-	p->top = f;
+	p->top = top;
 }
 
 static void parse_clause(struct parser *p, struct frame *f,

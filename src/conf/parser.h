@@ -35,6 +35,7 @@ struct parser {
 	struct frame *unwind; /* not NULL: close blocks until this is on top */
 	bool is_quiet;        /* the option's name was only guessed */
 	int err;              /* -ENOMEM, or 0 */
+	uint32_t path_line;   /* the last path stands on it */
 	uint32_t tab_path_line;     /* a path on it ended at a tab or CR */
 	bool tab_path_brace;        /* and a '}' followed it */
 	struct conf_pos brace_path; /* last path that has a '}' at its end */

@@ -164,8 +164,10 @@ static bool set_is_empty(const struct frame *f)
 		return true;
 	case BLOCK_STATE:
 		return !filter->tcp_states;
-	default:
-		return !filter->n_nets;
+	default: /* a wrong address is told as such */
+		return !filter->n_nets &&
+		       !frame_pos(f, "IPv4_address").at.line &&
+		       !frame_pos(f, "IPv6_address").at.line;
 	}
 }
 

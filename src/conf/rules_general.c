@@ -13,10 +13,11 @@ static enum enter_result enter_stats(struct parser *p, struct frame *f,
 				     const struct token *keyword,
 				     const struct block **block, void **base)
 {
-	(void)f;
 	(void)block;
 	(void)base;
 	p->has_section = true;
+	if (f->up->is_guest) /* written into another section */
+		return ENTER_BLOCK;
 	p->conf->stats.present = true;
 	p->conf->stats.at = token_pos(keyword);
 	return ENTER_BLOCK;

@@ -91,11 +91,12 @@ static void read_l4(struct parser *p, struct conf_helper_type *type,
 						token_is_nocase(t, "udp")
 					? " in small letters"
 					: "");
-	if (known && ((type->l4proto == L4_TCP && !known->tcp) ||
-		      (type->l4proto == L4_UDP && !known->udp)))
-		parser_error(p, type->at, "helper",
-			     "helper %s has no %.*s variant", known->name,
-			     (int)t->len, t->at);
+	if (!known || (type->l4proto == L4_TCP ? known->tcp : known->udp) ||
+	    !type->l4proto)
+		return;
+	parser_error(p, type->at, "helper", "helper %s has no %.*s variant",
+		     known->name, (int)t->len, t->at);
+	type->l4proto = 0;
 }
 
 static enum enter_result enter_type(struct parser *p, struct frame *f,

@@ -113,6 +113,20 @@ static void check_common(struct parser *p, struct frame *f, const char *port)
 		missing(p, f, "missing-port", port);
 }
 
+static void check_group(struct parser *p, const struct frame *f,
+			const struct conf_link *link)
+{
+	const char *option =
+		link->family == FAMILY_IPV4 ? "IPv4_address" : "IPv6_address";
+	char text[ADDR_TEXT_SIZE];
+
+	if (link->family && !is_multicast(&link->group))
+		parser_error(p, frame_pos(f, option).value, "multicast",
+			     "%s is not a multicast address",
+			     addr_text((enum family)link->family,
+				       &link->group.addr, text));
+}
+
 static void close_multicast(struct parser *p, struct frame *f)
 {
 	struct conf_link *link = f->base;
@@ -128,13 +142,7 @@ static void close_multicast(struct parser *p, struct frame *f)
 			     "the link has a group address of the other family "
 			     "already");
 	link->family = link->group.family;
-	if (link->family && !is_multicast(&link->group))
-		parser_error(p,
-			     frame_pos(f, link->family == FAMILY_IPV4
-						  ? "IPv4_address"
-						  : "IPv6_address")
-				     .value,
-			     "multicast", "this is not a multicast address");
+	check_group(p, f, link);
 	if (link->family == FAMILY_IPV6 && local.at.line) {
 		parser_warn(p, local.at, "unused",
 			    "IPv4_interface has no effect with an IPv6 group");

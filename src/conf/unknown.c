@@ -141,10 +141,13 @@ static const char *expected_in(const struct block *b, char out[LIST_SIZE])
 	return out;
 }
 
-/* A '}' at the end of a path belongs to the path; it may be the cause. */
-static const char *path_note(struct parser *p, char out[NOTE_SIZE])
+/* A path may be the cause: a '}' at its end belongs to it, a blank ends it. */
+static const char *path_note(struct parser *p, const struct token *t,
+			     char out[NOTE_SIZE])
 {
 	out[0] = '\0';
+	if (!p->brace_path.line && p->path_line == t->line)
+		snprintf(out, NOTE_SIZE, "; a path ends at a blank");
 	if (p->brace_path.line)
 		snprintf(out, NOTE_SIZE,
 			 "; the path at %u:%u ends in '}', put a blank before "
@@ -160,7 +163,7 @@ static void report_above(struct parser *p, const struct frame *f,
 {
 	char note[NOTE_SIZE];
 
-	path_note(p, note);
+	path_note(p, t, note);
 	parser_expected(p, t, "unclosed",
 			"%s or '}': %s was opened at %u:%u, a '}' is probably "
 			"missing%s",
@@ -196,7 +199,7 @@ static void report_elsewhere(struct parser *p, const struct frame *f,
 	const struct hint *hint = find_hint(f->block, t);
 	const char *where = f->block->name;
 
-	path_note(p, note);
+	path_note(p, t, note);
 	token_text(t, text);
 	if (hint)
 		parser_error(p, token_pos(t),
@@ -225,7 +228,7 @@ static void report_unknown(struct parser *p, const struct frame *f,
 	const char *name = is_file ? "section" : "option";
 	const char *expected = expected_in(f->block, list);
 
-	path_note(p, note);
+	path_note(p, t, note);
 	token_text(t, text);
 	if (found->what == FOUND_NEAR)
 		parser_error(p, token_pos(t), name,
@@ -284,7 +287,7 @@ void unknown_report_stray(struct parser *p, const struct frame *f,
 	char note[NOTE_SIZE], text[TOKEN_TEXT_SIZE];
 	const struct block *b = f->block;
 
-	path_note(p, note);
+	path_note(p, t, note);
 	if (t->kind == TOKEN_CLOSE)
 		parser_error(p, token_pos(t), "brace",
 			     "found '}' with no open block, expected General, "

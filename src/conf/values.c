@@ -89,19 +89,22 @@ static bool path_is_clean(struct parser *p, const struct token *t)
 	return true;
 }
 
-/* Both of these are bytes of a path to the reference; what follows may look
- * strange to us because of that. */
+/* To the reference a path ends at a blank or LF only. Where it has a longer
+ * path than we have, what follows may look strange to us because of that. */
 static void remember_path_end(struct parser *p, const struct token *t)
 {
 	const char *end = t->at + t->len;
 	const char *text_end = p->lx.text + p->lx.len;
+	bool crlf = text_end - end >= 2 && end[0] == '\r' && end[1] == '\n';
 
+	p->path_line = t->line;
 	if (t->at[t->len - 1] == '}')
 		p->brace_path = token_pos(t);
-	if (end < text_end &&
-	    (*end == '\t' || *end == '\v' || *end == '\f' ||
-	     (*end == '\r' && !(end + 1 < text_end && end[1] == '\n'))))
-		p->tab_path_line = t->line;
+	if (end == text_end || *end == ' ' || *end == '\n' || crlf)
+		return;
+	p->tab_path_line = t->line;
+	if (p->lx.cr_lines)
+		p->tab_path_brace = true; /* all that follows is its path */
 }
 
 static bool store_path(struct parser *p, struct frame *f, const struct rule *r,

@@ -23,6 +23,7 @@ static const struct deviation {
 	  "read as lines, but the file has no section but General" },
 	{ "024-formfeed.conf", VERDICT,
 	  "form feed is a blank, but the file has no section" },
+	{ "024-formfeed.conf", POSITION, "accepted there" },
 	{ "081-nice-unsigned.conf", POSITION,
 	  "the one warning stands at the option, not at its value" },
 	{ "098-path-tab-comment.conf", POSITION, "accepted in silence" },

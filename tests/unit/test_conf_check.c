@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: ISC */
+/* Single options and combinations: what is told, where, under which name. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "conf_help.h"
+
+#define GENERAL(x) "General { UNIX { Path /x } " x " } Stats { }"
+#define STATS(x)   "General { UNIX { Path /x } } Stats { " x " }"
+#define SYNC(x)    "General { UNIX { Path /x } } Sync { " x " }"
+#define FTFW(x)    SYNC("Mode FTFW { " x " } " MCAST)
+#define LINK(x)    SYNC("Mode FTFW { } " x)
+#define MCAST      "Multicast { IPv4_address 225.0.0.50 Group 1 Interface a }"
+#define UDP                                               \
+	"UDP { IPv4_address 10.0.0.1 Port 1 Interface a " \
+	"IPv4_Destination_Address 10.0.0.2 }"
+#define HELPER(x) "General { UNIX { Path /x } } Helper { " x " }"
+#define FILTER(x) GENERAL("Filter { " x " }")
+
+/* clang-format off */
+static const struct {
+	const char *text, *findings;
+} cases[] = {
+	{ GENERAL(""), "" },
+	{ STATS(""), "" },
+	{ FTFW(""), "" },
+	{ LINK(UDP), "" },
+	{ "Stats { }", "warning 1:1 missing-path" },
+	{ "", "error 1:1 empty" },
+
+	/* numbers */
+	{ GENERAL("HashSize 0"), "warning 1:37 zero" },
+	{ GENERAL("HashSize 268435456"), "" },
+	{ GENERAL("HashSize 268435457"), "error 1:37 range-hash" },
+	{ GENERAL("HashSize 18446744073709551617"), "error 1:37 range-hash" },
+	{ GENERAL("HashLimit 2147483648"), "error 1:38 range-hash" },
+	{ GENERAL("HashSize 007"), "" },
+	{ GENERAL("HashSize"), "error 1:37 value" },
+	{ GENERAL("HashSize x"), "error 1:37 number" },
+	{ GENERAL("PollSecs 0"), "error 1:37 range-time" },
+	{ GENERAL("Nice -5"), "warning 1:28 deprecated" },
+	{ GENERAL("Nice 5"), "warning 1:28 deprecated" },
+	{ GENERAL("Nice - 5"), "warning 1:28 deprecated; error 1:33 number" },
+	{ GENERAL("NetlinkOverrunResync no"), "" },
+	{ GENERAL("NetlinkOverrunResync 5"), "" },
+	{ GENERAL("NetlinkOverrunResync 0"), "warning 1:49 zero" },
+	{ GENERAL("NetlinkOverrunResync maybe"), "error 1:49 number" },
+	{ LINK("UDP { Port 0 IPv4_address 10.0.0.1 Interface a "
+	       "IPv4_Destination_Address 10.0.0.2 }"),
+	  "error 1:62 range-port" },
+
+	/* words */
+	{ GENERAL("Systemd YES Systemd oFF"), "warning 1:40 duplicate" },
+	{ GENERAL("Systemd true"), "error 1:36 word-bool" },
+	{ GENERAL("Syslog local8"), "warning 1:35 facility" },
+	{ GENERAL("Syslog 5"), "error 1:35 word-facility" },
+	{ SYNC("Mode nack { } " MCAST), "warning 1:42 deprecated" },
+	{ SYNC("Mode persistent { } " MCAST), "warning 1:42 deprecated" },
+	{ SYNC("Mode FTF| { } " MCAST), "error 1:42 word-mode" },
+	{ SYNC("Mode FT-FW { } " MCAST), "error 1:42 word-mode" },
+
+	/* names that look like something else */
+	{ LINK("UDP { Port 1 IPv4_address 10.0.0.1 Interface Port "
+	       "IPv4_Destination_Address 10.0.0.2 }"), "" },
+	{ LINK("UDP { Port 1 IPv4_address 10.0.0.1 Interface\nPort 2 "
+	       "IPv4_Destination_Address 10.0.0.2 }"),
+	  "error 2:1 value; warning 2:1 duplicate" },
+	{ LINK("UDP { Port 1 IPv4_address 10.0.0.1 Interface 0cafe "
+	       "IPv4_Destination_Address 10.0.0.2 }"), "" },
+
+	/* paths */
+	{ GENERAL("LockFile /a\tSystemd on"), "" },
+	{ GENERAL("LockFile /a\tfoo"), "error 1:40 path-tab" },
+	{ GENERAL("LockFile a/b"), "error 1:37 path" },
+	{ GENERAL("LockFile /a\x01" "b"), "error 1:39 control" },
+	{ "General { UNIX { Path /x} } Stats { }",
+	  "error 1:29 misplaced; error 1:38 unclosed" },
+
+	/* General */
+	{ GENERAL("NetlinkBufferSize 5"), "warning 1:28 combination" },
+	{ GENERAL("SocketBufferSize 5 SocketBufferSizeMaxGrown 4"),
+	  "warning 1:28 combination" },
+	{ GENERAL("NetlinkBufferSize 5 NetlinkBufferSizeMaxGrowth 5"), "" },
+	{ GENERAL("Scheduler { Priority 5 }"), "warning 1:40 combination" },
+	{ GENERAL("Scheduler { Type rr }"), "warning 1:28 missing-priority" },
+	{ GENERAL("Scheduler { Type FIFO Priority 0 }"),
+	  "warning 1:59 combination" },
+	{ GENERAL("Scheduler { Type FIFO Priority 99 }"), "" },
+	{ GENERAL("Scheduler { Type OTHER Priority 9 }"),
+	  "error 1:45 scheduler" },
+	{ GENERAL("PollSecs 5 NetlinkEventsReliable yes"),
+	  "warning 1:39 combination" },
+	{ GENERAL("Lockfile /a"), "warning 1:28 deprecated" },
+	{ GENERAL("Hashsize 5"), "error 1:28 option" },
+	{ GENERAL("Unix { Path /y }"), "error 1:28 option" },
+	{ GENERAL("HashSise x"), "error 1:28 option" },
+	{ STATS("NetlinkEventsReliable on"), "warning 1:38 deprecated" },
+	{ "General { UNIX { Path /x } Syslog local1 } "
+	  "Stats { Syslog local2 }", "warning 1:59 combination" },
+
+	/* Sync */
+	{ SYNC(MCAST), "warning 1:30 missing-mode" },
+	{ SYNC("Mode FTFW { }"), "error 1:30 link" },
+	{ SYNC("Mode ALARM { } Mode FTFW { } " MCAST),
+	  "warning 1:52 combination" },
+	{ FTFW("CommitTimeout 5 DisableExternalCache yes"),
+	  "warning 1:49 combination" },
+	{ SYNC("RefreshTime 5 Mode FTFW { } " MCAST), "warning 1:37 unused" },
+	{ SYNC("Mode ALARM { RefreshTime 99 CacheTimeout 99 } " MCAST),
+	  "warning 1:50 combination" },
+	{ "General { UNIX { Path /x } } Stats { } Sync { Mode FTFW { } "
+	  MCAST " }", "error 1:30 combination" },
+	{ FTFW("RefreshTime 5"), "error 1:49 misplaced" },
+	{ SYNC("Mode FTFW " MCAST), "error 1:47 syntax" },
+	{ LINK(MCAST " Options { ExpectationSync { } }"),
+	  "warning 1:119 empty-set" },
+	{ LINK(MCAST " Options { ExpectationSync { ftp on } }"),
+	  "error 1:141 word-helper" },
+
+	/* links */
+	{ LINK(MCAST " " UDP), "error 1:109 link-kind" },
+	{ LINK(MCAST MCAST MCAST MCAST), "" },
+	{ LINK(MCAST MCAST MCAST MCAST MCAST), "error 1:279 link-count" },
+	{ LINK("Multicast { IPv4_address 10.0.0.1 Group 1 Interface a }"),
+	  "error 1:76 multicast" },
+	{ LINK("Multicast { IPv6_address fe80::1 Group 1 Interface a }"),
+	  "error 1:76 multicast" },
+	{ LINK("Multicast { }"),
+	  "error 1:51 missing-interface; error 1:51 missing-port; "
+	  "error 1:51 missing-address" },
+	{ LINK("UDP { }"),
+	  "error 1:51 missing-interface; error 1:51 missing-port; "
+	  "error 1:51 missing-destination" },
+	{ LINK("UDP { Port 1 Interface a IPv4_Destination_Address 1.2.3.4 }"),
+	  "warning 1:51 missing-address" },
+	{ LINK("UDP { Port 1 Interface a IPv4_Destination_Address 1.2.3.4 "
+	       "IPv6_address ::1 }"), "error 1:76 family" },
+	{ LINK("UDP { Port 1 Interface a IPv4_Destination_Address 1.2.3.4 "
+	       "IPv4_Destination_Address 1.2.3.5 IPv4_address 1.2.3.6 }"),
+	  "warning 1:134 destinations" },
+	{ LINK("UDP { Port 1 Interface a IPv4_destination_address 1.2.3.4 "
+	       "IPv4_address 1.2.3.6 }"), "error 1:76 option" },
+	{ LINK("Multicast Default { IPv4_address 225.0.0.50 Group 1 "
+	       "Interface a } Multicast Default { IPv4_address 225.0.0.51 "
+	       "Group 1 Interface a }"), "warning 1:127 duplicate" },
+	{ LINK("Multicast default { IPv4_address 225.0.0.50 Group 1 "
+	       "Interface a }"), "error 1:61 word" },
+
+	/* Filter */
+	{ FILTER("Protocol Accept { tcp Udp ipv6-ICMP }"), "" },
+	{ FILTER("Protocol Accept { ICMPv6 }"), "warning 1:55 protocol" },
+	{ FILTER("Protocol Accept { FOO TCP }"), "warning 1:55 protocol" },
+	{ FILTER("Protocol Accept { 6 TCP }"), "error 1:55 number" },
+	{ FILTER("Protocol Accept { }"), "warning 1:37 empty-set" },
+	{ FILTER("Protocol { TCP }"), "error 1:46 action" },
+	{ FILTER("Protocol accept { TCP }"), "error 1:46 action" },
+	{ FILTER("Protocol Accept { TCP } Protocol Ignore { UDP }"),
+	  "warning 1:61 combination" },
+	{ FILTER("Address Ignore { IPv4_address 10.1.2.3/8 "
+		 "IPv4_address 10.0.0.0/8 }"), "warning 1:91 duplicate" },
+	{ FILTER("Address Ignore { IPv4_address 10.0.0.0/33 }"),
+	  "error 1:67 prefix" },
+	{ FILTER("Address Ignore { IPv6_address ::/0 }"),
+	  "warning 1:67 prefix-zero" },
+	{ FILTER("Address Ignore { IPv4_address 010.0.0.1 }"),
+	  "error 1:67 address-octal" },
+	{ FILTER("Address Ignore { IPv4_address 10.0.0.01 }"),
+	  "warning 1:67 address-zeros" },
+	{ FILTER("State Accept { for TCP }"),
+	  "warning 1:37 empty-set; warning 1:52 empty-set" },
+	{ FILTER("State Accept { LISTEN CLOSE for TCP }"), "" },
+	{ FILTER("State Accept { SYN_SENT2 LISTEN for TCP }"),
+	  "error 1:52 state" },
+	{ FILTER("") " Helper", "warning 1:52 empty-helper; error 1:58 syntax" },
+
+	/* Helper */
+	{ HELPER(""), "warning 1:30 empty-helper" },
+	{ HELPER("Type ftp inet tcp { QueueNum 1 }"),
+	  "warning 1:39 helper-unsupported" },
+	{ HELPER("Type ftp inet tcp { }"),
+	  "warning 1:39 missing-queue; warning 1:39 helper-unsupported" },
+	{ HELPER("Type ftp inet udp { }"),
+	  "warning 1:30 empty-helper; error 1:44 helper" },
+	{ HELPER("Type nope inet tcp { }"),
+	  "warning 1:30 empty-helper; error 1:44 helper" },
+	{ HELPER("Type ftp inet tcp { QueueNum 1 Policy ftp { } }"),
+	  "warning 1:39 helper-unsupported; error 1:70 policy" },
+	{ HELPER("QueueNum 5"), "warning 1:30 empty-helper; error 1:39 queue" },
+
+	/* braces */
+	{ "Sync { Mode FTFW { } " MCAST,
+	  "warning 1:1 missing-path; error 1:79 unclosed" },
+};
+/* clang-format on */
+
+static void test_each_mistake_is_told_once_at_its_place(void **state)
+{
+	char out[4096];
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		struct conf_read *r =
+			conf_read_text(cases[i].text, strlen(cases[i].text));
+
+		if (strcmp(conf_findings(r, out, sizeof(out)),
+			   cases[i].findings) != 0)
+			fail_msg("%s\n  is:     %s\n  should: %s",
+				 cases[i].text, out, cases[i].findings);
+		conf_read_free(r);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_each_mistake_is_told_once_at_its_place),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
