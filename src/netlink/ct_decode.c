@@ -108,26 +108,6 @@ static bool decode_value(const struct ct_codec *c, const struct ct_row *row,
 	return true;
 }
 
-/* Adds the bits of the rows that were seen to *has, those of a group only if
- * all its rows were. seen: bit t is row t. */
-static void add_presence(const struct ct_table *table, uint32_t seen,
-			 uint64_t *has)
-{
-	uint64_t got = 0, missing = 0;
-
-	for (unsigned int type = 1; type < table->n_rows; type++) {
-		const struct ct_row *row = &table->rows[type];
-
-		if (row->bit == CT_N_NONE || !(row->ops & CT_IN))
-			continue;
-		if (seen & BIT(type))
-			got |= BIT(row->bit);
-		else
-			missing |= BIT(row->bit);
-	}
-	*has |= got & ~missing;
-}
-
 /* Reads the attributes of a message or a nest into the struct at base. False
  * if one is malformed or shorter than its row. */
 static bool decode_rows(struct decoder *d, const struct ct_table *table,
@@ -135,7 +115,7 @@ static bool decode_rows(struct decoder *d, const struct ct_table *table,
 {
 	struct nlmsg_attr attr;
 	enum nlmsg_step step;
-	uint32_t seen = 0;
+	uint64_t seen = 0; /* bit t: type t */
 
 	while ((step = nlmsg_attr_next(&attrs, &attr)) == NLMSG_STEP_ITEM) {
 		const struct ct_row *row;
@@ -164,10 +144,12 @@ static bool decode_rows(struct decoder *d, const struct ct_table *table,
 		}
 		if (!is_good)
 			return false;
-		if (is_known)
-			seen |= 1U << attr.type;
+		if (!is_known)
+			continue;
+		seen |= BIT(attr.type);
+		if ((seen & row->group) == row->group)
+			*has |= BIT(row->bit);
 	}
-	add_presence(table, seen, has);
 	return step == NLMSG_STEP_END;
 }
 
@@ -290,7 +272,7 @@ bool ct_decode(const struct ct_codec *c, struct rd body, struct flow *out)
 	    !decode_rows(&d, &ct_message_table, (uint8_t *)out, body,
 			 &out->has))
 		return false;
-	out->has &= BIT(FLOW_N_LAST) - 1;
+	out->has &= BIT(FLOW_N_LAST) - 1; /* without CT_N_NONE */
 	if (!take_key(&d.side, out) || !take_reply(&d.side, out))
 		return false;
 	take_master(&d.side, out);

@@ -46,23 +46,24 @@ struct flow_sink {
 
 struct ct_kernel_opts {
 	struct loop *loop;
-	struct names *helpers;   /* may be NULL: helper names are dropped */
-	struct names *contexts;  /* may be NULL likewise */
+	struct names *helpers;  /* may be NULL: helper names are dropped */
+	struct names *contexts; /* may be NULL likewise */
 	const struct flow_sink *sink; /* copied */
-	uint32_t buffer_bytes;   /* NetlinkBufferSize; 0: the system's */
-	uint32_t buffer_max_bytes; /* NetlinkBufferSizeMaxGrowth */
-	uint32_t events_per_turn;  /* EventIterationLimit */
+	uint32_t buffer_bytes;        /* NetlinkBufferSize; 0: the system's */
+	uint32_t buffer_max_bytes;    /* NetlinkBufferSizeMaxGrowth */
+	uint32_t events_per_turn;     /* EventIterationLimit; not 0 */
 	bool events_reliable;
+	bool tcp_window_tracking; /* TCPWindowTracking: see ct_codec.h */
 };
 
 struct ct_kernel_stats {
 	uint64_t n_events, n_events_unknown, n_event_errors;
 	uint64_t n_dump_unknown;
 	uint64_t n_overruns;
-	uint64_t n_malformed;    /* kernel messages we could not decode */
-	uint64_t n_foreign;      /* messages that are not from the kernel */
-	uint32_t buffer_bytes;   /* effective size as of now */
-	bool is_buffer_at_max;   /* a wish to grow was refused */
+	uint64_t n_malformed;  /* kernel messages we could not decode */
+	uint64_t n_foreign;    /* messages that are not from the kernel */
+	uint32_t buffer_bytes; /* effective size as of now */
+	bool is_buffer_at_max; /* a wish to grow was refused */
 };
 
 /* Opens the sockets and subscribes to conntrack events; nothing is delivered

@@ -47,14 +47,15 @@ SAME(TCP_FLAG_WINDOW_SCALE, IP_CT_TCP_FLAG_WINDOW_SCALE);
 SAME(TCP_FLAG_BE_LIBERAL, IP_CT_TCP_FLAG_BE_LIBERAL);
 #undef SAME
 
-#define FIELD(kind, bit, type, field)                          \
+#define FIELD(kind, bit, type, field) MEMBER(kind, bit, type, field, 0)
+#define MEMBER(kind, bit, type, field, group)                  \
 	{                                                      \
 		kind, bit, CT_ANY, sizeof(((type *)0)->field), \
-			offsetof(type, field), NULL            \
+			offsetof(type, field), group, NULL     \
 	}
-#define WITHIN(table)                                      \
-	{                                                  \
-		CT_NEST, CT_N_NONE, CT_ANY, 0, 0, &(table) \
+#define WITHIN(table)                                         \
+	{                                                     \
+		CT_NEST, CT_N_NONE, CT_ANY, 0, 0, 0, &(table) \
 	}
 #define TABLE(rows)                    \
 	{                              \
@@ -63,27 +64,42 @@ SAME(TCP_FLAG_BE_LIBERAL, IP_CT_TCP_FLAG_BE_LIBERAL);
 
 /* clang-format off */
 
+enum { /* groups */
+	IPV4 = 1 << CTA_IP_V4_SRC | 1 << CTA_IP_V4_DST,
+	IPV6 = 1 << CTA_IP_V6_SRC | 1 << CTA_IP_V6_DST,
+	PORTS = 1 << CTA_PROTO_SRC_PORT | 1 << CTA_PROTO_DST_PORT,
+	ICMP = 1 << CTA_PROTO_ICMP_ID | 1 << CTA_PROTO_ICMP_TYPE |
+	       1 << CTA_PROTO_ICMP_CODE,
+	ICMPV6 = 1 << CTA_PROTO_ICMPV6_ID | 1 << CTA_PROTO_ICMPV6_TYPE |
+		 1 << CTA_PROTO_ICMPV6_CODE,
+	COUNTERS = 1 << CTA_COUNTERS_PACKETS | 1 << CTA_COUNTERS_BYTES,
+	SEQADJ = 1 << CTA_SEQADJ_CORRECTION_POS |
+		 1 << CTA_SEQADJ_OFFSET_BEFORE | 1 << CTA_SEQADJ_OFFSET_AFTER,
+	SYNPROXY = 1 << CTA_SYNPROXY_ISN | 1 << CTA_SYNPROXY_ITS |
+		   1 << CTA_SYNPROXY_TSOFF,
+};
+
 /* ---- tuples, based on struct ct_tuple ------------------------------------ */
 
 static const struct ct_row ip_rows[] = {
-	[CTA_IP_V4_SRC] = FIELD(CT_ADDR4, CT_N_IPV4, struct ct_tuple, t.src),
-	[CTA_IP_V4_DST] = FIELD(CT_ADDR4, CT_N_IPV4, struct ct_tuple, t.dst),
-	[CTA_IP_V6_SRC] = FIELD(CT_ADDR16, CT_N_IPV6, struct ct_tuple, t.src),
-	[CTA_IP_V6_DST] = FIELD(CT_ADDR16, CT_N_IPV6, struct ct_tuple, t.dst),
+	[CTA_IP_V4_SRC] = MEMBER(CT_ADDR4, CT_N_IPV4, struct ct_tuple, t.src, IPV4),
+	[CTA_IP_V4_DST] = MEMBER(CT_ADDR4, CT_N_IPV4, struct ct_tuple, t.dst, IPV4),
+	[CTA_IP_V6_SRC] = MEMBER(CT_ADDR16, CT_N_IPV6, struct ct_tuple, t.src, IPV6),
+	[CTA_IP_V6_DST] = MEMBER(CT_ADDR16, CT_N_IPV6, struct ct_tuple, t.dst, IPV6),
 };
 static const struct ct_table ip_table = TABLE(ip_rows);
 
 /* GRE keys stand in the ports (kernel: nf_conntrack_proto_gre.c). */
 static const struct ct_row proto_rows[] = {
 	[CTA_PROTO_NUM] = FIELD(CT_U8, CT_N_L4PROTO, struct ct_tuple, l4proto),
-	[CTA_PROTO_SRC_PORT] = FIELD(CT_BE16, CT_N_PORTS, struct ct_tuple, t.sport),
-	[CTA_PROTO_DST_PORT] = FIELD(CT_BE16, CT_N_PORTS, struct ct_tuple, t.dport),
-	[CTA_PROTO_ICMP_ID] = FIELD(CT_BE16, CT_N_ICMP, struct ct_tuple, t.icmp_id),
-	[CTA_PROTO_ICMP_TYPE] = FIELD(CT_U8, CT_N_ICMP, struct ct_tuple, t.icmp_type),
-	[CTA_PROTO_ICMP_CODE] = FIELD(CT_U8, CT_N_ICMP, struct ct_tuple, t.icmp_code),
-	[CTA_PROTO_ICMPV6_ID] = FIELD(CT_BE16, CT_N_ICMPV6, struct ct_tuple, t.icmp_id),
-	[CTA_PROTO_ICMPV6_TYPE] = FIELD(CT_U8, CT_N_ICMPV6, struct ct_tuple, t.icmp_type),
-	[CTA_PROTO_ICMPV6_CODE] = FIELD(CT_U8, CT_N_ICMPV6, struct ct_tuple, t.icmp_code),
+	[CTA_PROTO_SRC_PORT] = MEMBER(CT_BE16, CT_N_PORTS, struct ct_tuple, t.sport, PORTS),
+	[CTA_PROTO_DST_PORT] = MEMBER(CT_BE16, CT_N_PORTS, struct ct_tuple, t.dport, PORTS),
+	[CTA_PROTO_ICMP_ID] = MEMBER(CT_BE16, CT_N_ICMP, struct ct_tuple, t.icmp_id, ICMP),
+	[CTA_PROTO_ICMP_TYPE] = MEMBER(CT_U8, CT_N_ICMP, struct ct_tuple, t.icmp_type, ICMP),
+	[CTA_PROTO_ICMP_CODE] = MEMBER(CT_U8, CT_N_ICMP, struct ct_tuple, t.icmp_code, ICMP),
+	[CTA_PROTO_ICMPV6_ID] = MEMBER(CT_BE16, CT_N_ICMPV6, struct ct_tuple, t.icmp_id, ICMPV6),
+	[CTA_PROTO_ICMPV6_TYPE] = MEMBER(CT_U8, CT_N_ICMPV6, struct ct_tuple, t.icmp_type, ICMPV6),
+	[CTA_PROTO_ICMPV6_CODE] = MEMBER(CT_U8, CT_N_ICMPV6, struct ct_tuple, t.icmp_code, ICMPV6),
 };
 static const struct ct_table proto_table = TABLE(proto_rows);
 
@@ -112,24 +128,24 @@ static const struct ct_table nat_table = TABLE(nat_rows);
 /* ---- parts of struct flow ------------------------------------------------ */
 
 static const struct ct_row counters_rows[] = {
-	[CTA_COUNTERS_PACKETS] = FIELD(CT_BE64, CT_N_ALL, struct flow_counters, packets),
-	[CTA_COUNTERS_BYTES] = FIELD(CT_BE64, CT_N_ALL, struct flow_counters, bytes),
+	[CTA_COUNTERS_PACKETS] = MEMBER(CT_BE64, CT_N_ALL, struct flow_counters, packets, COUNTERS),
+	[CTA_COUNTERS_BYTES] = MEMBER(CT_BE64, CT_N_ALL, struct flow_counters, bytes, COUNTERS),
 };
 static const struct ct_table counters_table = TABLE(counters_rows);
 
 static const struct ct_row seqadj_rows[] = {
-	[CTA_SEQADJ_CORRECTION_POS] = FIELD(CT_BE32, CT_N_ALL, struct flow_seqadj, pos),
-	[CTA_SEQADJ_OFFSET_BEFORE] = FIELD(CT_BE32, CT_N_ALL, struct flow_seqadj, before),
-	[CTA_SEQADJ_OFFSET_AFTER] = FIELD(CT_BE32, CT_N_ALL, struct flow_seqadj, after),
+	[CTA_SEQADJ_CORRECTION_POS] = MEMBER(CT_BE32, CT_N_ALL, struct flow_seqadj, pos, SEQADJ),
+	[CTA_SEQADJ_OFFSET_BEFORE] = MEMBER(CT_BE32, CT_N_ALL, struct flow_seqadj, before, SEQADJ),
+	[CTA_SEQADJ_OFFSET_AFTER] = MEMBER(CT_BE32, CT_N_ALL, struct flow_seqadj, after, SEQADJ),
 };
 static const struct ct_table seqadj_table = TABLE(seqadj_rows);
 
 #define FLOW(kind, bit, field) FIELD(kind, bit, struct flow, field)
 
 static const struct ct_row synproxy_rows[] = {
-	[CTA_SYNPROXY_ISN] = FLOW(CT_BE32, FLOW_N_SYNPROXY, synproxy.isn),
-	[CTA_SYNPROXY_ITS] = FLOW(CT_BE32, FLOW_N_SYNPROXY, synproxy.its),
-	[CTA_SYNPROXY_TSOFF] = FLOW(CT_BE32, FLOW_N_SYNPROXY, synproxy.tsoff),
+	[CTA_SYNPROXY_ISN] = MEMBER(CT_BE32, FLOW_N_SYNPROXY, struct flow, synproxy.isn, SYNPROXY),
+	[CTA_SYNPROXY_ITS] = MEMBER(CT_BE32, FLOW_N_SYNPROXY, struct flow, synproxy.its, SYNPROXY),
+	[CTA_SYNPROXY_TSOFF] = MEMBER(CT_BE32, FLOW_N_SYNPROXY, struct flow, synproxy.tsoff, SYNPROXY),
 };
 static const struct ct_table synproxy_table = TABLE(synproxy_rows);
 
@@ -196,15 +212,15 @@ enum {
 
 #define FLOW(ops, kind, bit, field)                                            \
 	{ kind, bit, ops, sizeof(((struct flow *)0)->field),                   \
-	  offsetof(struct flow, field), NULL }
+	  offsetof(struct flow, field), 0, NULL }
 #define PART(ops, bit, field, table)                                           \
 	{ CT_NEST, bit, ops, sizeof(((struct flow *)0)->field),                \
-	  offsetof(struct flow, field), &(table) }
+	  offsetof(struct flow, field), 0, &(table) }
 #define SIDE(ops, field, table)                                                \
 	{ CT_SIDE, CT_N_NONE, ops, sizeof(((struct ct_side *)0)->field),       \
-	  offsetof(struct ct_side, field), &(table) }
+	  offsetof(struct ct_side, field), 0, &(table) }
 #define GROUP(ops, table)                                                      \
-	{ CT_NEST, CT_N_NONE, ops, 0, 0, &(table) }
+	{ CT_NEST, CT_N_NONE, ops, 0, 0, 0, &(table) }
 
 static const struct ct_row message_rows[] = {
 	[CTA_TUPLE_ORIG] = SIDE(KEY, orig, tuple_table),
@@ -238,6 +254,7 @@ static const struct ct_row message_rows[] = {
 #undef SIDE
 #undef GROUP
 #undef FIELD
+#undef MEMBER
 #undef WITHIN
 
 const struct ct_table ct_message_table = TABLE(message_rows);

@@ -35,8 +35,7 @@ enum ct_ops {
 	CT_ANY = 0xff,
 };
 
-/* Presence bits besides those of struct flow. Rows of one table that share a
- * bit form a group: the bit is set when all of them were seen. */
+/* Presence bits besides those of struct flow. */
 enum ct_bit_number {
 	CT_N_ALL = FLOW_N_LAST, /* nest whose row has a bit: all members */
 	CT_N_ZONE,
@@ -56,6 +55,9 @@ struct ct_row {
 	uint8_t ops;     /* enum ct_ops */
 	uint8_t size;    /* bytes of the field */
 	uint16_t offset; /* of the field, from the base of the table */
+	/* Rows of one table that share a bit: bit t is type t. The presence
+	 * bit is set once all of them were seen. 0: this row alone. */
+	uint16_t group;
 	const struct ct_table *nest; /* CT_NEST and CT_SIDE */
 };
 

@@ -3,29 +3,18 @@
 
 #include <linux/netlink.h>
 
-enum { ALIGN = 4, FLAGS_OFFSET = 6 };
+enum { FLAGS_OFFSET = 6 };
 
-_Static_assert(NLMSG_ALIGNTO == ALIGN && NLA_ALIGNTO == ALIGN,
+_Static_assert(NLMSG_ALIGNTO == NLMSG_ALIGN_TO && NLA_ALIGNTO == NLMSG_ALIGN_TO,
 	       "messages and attributes are padded alike");
 _Static_assert(offsetof(struct nlmsghdr, nlmsg_flags) == FLAGS_OFFSET &&
-		       NLMSG_HDRLEN == 16 && NLA_HDRLEN == 4,
+		       NLMSG_HDRLEN == 16 && NLA_HDRLEN == NLMSG_ATTR_HDR &&
+		       (uint16_t)NLA_TYPE_MASK == NLMSG_TYPE_MASK,
 	       "headers are read and written field by field");
 
 static size_t padding_of(size_t len)
 {
-	return -len & (ALIGN - 1);
-}
-
-/* Takes len bytes, of which header_len are taken already, and the padding
- * behind them, which the last one of a buffer may lack. */
-static bool take_rest(struct rd *r, size_t len, size_t header_len,
-		      struct rd *body)
-{
-	if (len < header_len || !rd_take(r, len - header_len, body))
-		return false;
-	if (!rd_skip(r, padding_of(len)))
-		r->left = 0;
-	return true;
+	return -len & (NLMSG_ALIGN_TO - 1);
 }
 
 enum nlmsg_step nlmsg_next(struct rd *datagram, struct nlmsg *out)
@@ -37,25 +26,12 @@ enum nlmsg_step nlmsg_next(struct rd *datagram, struct nlmsg *out)
 		return NLMSG_STEP_END;
 	if (!rd_u32(datagram, &len) || !rd_u16(datagram, &msg.type) ||
 	    !rd_u16(datagram, &msg.flags) || !rd_u32(datagram, &msg.seq) ||
-	    !rd_u32(datagram, &msg.port) ||
-	    !take_rest(datagram, len, NLMSG_HDRLEN, &msg.body))
+	    !rd_u32(datagram, &msg.port) || len < NLMSG_HDRLEN ||
+	    !rd_take(datagram, len - NLMSG_HDRLEN, &msg.body))
 		return NLMSG_STEP_MALFORMED;
+	if (!rd_skip(datagram, padding_of(len))) /* the last may lack it */
+		datagram->left = 0;
 	*out = msg;
-	return NLMSG_STEP_ITEM;
-}
-
-enum nlmsg_step nlmsg_attr_next(struct rd *attrs, struct nlmsg_attr *out)
-{
-	struct nlmsg_attr attr;
-	uint16_t len; /* with the header, without padding */
-
-	if (!attrs->left)
-		return NLMSG_STEP_END;
-	if (!rd_u16(attrs, &len) || !rd_u16(attrs, &attr.type) ||
-	    !take_rest(attrs, len, NLA_HDRLEN, &attr.body))
-		return NLMSG_STEP_MALFORMED;
-	attr.type &= NLA_TYPE_MASK;
-	*out = attr;
 	return NLMSG_STEP_ITEM;
 }
 

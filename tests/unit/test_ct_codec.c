@@ -784,12 +784,23 @@ static bool overlap(const struct ct_row *a, const struct ct_row *b)
 	       b->offset < a->offset + a->size;
 }
 
+/* The types of this table whose rows have this bit; 0 if it is one only. */
+static unsigned int group_of(const struct ct_table *t, uint8_t bit)
+{
+	unsigned int set = 0;
+
+	for (unsigned int i = 0; i < t->n_rows; i++)
+		if (t->rows[i].ops & CT_IN && t->rows[i].bit == bit)
+			set |= 1U << i;
+	return set & (set - 1) ? set : 0;
+}
+
 /* Checks one table and what is nested in it; collects the bits of struct flow
  * that single rows have. *depth guards against a table within itself. */
 static void walk_table(const struct ct_table *t, uint64_t *single, int depth)
 {
 	assert_true(depth < 5);
-	assert_true(t->n_rows <= 32); /* decode_rows() keeps a 32-bit set */
+	assert_true(t->n_rows <= 64); /* decode_rows() keeps a 64-bit set */
 	for (unsigned int i = 0; i < t->n_rows; i++) {
 		const struct ct_row *row = &t->rows[i];
 		bool is_nest = row->kind == CT_NEST || row->kind == CT_SIDE;
@@ -805,8 +816,9 @@ static void walk_table(const struct ct_table *t, uint64_t *single, int depth)
 		} else {
 			assert_int_equal(row->size, width_of(row->kind));
 			assert_int_not_equal(row->bit, CT_N_NONE);
+			assert_int_equal(row->group, group_of(t, row->bit));
 		}
-		if (row->bit < FLOW_N_LAST && row->bit != FLOW_N_SYNPROXY) {
+		if (row->bit < FLOW_N_LAST && !row->group) {
 			assert_false(*single & FLOW_BIT(row->bit));
 			*single |= FLOW_BIT(row->bit);
 		}

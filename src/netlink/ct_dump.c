@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <stdlib.h>
+
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/netlink.h>
+
+#include "netlink/ct_internal.h"
+
+enum {
+	DUMP_BUF = 32 * 1024, /* the kernel fills up to this much (6.18) */
+	READS_PER_TURN = 2,   /* some 150 rows each */
+	REQUEST_LEN = 64,
+	TOMBS_MAX = 1 << 19, /* 8 MiB, while a dump runs */
+	FIRST_DELAY_MS = 10,
+	MAX_DELAY_MS = 1000,
+};
+
+static void stop(struct ct_kernel *k)
+{
+	struct ct_dump *d = &k->dump;
+
+	timer_cancel(k->opts.loop, &d->retry);
+	watch_remove(k->opts.loop, &d->watch);
+	nlsock_close(&d->sock);
+	ct_tombs_clear(&d->tombs);
+}
+
+static void end(struct ct_kernel *k, enum ct_dump_end how)
+{
+	ct_dump_close(k);
+	k->sink.dump_end(k->sink.ctx, how);
+}
+
+/* Starts again, a little later, on another socket: what is left of the old
+ * dump goes with it. */
+static void again(struct ct_kernel *k)
+{
+	struct ct_dump *d = &k->dump;
+
+	stop(k);
+	timer_set(k->opts.loop, &d->retry,
+		  loop_now_ms(k->opts.loop) + d->delay_ms);
+	d->delay_ms *= 2;
+	if (d->delay_ms > MAX_DELAY_MS)
+		d->delay_ms = MAX_DELAY_MS;
+}
+
+/* Errors of a moment: another dump may succeed. */
+static bool is_passing(int err)
+{
+	return err == -EAGAIN || err == -EINTR || err == -EBUSY ||
+	       err == -ENOBUFS || err == -ENOMEM;
+}
+
+static void end_or_again(struct ct_kernel *k, int err)
+{
+	if (is_passing(err))
+		again(k);
+	else
+		end(k, err ? CT_DUMP_FAILED : CT_DUMP_COMPLETE);
+}
+
+static void handle_row(struct ct_kernel *k, const struct nlmsg *msg)
+{
+	const struct flow *f = &k->flow;
+
+	if (!ct_decode(&k->codec, msg->body, &k->flow)) {
+		k->stats.n_malformed++;
+		return;
+	}
+	/* A dying one's event may have been read before this dump began. */
+	if ((f->has & FLOW_STATUS && f->status & STATUS_DYING) ||
+	    ct_tombs_has(&k->dump.tombs, f))
+		return;
+	k->sink.dumped(k->sink.ctx, f);
+}
+
+/* False if the dump is over, or another one is running. */
+static bool handle_message(struct ct_kernel *k, const struct nlmsg *msg)
+{
+	uint8_t type;
+	int err = -EBADMSG;
+
+	if (msg->seq != k->dump.seq)
+		return true;
+	if (msg->flags & NLM_F_DUMP_INTR) {
+		again(k);
+		return false;
+	}
+	if (msg->type == NLMSG_DONE || msg->type == NLMSG_ERROR) {
+		if (!nlmsg_error(msg, &err))
+			k->stats.n_malformed++;
+		end_or_again(k, err);
+		return false;
+	}
+	if (ct_is_conntrack(msg, &type) && type == IPCTNL_MSG_CT_NEW)
+		handle_row(k, msg);
+	else
+		k->stats.n_dump_unknown++;
+	return true;
+}
+
+/* Reads one datagram. False if there is none, or the dump is over. */
+static bool read_rows(struct ct_kernel *k)
+{
+	struct ct_dump *d = &k->dump;
+	const uint32_t seq = d->seq;
+	struct nlmsg msg;
+	struct rd rows;
+	enum nlmsg_step step;
+	int err = nlsock_recv(&d->sock, d->buf, DUMP_BUF, &rows);
+
+	if (err == -EPERM) {
+		k->stats.n_foreign++;
+		return true;
+	}
+	if (err) {
+		/* after an error the kernel does not go on by itself */
+		if (err != -EAGAIN)
+			end_or_again(k, err);
+		return false;
+	}
+	while ((step = nlmsg_next(&rows, &msg)) == NLMSG_STEP_ITEM)
+		if (!handle_message(k, &msg) || !d->is_running || d->seq != seq)
+			return false;
+	k->stats.n_malformed += step == NLMSG_STEP_MALFORMED;
+	return true;
+}
+
+static void on_readable(void *ctx, unsigned int events)
+{
+	struct ct_kernel *k = ctx;
+
+	(void)events;
+	for (int i = 0; i < READS_PER_TURN && read_rows(k); i++)
+		;
+}
+
+static int start(struct ct_kernel *k)
+{
+	struct ct_dump *d = &k->dump;
+	uint8_t request[REQUEST_LEN];
+	struct wr w = { request, sizeof(request), 0, false };
+	int err = nlsock_open(&d->sock, NETLINK_NETFILTER);
+
+	if (err)
+		return err;
+	ct_encode_dump(++d->seq, &w);
+	err = nlsock_send(&d->sock, request, w.used);
+	if (!err)
+		err = watch_add(k->opts.loop, &d->watch, d->sock.fd, LOOP_READ,
+				on_readable, k);
+	if (err)
+		nlsock_close(&d->sock);
+	return err;
+}
+
+static void on_retry(void *ctx, int64_t now_ms)
+{
+	struct ct_kernel *k = ctx;
+	int err = start(k);
+
+	(void)now_ms;
+	if (err)
+		end_or_again(k, err);
+}
+
+int ct_kernel_dump(struct ct_kernel *k)
+{
+	struct ct_dump *d = &k->dump;
+	int err;
+
+	if (d->is_running)
+		return -EBUSY;
+	d->retry = (struct timer){ .fn = on_retry, .ctx = k };
+	d->tombs.max = TOMBS_MAX;
+	d->delay_ms = FIRST_DELAY_MS;
+	d->buf = calloc(1, DUMP_BUF);
+	err = d->buf ? start(k) : -ENOMEM;
+	d->is_running = true;
+	if (err)
+		ct_dump_close(k);
+	return err;
+}
+
+bool ct_kernel_is_dumping(const struct ct_kernel *k)
+{
+	return k->dump.is_running;
+}
+
+void ct_dump_destroyed(struct ct_kernel *k, const struct flow *f)
+{
+	struct ct_dump *d = &k->dump;
+
+	/* While it waits to start again, nothing needs remembering. */
+	if (d->sock.is_open && !ct_tombs_add(&d->tombs, f))
+		again(k);
+}
+
+void ct_dump_close(struct ct_kernel *k)
+{
+	stop(k);
+	free(k->dump.buf);
+	k->dump.buf = NULL;
+	k->dump.is_running = false;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC */
+/* ct_internal.h - the parts of a ct_kernel, for the files that make it up. */
+#ifndef NETLINK_CT_INTERNAL_H
+#define NETLINK_CT_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "netlink/ct_codec.h"
+#include "netlink/ct_kernel.h"
+#include "netlink/ct_tombs.h"
+#include "netlink/nlmsg.h"
+#include "netlink/nlsock.h"
+
+enum {
+	CT_BATCH = 64,      /* datagrams of one receive call */
+	CT_DATAGRAM = 2048, /* an event or an answer: some 200 to 700 bytes */
+};
+
+/* The subscription to events. */
+struct ct_events {
+	struct nlsock sock;
+	struct watch watch;
+	struct timer timer; /* set: reading waits for more to come */
+	int64_t since_ms;   /* start of the span in which n is counted */
+	uint32_t n;
+	bool is_fast; /* so many events came that waiting a little pays */
+};
+
+/* The running dump; its socket and memory live as long as it does. */
+struct ct_dump {
+	struct nlsock sock;
+	struct watch watch;
+	struct timer retry;
+	uint8_t *buf;
+	struct ct_tombs tombs;
+	uint32_t seq;
+	int64_t delay_ms; /* before it starts again, if it must */
+	bool is_running;
+};
+
+struct ct_kernel {
+	struct ct_kernel_opts opts;
+	struct flow_sink sink;
+	struct ct_codec codec;
+	struct ct_kernel_stats stats;
+	struct ct_events events;
+	struct ct_dump dump;
+	struct ct_writer *writers;  /* list */
+	struct nlsock_batch *batch; /* of whoever receives just now */
+	struct flow flow;           /* the one that is being handled */
+};
+
+/* 0 or a negative errno value, and then *failed names the step. */
+NODISCARD int ct_events_open(struct ct_kernel *k, const char **failed);
+void ct_events_close(struct ct_kernel *k);
+
+/* Ends a running dump without telling the sink. */
+void ct_dump_close(struct ct_kernel *k);
+/* An event said that this entry is gone. */
+void ct_dump_destroyed(struct ct_kernel *k, const struct flow *f);
+
+/* Who has the socket with this port. */
+enum flow_origin ct_writer_origin(const struct ct_kernel *k, uint32_t port);
+
+/* True for messages of the conntrack subsystem; *type is then the type within
+ * it (IPCTNL_MSG_CT_*). */
+bool ct_is_conntrack(const struct nlmsg *msg, uint8_t *type);
+
+#endif
