@@ -132,7 +132,7 @@ static bool read_prefix(struct parser *p, const struct rule *r,
 	size_t len = t->len - slash - 1;
 	char text[TOKEN_TEXT_SIZE];
 	struct addr mask;
-	uint64_t value;
+	uint64_t value = 0;
 	const char *why = NULL;
 
 	if (!len)

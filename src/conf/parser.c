@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "conf/parser.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -273,6 +274,7 @@ static void parse_inner(struct parser *p, struct frame *f, const struct rule *r,
 			r->enter(p, &inner, keyword, &inner.block, &inner.base);
 	if (entered == ENTER_DONE)
 		return;
+	assert(entered == ENTER_FAILED || inner.block);
 	if (entered == ENTER_FAILED ||
 	    !open_block(p, inner.block, &inner.open)) {
 		parser_recover(p);

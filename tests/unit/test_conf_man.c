@@ -33,6 +33,20 @@ struct page {
 	size_t len;
 };
 
+/* Cuts the next line off *at; NULL at the end of the text. */
+static char *next_line(char **at)
+{
+	char *line = *at, *end;
+
+	if (!line || !*line)
+		return NULL;
+	end = strchr(line, '\n');
+	*at = end ? end + 1 : NULL;
+	if (end)
+		*end = '\0';
+	return line;
+}
+
 static bool starts(const char *line, const char *with)
 {
 	return !strncmp(line, with, strlen(with));
@@ -63,11 +77,11 @@ static void read_page(struct page *p)
 	int after_tag = 0; /* 1: .TP was seen, 2: the tag was */
 	bool in_example = false;
 	size_t used = 0;
+	char *line, *at;
 
-	p->text = conf_load(PAGE, &p->len);
+	p->text = at = conf_load(PAGE, &p->len);
 	p->examples = calloc(1, 8 * p->len);
-	for (char *line = strtok(p->text, "\n"); line;
-	     line = strtok(NULL, "\n")) {
+	while ((line = next_line(&at))) {
 		if (starts(line, ".SH"))
 			snprintf(section, sizeof(section), "%s", line + 4);
 		if (starts(line, ".SS"))
@@ -75,8 +89,9 @@ static void read_page(struct page *p)
 		if (starts(line, ".E")) {
 			in_example = starts(line, ".EX");
 		} else if (in_example) {
-			used += (size_t)sprintf(p->examples + used, "%s\t%s\n",
-						block, line);
+			used += (size_t)snprintf(p->examples + used,
+						 8 * p->len - used, "%s\t%s\n",
+						 block, line);
 		} else if (after_tag == 1) {
 			struct entry *e = &p->entries[p->n++];
 
@@ -179,15 +194,15 @@ struct wanted {
 static void has_example(void *ctx, const struct conf_option *o)
 {
 	struct wanted *w = ctx;
-	char *copy, *line;
+	char *copy, *line, *next;
 	bool found = false;
 
 	if (o->alias_of || o->note || !strcmp(o->block, "the file"))
 		return;
 	if (!strcmp(o->block, "IgnoreTrafficFor"))
 		return;
-	copy = strdup(w->page->examples);
-	for (line = strtok(copy, "\n"); line; line = strtok(NULL, "\n")) {
+	copy = next = strdup(w->page->examples);
+	while ((line = next_line(&next))) {
 		const char *text = strchr(line, '\t') + 1;
 		size_t len = strlen(o->name);
 
@@ -227,7 +242,7 @@ static void load_example(const char *from, size_t len)
 	memcpy(text, from, len);
 	if (!strstr(text, "Sync {") && !strstr(text, "Stats {") &&
 	    !strstr(text, "Helper {"))
-		strcat(text, "Stats {\n}\n");
+		memcpy(text + len, "Stats {\n}\n", 10);
 	r = conf_read_text(text, strlen(text));
 	if (r->result)
 		fail_msg("%s\n%s", text, conf_findings(r, out, sizeof(out)));

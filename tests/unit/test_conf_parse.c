@@ -295,13 +295,15 @@ static void test_lack_of_memory_is_told_and_leaves_a_valid_conf(void **state)
 
 static void test_findings_are_limited(void **state)
 {
+	static const char bogus[] = "\nBogus 5";
 	char text[4000] = "Stats { ";
+	char *at = text + strlen(text);
 	struct conf_read *r;
 
 	(void)state;
-	for (int i = 0; i < 300; i++)
-		strcat(text, "\nBogus 5");
-	strcat(text, "\n}");
+	for (int i = 0; i < 300; i++, at += sizeof(bogus) - 1)
+		memcpy(at, bogus, sizeof(bogus));
+	memcpy(at, "\n}", 3);
 	r = read_text(text);
 	assert_int_equal(r->result, 300);
 	/* and the warning about the missing path */
