@@ -8,6 +8,9 @@
 enum {
 	FIRST_CHUNKS = 64, /* first size of the array; it doubles */
 	MAX_CHUNKS = 1 << (32 - BODIES_UNIT_BITS),
+	/* The last bytes stay untouched: with the header of a heap they would
+	 * be the only ones used on one more page. */
+	TAIL_UNITS = 8,
 };
 
 static unsigned int slot_units(const struct bodies_chunk *k)
@@ -17,7 +20,7 @@ static unsigned int slot_units(const struct bodies_chunk *k)
 
 static unsigned int n_slots(const struct bodies_chunk *k)
 {
-	return (1U << BODIES_UNIT_BITS) / slot_units(k);
+	return ((1U << BODIES_UNIT_BITS) - TAIL_UNITS) / slot_units(k);
 }
 
 static void link_chunk(struct bodies *b, uint32_t number)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* bodies.h - memory for packed bodies: chunks of 64 KiB, each cut into slots
+/* bodies.h - memory for packed bodies: chunks of 128 KiB, each cut into slots
  * of one size, addressed by 32-bit references. */
 #ifndef CACHE_BODIES_H
 #define CACHE_BODIES_H
@@ -13,7 +13,7 @@ enum {
 	BODIES_UNIT = 8, /* slot sizes are its multiples */
 	BODIES_MAX_SIZE = 256,
 	BODIES_N_CLASSES = BODIES_MAX_SIZE / BODIES_UNIT,
-	BODIES_UNIT_BITS = 13, /* bits of a reference that count units */
+	BODIES_UNIT_BITS = 14, /* bits of a reference that count units */
 	BODIES_CHUNK_BYTES = BODIES_UNIT << BODIES_UNIT_BITS,
 };
 

@@ -83,7 +83,7 @@ void slab_remove(struct slab *s, uint32_t id)
 uint32_t slab_next(const struct slab *s, uint32_t after)
 {
 	for (uint32_t n = 1; n <= s->last_id - after; n++)
-		if (n == SLAB_WALK_MAX + 1 ||
+		if (n == SLAB_WALK_MAX ||
 		    slab_head(s, after + n)->state != ENTRY_FREE)
 			return after + n;
 	return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* slab.h - heads of entries in chunks, addressed by 32-bit ids. A head never
- * moves; memory grows by one chunk of 64 KiB at a time and is kept. */
+ * moves; memory grows by one chunk of 128 KiB at a time and is kept. */
 #ifndef CACHE_SLAB_H
 #define CACHE_SLAB_H
 
@@ -13,7 +13,7 @@
 
 enum {
 	SLAB_ID_BITS = 28, /* ids are 1 to 2^28 - 1; 0 is no id */
-	SLAB_CHUNK_BITS = 11,
+	SLAB_CHUNK_BITS = 12,
 	SLAB_CHUNK_HEADS = 1 << SLAB_CHUNK_BITS,
 	SLAB_WALK_MAX = 4096, /* heads that one slab_next() looks at */
 };

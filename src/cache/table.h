@@ -16,7 +16,7 @@
 #include "cache/slab.h"
 
 enum {
-	TABLE_SEGMENT_BITS = 14,
+	TABLE_SEGMENT_BITS = 15,
 	TABLE_SEGMENT_BUCKETS = 1 << TABLE_SEGMENT_BITS,
 	TABLE_MAX_BITS = 28, /* never more than 2^28 buckets */
 };

@@ -341,6 +341,26 @@ static void test_without_memory_nothing_changes(void **state)
 	assert_int_equal(flow_cache_stats(c)->n_update_failed, 1);
 	assert_int_equal(flow_cache_stats(c)->n_entries, 1);
 	assert_int_equal(flow_cache_stats(c)->n_active, 1);
+	assert_int_equal(put(c, &next, PUT_MERGE, 2, PUT_NEW), 2);
+	flow_cache_free(c);
+}
+
+static void test_bodies_that_move_leave_no_memory_behind(void **state)
+{
+	struct flow_cache *c = new_cache(16, 10);
+	struct flow f = numbered(1), longer = f;
+	uint64_t bytes;
+
+	(void)state;
+	longer.has |= FLOW_LABELS;
+	put(c, &f, PUT_REPLACE, 1, PUT_NEW);
+	put(c, &longer, PUT_REPLACE, 1, PUT_NEW);
+	bytes = flow_cache_stats(c)->memory_bytes;
+	for (unsigned int n = 0; n < 20000; n++) {
+		put(c, &f, PUT_REPLACE, 1, PUT_NEW);
+		put(c, &longer, PUT_REPLACE, 1, PUT_NEW);
+	}
+	assert_int_equal(flow_cache_stats(c)->memory_bytes, bytes);
 	flow_cache_free(c);
 }
 
@@ -622,6 +642,7 @@ int main(void)
 		cmocka_unit_test(test_at_the_limit_only_known_flows_are_taken),
 		cmocka_unit_test(test_every_failed_allocation_is_survived),
 		cmocka_unit_test(test_without_memory_nothing_changes),
+		cmocka_unit_test(test_bodies_that_move_leave_no_memory_behind),
 		cmocka_unit_test(test_a_walk_meets_each_survivor_exactly_once),
 		cmocka_unit_test(test_memory_is_counted_and_bounded_per_entry),
 		cmocka_unit_test(

@@ -53,6 +53,7 @@ static void test_removed_ids_come_again_clean(void **state)
 	assert_int_equal(slab_add(&s), 11);
 	assert_int_equal(slab_head(&s, 3)->flags, 0);
 	assert_int_equal(slab_head(&s, 3)->next, 0);
+	assert_int_equal(slab_head(&s, 7)->next, 0);
 	assert_int_equal(slab_head(&s, 7)->last_seq, 0);
 	assert_int_equal(slab_head(&s, 7)->state, ENTRY_NEW);
 	slab_fini(&s);
@@ -92,7 +93,7 @@ static void test_a_walk_rests_after_4096_free_ids(void **state)
 	while ((id = slab_next(&s, id)) != 0) {
 		if (slab_head(&s, id)->state != ENTRY_FREE)
 			break;
-		n_rests++;
+		assert_int_equal(id, ++n_rests * SLAB_WALK_MAX);
 	}
 	assert_int_equal(id, 5 * SLAB_WALK_MAX);
 	assert_int_equal(n_rests, 4);
