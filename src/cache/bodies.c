@@ -119,7 +119,7 @@ uint32_t bodies_add(struct bodies *b, size_t size)
 	k = &b->chunks[number];
 	if (k->first_free) {
 		unit = (k->first_free - 1U) * slot_units(k);
-		memcpy(&k->first_free, k->bytes + unit * BODIES_UNIT,
+		memcpy(&k->first_free, k->bytes + (size_t)unit * BODIES_UNIT,
 		       sizeof(k->first_free));
 	} else {
 		unit = k->n_touched++ * slot_units(k);

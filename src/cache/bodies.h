@@ -48,7 +48,7 @@ void bodies_remove(struct bodies *b, uint32_t ref);
 static inline uint8_t *bodies_at(const struct bodies *b, uint32_t ref)
 {
 	return b->chunks[ref >> BODIES_UNIT_BITS].bytes +
-	       (ref & ((1U << BODIES_UNIT_BITS) - 1)) * BODIES_UNIT;
+	       (size_t)(ref & ((1U << BODIES_UNIT_BITS) - 1)) * BODIES_UNIT;
 }
 
 /* The bytes of a slot that is given for so many. */
@@ -60,7 +60,8 @@ static inline size_t bodies_slot(size_t size)
 /* The bytes that the slot of a reference has. */
 static inline size_t bodies_size(const struct bodies *b, uint32_t ref)
 {
-	return (b->chunks[ref >> BODIES_UNIT_BITS].class + 1U) * BODIES_UNIT;
+	return ((size_t)b->chunks[ref >> BODIES_UNIT_BITS].class + 1) *
+	       BODIES_UNIT;
 }
 
 #endif

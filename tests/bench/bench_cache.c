@@ -6,6 +6,7 @@
  *
  * Built without sanitizers; flows are touched in a random order, so that every
  * access misses the processor's caches as it does in life. */
+#define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
