@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: ISC */
+#define _GNU_SOURCE
+#include "conf_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "conf_use.h"
+
+enum {
+	FIRST_SIZE = 16384,
+	MOST_BYTES = 64 << 20, /* nobody writes that by hand */
+	TAB_WIDTH = 8,
+};
+
+struct file {
+	const char *path;
+	char *text;
+	size_t len;
+	bool is_terminal; /* stderr: show the line */
+};
+
+/* Reads all there is, from a file or a pipe. 0 or a negative errno value. */
+static int slurp(int fd, struct file *f)
+{
+	size_t size = 0;
+
+	for (;;) {
+		ssize_t n;
+
+		if (f->len == size) {
+			char *text;
+
+			size = size ? size * 2 : FIRST_SIZE;
+			if (size > MOST_BYTES)
+				return -EFBIG;
+			text = realloc(f->text, size);
+			if (!text)
+				return -ENOMEM;
+			f->text = text;
+		}
+		n = read(fd, f->text + f->len, size - f->len);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n == 0)
+			return 0;
+		if (n > 0)
+			f->len += (size_t)n;
+	}
+}
+
+static int read_file(struct file *f)
+{
+	int fd = open(f->path, O_RDONLY | O_CLOEXEC);
+	int err = fd < 0 ? -errno : slurp(fd, f);
+
+	if (fd >= 0)
+		close(fd);
+	if (err < 0)
+		log_error("can't open config file `%s': %s", f->path,
+			  strerror(-err));
+	return err;
+}
+
+/* The line of the finding, tabs as blanks, and a caret under its place. */
+static void show_line(const struct file *f, const struct conf_diag *d)
+{
+	const char *at = f->text, *end = f->text + f->len;
+	uint32_t col = 0, n_caret = 0;
+
+	for (uint32_t line = 1; line < d->line && at < end; at++)
+		line += *at == '\n';
+	fputs("    ", stderr);
+	for (uint32_t i = 1; at < end && *at != '\n' && *at != '\r'; i++, at++) {
+		unsigned char c = (unsigned char)*at;
+
+		if (i == d->col)
+			n_caret = col;
+		if (c == '\t') {
+			do
+				putc(' ', stderr);
+			while (++col % TAB_WIDTH);
+			continue;
+		}
+		putc(c < ' ' || c == 0x7f ? '?' : c, stderr);
+		col++;
+	}
+	fprintf(stderr, "\n    %*s^\n", (int)(n_caret ? n_caret : d->col > 1 ? col : 0), "");
+}
+
+static void print_finding(void *ctx, const struct conf_diag *d)
+{
+	const struct file *f = ctx;
+
+	fprintf(stderr, "%s:%u:%u: %s: %s [%s]\n", f->path, d->line, d->col,
+		d->severity == CONF_ERROR ? "error" : "warning", d->text,
+		d->name);
+	if (f->is_terminal && d->line)
+		show_line(f, d);
+}
+
+static int judge(struct file *f, enum conf_purpose purpose, struct conf *out)
+{
+	const bool is_client = purpose == CONF_FOR_CLIENT;
+	int n = conf_parse(f->text, f->len, out,
+			   is_client ? NULL : print_finding, f);
+
+	if (n == -ENOMEM) {
+		log_error("%s: %s", f->path, strerror(ENOMEM));
+		return -1;
+	}
+	if (is_client) {
+		if (n)
+			log_warn("%s: %d errors, see conntrackd -C %s -T",
+				 f->path, n, f->path);
+		return n;
+	}
+	if (purpose == CONF_FOR_CHECK)
+		(void)conf_use_machine(out, CONF_WARNING, print_finding, f);
+	else if (n == 0)
+		n = conf_use_version(out, print_finding, f) +
+		    conf_use_machine(out, CONF_ERROR, print_finding, f);
+	return n;
+}
+
+int conf_file_read(const char *path, enum conf_purpose purpose,
+		   struct conf *out)
+{
+	struct file f = { .path = path, .is_terminal = isatty(STDERR_FILENO) };
+	int n = -1;
+
+	conf_defaults(out);
+	if (read_file(&f) == 0)
+		n = judge(&f, purpose, out);
+	free(f.text);
+	return n;
+}
+
+bool conf_file_print(const struct conf *c)
+{
+	struct wr w = { .size = FIRST_SIZE };
+
+	for (;;) {
+		uint8_t *buf = realloc(w.buf, w.size);
+
+		if (!buf)
+			break;
+		w = (struct wr){ .buf = buf, .size = w.size };
+		conf_print(c, &w);
+		if (!w.full) {
+			bool ok = fwrite(w.buf, 1, w.used, stdout) == w.used &&
+				  fflush(stdout) == 0;
+
+			free(w.buf);
+			return ok;
+		}
+		w.size *= 2;
+	}
+	free(w.buf);
+	return false;
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: ISC */
+/* The composition root: builds every object, connects them, runs the loop. */
+#include "daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "daemon_state.h"
+#include "notify.h"
+#include "privileges.h"
+#include "sysctl.h"
+
+static void on_work(void *ctx)
+{
+	struct daemon *d = ctx;
+	bool more = external_step(&d->external);
+
+	flow_cache_step(d->internal);
+	flow_cache_step(d->external_cache);
+	more |= kernel_side_work(d);
+	more |= control_side_work(d);
+	if (d->commit)
+		more |= commit_step(d->commit, daemon_now_s(d));
+	if (more)
+		daemon_work_later(d);
+}
+
+void daemon_work_later(struct daemon *d)
+{
+	loop_defer(d->loop, &d->work);
+}
+
+static void on_turn_end(void *ctx)
+{
+	link_side_pump(ctx);
+}
+
+static void on_signal(void *ctx, unsigned int number)
+{
+	struct daemon *d = ctx;
+	int err;
+
+	if (number == SIGPIPE) /* a reader has left, which its writer notices */
+		return;
+	if (number != SIGHUP) {
+		loop_stop(d->loop);
+		return;
+	}
+	err = log_reopen();
+	if (err < 0)
+		log_error("can't open logfile `%s'. Reason: %s",
+			  d->conf->general.log_file, strerror(-err));
+	else
+		log_notice("log files reopened");
+}
+
+static int open_log(const struct conf_general *g)
+{
+	static const int facilities[] = {
+		[CONF_SYSLOG_OFF] = -1,
+		[CONF_SYSLOG_DAEMON] = LOG_DAEMON,
+		[CONF_SYSLOG_LOCAL0] = LOG_LOCAL0,
+		LOG_LOCAL1,
+		LOG_LOCAL2,
+		LOG_LOCAL3,
+		LOG_LOCAL4,
+		LOG_LOCAL5,
+		LOG_LOCAL6,
+		LOG_LOCAL7,
+	};
+	const struct log_opts o = {
+		.file = g->log_file[0] ? g->log_file : NULL,
+		.syslog_facility = facilities[g->syslog],
+		.console = true, /* until the start has succeeded */
+	};
+	int err = log_open(&o);
+
+	if (err < 0)
+		log_error("can't open logfile `%s'. Reason: %s", g->log_file,
+			  strerror(-err));
+	return err;
+}
+
+/* The order matters: nothing of another instance is touched before the lock
+ * and the socket are ours; events are subscribed to before the dump. */
+static int open_all(struct daemon *d)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGPIPE, 0 };
+	int err = process_lock(&d->process, &d->conf->general);
+
+	if (err < 0)
+		return err;
+	process_schedule(&d->conf->general);
+	d->loop = loop_new();
+	if (!d->loop)
+		return -ENOMEM;
+	d->started_ms = loop_now_ms(d->loop);
+	d->work = (struct deferred){ .fn = on_work, .ctx = d };
+	loop_set_turn_end(d->loop, on_turn_end, d);
+	err = loop_signals(d->loop, signals, on_signal, d);
+	if (err == 0)
+		err = control_side_open(d);
+	if (err == 0)
+		err = daemon_build(d);
+	if (err < 0)
+		return err;
+	sysctl_prepare(d->conf->general.hash_limit);
+	err = link_side_open(d);
+	if (err == 0)
+		err = kernel_side_open(d);
+	return err < 0 ? err : daemon_build_commit(d);
+}
+
+static void on_watchdog(void *ctx, int64_t now_ms)
+{
+	struct daemon *d = ctx;
+
+	notify_watchdog();
+	timer_set(d->loop, &d->watchdog, now_ms + d->watchdog_ms / 2);
+}
+
+static void start_watchdog(struct daemon *d)
+{
+	d->watchdog_ms = notify_watchdog_ms(d->process.first);
+	if (d->watchdog_ms < 0)
+		log_warn("failed to get watchdog details from systemd: %s",
+			 strerror(EINVAL));
+	if (d->watchdog_ms <= 0)
+		return;
+	d->watchdog = (struct timer){ .fn = on_watchdog, .ctx = d };
+	timer_set(d->loop, &d->watchdog, loop_now_ms(d->loop));
+}
+
+/* The internal cache is filled (or never will be): ready, or the end. */
+void daemon_started(struct daemon *d, int error)
+{
+	int err;
+
+	if (error < 0) {
+		d->exit_status = 1;
+		loop_stop(d->loop);
+		return;
+	}
+	err = privileges_drop(d->conf, d->process.lock_path);
+	if (err < 0)
+		log_notice("privileges are kept: %s", strerror(-err));
+	log_notice("initialization completed");
+	log_notice(d->is_background ? "-- starting in daemon mode --" :
+				      "-- starting in console mode --");
+	if (d->is_background)
+		log_console(false);
+	if (chdir("/") < 0)
+		log_notice("chdir: %s", strerror(errno));
+	d->is_running = true;
+	process_ready(&d->process);
+	if (d->conf->general.systemd) {
+		notify_ready();
+		start_watchdog(d);
+	}
+}
+
+static void close_all(struct daemon *d)
+{
+	if (d->loop) {
+		timer_cancel(d->loop, &d->watchdog);
+		loop_defer_cancel(d->loop, &d->work);
+		link_side_close(d);
+		kernel_side_close(d);
+	}
+	/* Who asked for the end hears of it when a new one can start. */
+	control_side_stop(d);
+	process_unlock(&d->process);
+	control_side_close(d);
+	daemon_unbuild(d);
+	loop_free(d->loop);
+}
+
+static int serve(struct daemon *d)
+{
+	int err = open_log(&d->conf->general);
+
+	if (err == 0)
+		err = open_all(d);
+	if (err == 0)
+		err = loop_run(d->loop);
+	if (err < 0 || d->exit_status) {
+		log_error("conntrackd cannot start, please review your "
+			  "configuration");
+		d->exit_status = 1;
+	}
+	if (d->is_running && d->conf->general.systemd)
+		notify_stopping();
+	close_all(d);
+	if (d->is_running)
+		log_notice("---- shutdown received ----");
+	log_close();
+	return d->exit_status;
+}
+
+int daemon_main(const struct conf *conf, bool is_background)
+{
+	struct daemon d = { .conf = conf, .is_background = is_background };
+
+	process_init(&d.process);
+	if (is_background && !process_detach(&d.process)) {
+		log_error("can't go to the background: %s", strerror(errno));
+		return 1;
+	}
+	return serve(&d);
+}

@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: ISC */
+/* The internal cache as the kernel's table makes it: events, dumps, and the
+ * checks that no end is missed. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "daemon_state.h"
+
+enum {
+	CHECK_TICK_MS = 100,
+	CHECKS_PER_TICK = 100,  /* 1,000 a second at most */
+	CHECK_VISITS = 2000,    /* entries looked at in a tick */
+	CHECK_SLACK_S = 3,      /* after a timeout has passed */
+	WALK_STEP = 1024,       /* entries in one piece of a walk */
+};
+
+/* ---- events ------------------------------------------------------------- */
+
+static void touch(struct daemon *d, uint32_t id)
+{
+	d->engine->ops->touch(d->engine, (struct ref){ OBJECT_FLOW, id });
+}
+
+void kernel_side_end_entry(struct daemon *d, uint32_t id)
+{
+	flow_cache_kill(d->internal, id);
+	touch(d, id);
+}
+
+void kernel_side_forget_entry(struct daemon *d, uint32_t id)
+{
+	d->engine->ops->forget(d->engine, (struct ref){ OBJECT_FLOW, id });
+	flow_cache_remove(d->internal, id);
+}
+
+static void count_traffic(struct daemon *d, const struct flow *f)
+{
+	if (f->has & FLOW_COUNTERS_ORIG) {
+		d->kernel.traffic_bytes += f->counters_orig.bytes;
+		d->kernel.traffic_packets += f->counters_orig.packets;
+	}
+	if (f->has & FLOW_COUNTERS_REPLY) {
+		d->kernel.traffic_bytes += f->counters_reply.bytes;
+		d->kernel.traffic_packets += f->counters_reply.packets;
+	}
+}
+
+static void on_destroy(struct daemon *d, enum flow_origin origin,
+		       const struct flow *f)
+{
+	uint32_t id = flow_cache_find(d->internal, f);
+
+	if (id == FLOW_CACHE_NO_ID)
+		return;
+	switch (origin) {
+	case ORIGIN_OTHER:
+		count_traffic(d, f);
+		kernel_side_end_entry(d, id);
+		break;
+	case ORIGIN_FLUSH: /* the kernel is emptied, the caches are not */
+		flow_cache_head(d->internal, id)->flags |= ENTRY_FLUSHED;
+		break;
+	case ORIGIN_COMMIT: /* the new one follows; if not, a check will tell */
+		flow_cache_head(d->internal, id)->flags |= ENTRY_FROM_DUMP;
+		break;
+	case ORIGIN_INJECT:
+	case ORIGIN_N:
+		break;
+	}
+}
+
+static void on_present(struct daemon *d, enum flow_event type,
+		       enum flow_origin origin, const struct flow *f)
+{
+	enum put_mode mode =
+		type == FLOW_EVENT_NEW ? PUT_REPLACE : PUT_MERGE;
+	struct entry_head *h;
+	uint32_t id;
+
+	switch (flow_cache_put(d->internal, f, mode, daemon_now_s(d), &id)) {
+	case PUT_NEW:
+	case PUT_CHANGED:
+		if (origin == ORIGIN_OTHER)
+			touch(d, id);
+		break;
+	case PUT_SAME:
+		break;
+	case PUT_NO_SPACE: /* both are counted by the cache */
+	case PUT_NO_MEMORY:
+		return;
+	}
+	h = flow_cache_head(d->internal, id);
+	h->flags &= (uint8_t) ~(ENTRY_FROM_DUMP | ENTRY_FLUSHED);
+}
+
+static void on_event(void *ctx, enum flow_event type, enum flow_origin origin,
+		     const struct flow *f)
+{
+	struct daemon *d = ctx;
+	bool is_end = type == FLOW_EVENT_DESTROY;
+
+	if (is_end ? !filter_accepts_end(d->filter, f) :
+		     !filter_accepts(d->filter, f)) {
+		d->kernel.n_filtered++;
+		return;
+	}
+	if (origin == ORIGIN_INJECT)
+		return;
+	if (is_end)
+		on_destroy(d, origin, f);
+	else
+		on_present(d, type, origin, f);
+}
+
+static void on_overrun(void *ctx)
+{
+	struct daemon *d = ctx;
+	const struct ct_kernel_stats *s = ct_kernel_stats(d->kernel.ct);
+	uint32_t after_s = d->conf->general.overrun_resync_s;
+
+	/* One line until the repair, however many overruns there are. */
+	if (s->is_buffer_at_max && d->kernel.has_warned)
+		;
+	else if (s->is_buffer_at_max)
+		log_warn("netlink event socket buffer size cannot be doubled "
+			 "further since it will exceed "
+			 "NetlinkBufferSizeMaxGrowth. We are likely to be "
+			 "losing events, this may lead to unsynchronized "
+			 "replicas. Please, consider increasing "
+			 "NetlinkBufferSize and NetlinkBufferSizeMaxGrowth");
+	else
+		log_notice("netlink event socket buffer size has been doubled "
+			   "to %u bytes",
+			   s->buffer_bytes);
+	d->kernel.has_warned = s->is_buffer_at_max;
+	if (after_s && !timer_is_set(&d->kernel.overrun_timer))
+		timer_set(d->loop, &d->kernel.overrun_timer,
+			  loop_now_ms(d->loop) + (int64_t)after_s * 1000);
+}
+
+static void on_overrun_timer(void *ctx, int64_t now_ms)
+{
+	struct daemon *d = ctx;
+
+	(void)now_ms;
+	kernel_side_dump(d, DUMP_OVERRUN);
+}
+
+/* ---- dumps -------------------------------------------------------------- */
+
+/* What a row of a dump has that an event had not, and the other way round, is
+ * no difference worth sending: the time that is left, a mark of 0, what the
+ * wire does not carry. */
+static void liken(struct flow *row, const struct flow *cached)
+{
+	const uint64_t local = FLOW_TIMESTAMP_START | FLOW_TIMESTAMP_STOP |
+			       FLOW_ID | FLOW_SECMARK | FLOW_SECCTX |
+			       FLOW_TCP_FLAGS_ORIG | FLOW_TCP_FLAGS_REPLY |
+			       FLOW_TCP_WSCALE_ORIG | FLOW_TCP_WSCALE_REPLY;
+
+	row->has &= ~(local & ~cached->has);
+	if (cached->has & FLOW_TIMEOUT)
+		row->timeout_s = cached->timeout_s;
+	if (!row->mark && !(cached->has & FLOW_MARK))
+		row->has &= ~FLOW_MARK;
+}
+
+static void on_dumped(void *ctx, const struct flow *f)
+{
+	struct daemon *d = ctx;
+	uint32_t id = flow_cache_find(d->internal, f);
+	struct flow row = *f, cached;
+	struct entry_head *h;
+	bool was_there = id != FLOW_CACHE_NO_ID;
+
+	if (!filter_accepts(d->filter, f))
+		return;
+	if (was_there) {
+		flow_cache_get(d->internal, id, &cached);
+		liken(&row, &cached);
+	}
+	switch (flow_cache_put(d->internal, &row, PUT_MERGE, daemon_now_s(d),
+			       &id)) {
+	case PUT_NEW:
+	case PUT_CHANGED:
+		if (d->kernel.dump == DUMP_OVERRUN)
+			touch(d, id);
+		break;
+	case PUT_SAME:
+		break;
+	case PUT_NO_SPACE:
+	case PUT_NO_MEMORY:
+		return;
+	}
+	h = flow_cache_head(d->internal, id);
+	h->flags |= ENTRY_SEEN;
+	/* A flow that began while nobody listened may never report its end
+	 * (nf_conntrack_events=2). */
+	if (!was_there)
+		h->flags |= ENTRY_FROM_DUMP;
+}
+
+static void ask_kernel(struct daemon *d, uint32_t id, int *err)
+{
+	const struct kernel_ops *ops = ct_writer_ops(d->kernel.check_writer);
+	struct object o = { .kind = OBJECT_FLOW };
+	struct flow f;
+
+	flow_cache_get(d->internal, id, &f);
+	o.flow = &f;
+	*err = ops->submit(ops->self, KERNEL_GET, &o, id);
+}
+
+static void end_sweep(struct daemon *d)
+{
+	struct kernel_side *k = &d->kernel;
+	const struct kernel_ops *ops = ct_writer_ops(k->check_writer);
+	enum dump_use use = k->dump;
+
+	ops->finish(ops->self);
+	k->is_sweeping = false;
+	k->dump = DUMP_NONE;
+	if (use == DUMP_OVERRUN)
+		k->has_warned = false;
+	if (use == DUMP_FLUSH)
+		k->is_flushing = true;
+	else
+		control_side_dump_ended(d, use, 0);
+	if (k->dump_next != DUMP_NONE) {
+		use = k->dump_next;
+		k->dump_next = DUMP_NONE;
+		kernel_side_dump(d, use);
+	}
+}
+
+/* Entries that the dump should have met and did not are gone, once a look at
+ * the kernel confirms it. True: there is more to do at once. */
+static bool sweep(struct daemon *d)
+{
+	struct kernel_side *k = &d->kernel;
+
+	for (int i = 0; i < WALK_STEP; i++) {
+		uint32_t id = flow_cache_next(d->internal, k->sweep_position);
+		struct entry_head *h;
+		int err = 0;
+
+		if (id == FLOW_CACHE_NO_ID) {
+			end_sweep(d);
+			return true;
+		}
+		h = flow_cache_head(d->internal, id);
+		if (h->state != ENTRY_FREE && h->state != ENTRY_DEAD &&
+		    !(h->flags & ENTRY_SEEN))
+			ask_kernel(d, id, &err);
+		if (err == -EAGAIN)
+			return false; /* goes on when answers have come */
+		h->flags &= (uint8_t)~ENTRY_SEEN;
+		k->sweep_position = id;
+	}
+	return true;
+}
+
+static void on_dump_end(void *ctx, enum ct_dump_end end)
+{
+	struct daemon *d = ctx;
+	struct kernel_side *k = &d->kernel;
+
+	if (end == CT_DUMP_FAILED) {
+		enum dump_use use = k->dump;
+
+		log_error("can't get kernel conntrack table");
+		k->dump = DUMP_NONE;
+		control_side_dump_ended(d, use, -EIO);
+		return;
+	}
+	k->is_sweeping = true;
+	k->sweep_position = FLOW_CACHE_NO_ID;
+	daemon_work_later(d);
+}
+
+void kernel_side_dump(struct daemon *d, enum dump_use use)
+{
+	struct kernel_side *k = &d->kernel;
+	int err;
+
+	if (k->dump != DUMP_NONE) {
+		/* One for an overrun does all that one on request does. */
+		if (k->dump_next == DUMP_NONE || k->dump_next < use)
+			k->dump_next = use;
+		return;
+	}
+	err = ct_kernel_dump(k->ct);
+	if (err < 0) {
+		log_error("can't get kernel conntrack table: %s",
+			  strerror(-err));
+		control_side_dump_ended(d, use, err);
+		return;
+	}
+	k->dump = use;
+	k->n_resyncs += use == DUMP_REQUEST || use == DUMP_OVERRUN;
+}
+
+/* ---- the walk that never stops ------------------------------------------ */
+
+/* The kernel's answer on an entry that might be gone. */
+static void on_checked(void *ctx, enum kernel_op op, uint32_t id, int error,
+		       const struct flow *found)
+{
+	struct daemon *d = ctx;
+	struct entry_head *h = flow_cache_head(d->internal, id);
+	struct flow row, cached;
+	uint32_t same_id;
+
+	(void)op;
+	daemon_work_later(d);
+	if (!h || h->state == ENTRY_FREE || h->state == ENTRY_DEAD)
+		return;
+	if (error == -ENOENT) {
+		kernel_side_end_entry(d, id);
+		return;
+	}
+	if (error < 0 || !found)
+		return; /* the next round asks again */
+	flow_cache_get(d->internal, id, &cached);
+	if (!flow_same_key(&cached, found))
+		return;
+	row = *found;
+	liken(&row, &cached);
+	if (flow_cache_put(d->internal, &row, PUT_MERGE, daemon_now_s(d),
+			   &same_id) == PUT_CHANGED)
+		touch(d, id);
+	/* The time that is left is for ourselves only. */
+	(void)flow_cache_put(d->internal, found, PUT_MERGE, daemon_now_s(d),
+			     &same_id);
+}
+
+static bool wants_check(struct daemon *d, uint32_t id,
+			const struct entry_head *h)
+{
+	struct flow f;
+
+	if (h->state == ENTRY_FREE || h->state == ENTRY_DEAD)
+		return false;
+	if ((h->flags & (ENTRY_FROM_DUMP | ENTRY_FLUSHED)) == ENTRY_FROM_DUMP)
+		return true;
+	flow_cache_get(d->internal, id, &f);
+	return (f.has & FLOW_TIMEOUT) &&
+	       (int64_t)daemon_now_s(d) - h->changed_s >
+		       (int64_t)f.timeout_s + CHECK_SLACK_S;
+}
+
+static void on_check_tick(void *ctx, int64_t now_ms)
+{
+	struct daemon *d = ctx;
+	struct kernel_side *k = &d->kernel;
+	const struct kernel_ops *ops = ct_writer_ops(k->check_writer);
+	int n_asked = 0, err = 0;
+
+	timer_set(d->loop, &k->check_timer, now_ms + CHECK_TICK_MS);
+	for (int i = 0; i < CHECK_VISITS && n_asked < CHECKS_PER_TICK; i++) {
+		uint32_t id = flow_cache_next(d->internal, k->check_position);
+
+		if (id == FLOW_CACHE_NO_ID) {
+			k->check_position = id;
+			break;
+		}
+		if (wants_check(d, id, flow_cache_head(d->internal, id))) {
+			ask_kernel(d, id, &err);
+			if (err == -EAGAIN)
+				break;
+			n_asked++;
+		}
+		k->check_position = id;
+	}
+	ops->finish(ops->self);
+}
+
+/* ---- flush of the kernel's table ---------------------------------------- */
+
+/* -EAGAIN: the writer has no room. */
+static int delete_from_kernel(struct daemon *d, uint32_t id)
+{
+	const struct kernel_ops *ops = ct_writer_ops(d->kernel.flush_writer);
+	struct object o = { .kind = OBJECT_FLOW };
+	struct flow f;
+
+	flow_cache_get(d->internal, id, &f);
+	o.flow = &f;
+	return ops->submit(ops->self, KERNEL_DELETE, &o, id);
+}
+
+static void on_deleted(void *ctx, enum kernel_op op, uint32_t id, int error,
+		       const struct flow *found)
+{
+	struct daemon *d = ctx;
+	struct entry_head *h = flow_cache_head(d->internal, id);
+
+	(void)op;
+	(void)found;
+	if (h && (error == 0 || error == -ENOENT))
+		h->flags |= ENTRY_FLUSHED;
+	daemon_work_later(d);
+}
+
+/* True: there is more to do at once. */
+static bool flush(struct daemon *d)
+{
+	struct kernel_side *k = &d->kernel;
+	const struct kernel_ops *ops = ct_writer_ops(k->flush_writer);
+
+	for (int i = 0; i < WALK_STEP; i++) {
+		uint32_t id = flow_cache_next(d->internal, k->flush_position);
+		const struct entry_head *h;
+
+		if (id == FLOW_CACHE_NO_ID) {
+			ops->finish(ops->self);
+			if (ct_writer_is_busy(k->flush_writer))
+				return false;
+			k->is_flushing = false;
+			k->flush_position = FLOW_CACHE_NO_ID;
+			control_side_flush_ended(d);
+			return true;
+		}
+		h = flow_cache_head(d->internal, id);
+		if (h->state != ENTRY_FREE && h->state != ENTRY_DEAD &&
+		    delete_from_kernel(d, id) == -EAGAIN)
+			return false;
+		k->flush_position = id;
+	}
+	return true;
+}
+
+void kernel_side_flush(struct daemon *d)
+{
+	d->kernel.n_flushes++;
+	if (d->kernel.is_flushing)
+		return;
+	d->kernel.flush_position = FLOW_CACHE_NO_ID;
+	kernel_side_dump(d, DUMP_FLUSH);
+}
+
+bool kernel_side_work(struct daemon *d)
+{
+	bool more = false;
+
+	if (d->kernel.is_sweeping)
+		more |= sweep(d);
+	if (d->kernel.is_flushing)
+		more |= flush(d);
+	return more;
+}
+
+/* ---- life --------------------------------------------------------------- */
+
+static void on_commit_done(void *ctx, enum kernel_op op, uint32_t cookie,
+			   int error, const struct flow *found)
+{
+	struct daemon *d = ctx;
+
+	commit_done(d->commit, op, cookie, error, found);
+	daemon_work_later(d);
+}
+
+static int open_writers(struct daemon *d)
+{
+	struct kernel_side *k = &d->kernel;
+	int err;
+
+	err = ct_writer_open(k->ct, ORIGIN_COMMIT, on_commit_done, d,
+			     &k->commit_writer);
+	if (err == 0)
+		err = ct_writer_open(k->ct, ORIGIN_FLUSH, on_deleted, d,
+				     &k->flush_writer);
+	if (err == 0)
+		err = ct_writer_open(k->ct, ORIGIN_OTHER, on_checked, d,
+				     &k->check_writer);
+	if (err < 0)
+		log_error("can't open netlink handler: %s", strerror(-err));
+	return err;
+}
+
+static void log_buffer(const struct daemon *d)
+{
+	const struct conf_general *g = &d->conf->general;
+
+	if (g->events_reliable)
+		log_notice("reliable ctnetlink event delivery is ENABLED.");
+	if (g->netlink_buffer_bytes &&
+	    g->netlink_buffer_bytes <= g->netlink_buffer_max_bytes)
+		log_notice("netlink event socket buffer size has been set to "
+			   "%u bytes",
+			   ct_kernel_stats(d->kernel.ct)->buffer_bytes);
+	else if (g->netlink_buffer_bytes)
+		log_notice("NetlinkBufferSize is either not set or is greater "
+			   "than NetlinkBufferSizeMaxGrowth. Using current "
+			   "system buffer size");
+}
+
+int kernel_side_open(struct daemon *d)
+{
+	const struct conf_general *g = &d->conf->general;
+	struct kernel_side *k = &d->kernel;
+	const struct flow_sink sink = {
+		.ctx = d,
+		.event = on_event,
+		.dumped = on_dumped,
+		.dump_end = on_dump_end,
+		.overrun = on_overrun,
+	};
+	const struct ct_kernel_opts opts = {
+		.loop = d->loop,
+		.helpers = d->helpers,
+		.contexts = d->contexts,
+		.sink = &sink,
+		.buffer_bytes = g->netlink_buffer_bytes,
+		.buffer_max_bytes = g->netlink_buffer_max_bytes,
+		.events_per_turn = g->event_iteration_limit,
+		.events_reliable = g->events_reliable,
+		.tcp_window_tracking = d->conf->sync.tcp_window_tracking,
+	};
+	const char *failed = "";
+	int err = ct_kernel_open(&opts, &k->ct, &failed);
+
+	if (err < 0) {
+		log_error("can't open netlink handler: %s: %s", failed,
+			  strerror(-err));
+		return err;
+	}
+	err = open_writers(d);
+	if (err < 0)
+		return err;
+	log_buffer(d);
+	k->overrun_timer = (struct timer){ .fn = on_overrun_timer, .ctx = d };
+	k->check_timer = (struct timer){ .fn = on_check_tick, .ctx = d };
+	timer_set(d->loop, &k->check_timer,
+		  loop_now_ms(d->loop) + CHECK_TICK_MS);
+	kernel_side_dump(d, DUMP_START);
+	return 0;
+}
+
+void kernel_side_close(struct daemon *d)
+{
+	struct kernel_side *k = &d->kernel;
+
+	timer_cancel(d->loop, &k->check_timer);
+	timer_cancel(d->loop, &k->overrun_timer);
+	ct_writer_close(k->commit_writer);
+	ct_writer_close(k->flush_writer);
+	ct_writer_close(k->check_writer);
+	ct_kernel_close(k->ct);
+}

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: ISC */
+/* The dedicated links: what arrives goes to the engine, what the engine has
+ * goes out on the current one. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "daemon_state.h"
+
+enum {
+	SENDS_PER_TURN = 64, /* datagrams, before others get their turn */
+	WAIT_FIRST_MS = 1,   /* after ENOBUFS; doubles */
+	WAIT_MOST_MS = 50,
+};
+
+static struct link *current(const struct daemon *d)
+{
+	return d->links.set.links[d->links.set.current];
+}
+
+/* ---- receiving ---------------------------------------------------------- */
+
+/* A line for each refused source, once; after many, none. */
+static void log_refused(struct daemon *d, const struct daemon_link *l,
+			const struct addr *from)
+{
+	const struct link_opts *o = link_opts(l->link);
+	struct link_side *s = &d->links;
+	char source[ADDR_TEXT_SIZE], peer[ADDR_TEXT_SIZE];
+
+	for (int i = 0; i < s->n_logged; i++)
+		if (s->logged[i].link == l->index &&
+		    addr_equal(&s->logged[i].addr, from))
+			return;
+	if (s->n_logged == SOURCES_LOGGED_MAX)
+		return;
+	s->logged[s->n_logged].link = (uint8_t)l->index;
+	s->logged[s->n_logged++].addr = *from;
+	addr_text(o->family, from, source);
+	if (o->kind == LINK_MCAST)
+		log_warn("link %s: datagrams from %s are refused: they did "
+			 "not arrive on this interface",
+			 o->interface, source);
+	else
+		log_warn("link %s: datagrams from %s are refused: the peer "
+			 "is %s",
+			 o->interface, source,
+			 addr_text(o->family, &o->remote, peer));
+}
+
+static void take_datagram(struct daemon *d, int link, const struct addr *addr,
+			  struct rd left)
+{
+	struct peer_addr from = {
+		.link = (uint8_t)link,
+		.family = (uint8_t)link_opts(d->links.set.links[link])->family,
+		.addr = *addr,
+	};
+	enum verdict v = VERDICT_OK;
+	enum wire_step step;
+	struct msg m;
+
+	while ((step = wire_next(&left, &m, &v)) != WIRE_END) {
+		if (step == WIRE_MSG)
+			v = d->engine->ops->receive(d->engine, &from, &m,
+						    loop_now_ms(d->loop));
+		d->links.n_verdicts[v]++;
+		if (step == WIRE_DROP)
+			return;
+		/* The peer sends there, so do we. */
+		if (v == VERDICT_OK && linkset_heard(&d->links.set, link))
+			log_notice("device `%s' becomes dedicated link",
+				   link_opts(current(d))->interface);
+	}
+}
+
+static void on_readable(void *ctx, unsigned int events)
+{
+	struct daemon_link *l = ctx;
+	struct daemon *d = l->daemon;
+
+	(void)events;
+	for (uint32_t i = 0; i < d->conf->general.event_iteration_limit; i++) {
+		struct addr from = { { 0 } };
+		uint16_t port;
+		int n = link_recv(l->link, d->links.recv_buf, DGRAM_MAX, &from,
+				  &port);
+
+		if (n == -EAGAIN)
+			break;
+		if (n == -EPERM)
+			log_refused(d, l, &from);
+		else if (n > 0)
+			take_datagram(
+				d, l->index, &from,
+				(struct rd){ d->links.recv_buf, (size_t)n });
+	}
+	daemon_work_later(d); /* a sweep may be due */
+}
+
+/* ---- sending ------------------------------------------------------------ */
+
+static void watch_writable(struct daemon *d, bool on)
+{
+	struct daemon_link *l = &d->links.links[d->links.set.current];
+
+	if (l->send_watch.is_added)
+		watch_change(d->loop, &l->send_watch, on ? LOOP_WRITE : 0);
+}
+
+/* Sends or keeps the datagram. False: the link takes no more for now. */
+static bool send_datagram(struct daemon *d)
+{
+	struct link_side *s = &d->links;
+	int err = link_send(current(d), s->dgram, s->dgram_len);
+
+	if (err == -EAGAIN) {
+		watch_writable(d, true);
+		return false;
+	}
+	if (err == -ENOBUFS) {
+		/* The socket is writable at once again, so wait by time. */
+		s->wait_ms = s->wait_ms ? s->wait_ms * 2 : WAIT_FIRST_MS;
+		if (s->wait_ms > WAIT_MOST_MS)
+			s->wait_ms = WAIT_MOST_MS;
+		timer_set(d->loop, &s->wait,
+			  loop_now_ms(d->loop) + s->wait_ms);
+		return false;
+	}
+	/* Other errors are counted by the link; what was in it is missed by
+	 * the peers like any loss. */
+	s->dgram_len = 0;
+	s->wait_ms = 0;
+	return true;
+}
+
+static enum fill fill_datagram(struct daemon *d)
+{
+	struct link_side *s = &d->links;
+	struct wr w = { .buf = s->dgram, .size = DGRAM_MAX };
+	enum fill done = d->engine->ops->fill(d->engine, &w,
+					      link_payload_max(current(d)),
+					      loop_now_ms(d->loop));
+
+	s->dgram_len = w.used;
+	return done;
+}
+
+void link_side_pump(struct daemon *d)
+{
+	struct link_side *s = &d->links;
+	enum fill done = FILL_FULL;
+	int n = 0;
+
+	if (!d->is_running || timer_is_set(&s->wait))
+		return;
+	if (s->dgram_len && !send_datagram(d))
+		return;
+	while (done == FILL_FULL && n++ < SENDS_PER_TURN) {
+		done = fill_datagram(d);
+		if (s->dgram_len && !send_datagram(d))
+			return;
+	}
+	if (done == FILL_FULL)
+		loop_defer(d->loop, &s->more);
+	timer_set(d->loop, &s->due, d->engine->ops->due_ms(d->engine));
+}
+
+static void on_send_event(void *ctx, unsigned int events)
+{
+	struct daemon_link *l = ctx;
+
+	if (events & LOOP_ERROR)
+		link_drain_errors(l->link);
+	if (events & LOOP_WRITE)
+		watch_change(l->daemon->loop, &l->send_watch, 0);
+}
+
+/* The pump runs at the end of every turn, so waking up is enough. */
+static void on_wake(void *ctx, int64_t now_ms)
+{
+	(void)ctx;
+	(void)now_ms;
+}
+
+static void on_more(void *ctx)
+{
+	(void)ctx;
+}
+
+/* ---- interfaces --------------------------------------------------------- */
+
+static int watch_link(struct daemon_link *l)
+{
+	struct loop *loop = l->daemon->loop;
+	int err;
+
+	watch_remove(loop, &l->recv_watch);
+	watch_remove(loop, &l->send_watch);
+	err = watch_add(loop, &l->recv_watch, link_recv_fd(l->link), LOOP_READ,
+			on_readable, l);
+	if (err == 0)
+		err = watch_add(loop, &l->send_watch, link_send_fd(l->link), 0,
+				on_send_event, l);
+	return err;
+}
+
+static void choose_link(struct daemon *d)
+{
+	switch (linkset_update(&d->links.set)) {
+	case LINKSET_SAME:
+		break;
+	case LINKSET_SWITCHED:
+		log_notice("device `%s' becomes dedicated link",
+			   link_opts(current(d))->interface);
+		break;
+	case LINKSET_NONE_USABLE:
+		if (!d->links.is_cut)
+			log_error("no dedicated links available!");
+		d->links.is_cut = true;
+		return;
+	}
+	d->links.is_cut = false;
+}
+
+static void on_interface(void *ctx, const char *name, uint32_t index,
+			 enum ifwatch_status status, uint32_t mtu)
+{
+	static const enum link_status status_of[] = {
+		[IFWATCH_GONE] = LINK_DOWN,
+		[IFWATCH_DOWN] = LINK_DOWN,
+		[IFWATCH_NO_CARRIER] = LINK_NO_CARRIER,
+		[IFWATCH_RUNNING] = LINK_RUNNING,
+	};
+	struct daemon *d = ctx;
+
+	for (int i = 0; i < d->links.set.n_links; i++) {
+		struct daemon_link *l = &d->links.links[i];
+		int err;
+
+		if (strcmp(link_opts(l->link)->interface, name) != 0)
+			continue;
+		err = link_set_interface(l->link, status_of[status], index,
+					 mtu);
+		if (err > 0)
+			err = watch_link(l);
+		if (err < 0)
+			log_warn("link %s: %s", name, strerror(-err));
+	}
+	choose_link(d);
+}
+
+static struct link_opts opts_of(const struct conf_link *c)
+{
+	static const enum link_kind kind_of[] = { [CONF_MULTICAST] = LINK_MCAST,
+						  [CONF_UDP] = LINK_UDP,
+						  [CONF_TCP] = LINK_TCP };
+	struct link_opts o = {
+		.kind = kind_of[c->kind],
+		.family = (enum family)c->family,
+		.port = c->port,
+		.send_buffer_bytes = c->snd_buffer,
+		.recv_buffer_bytes = c->rcv_buffer,
+		.checksum = c->checksum,
+	};
+
+	memcpy(o.interface, c->interface, sizeof(o.interface));
+	if (c->kind == CONF_MULTICAST) {
+		o.group_or_local = c->group.addr;
+		o.interface_addr = c->local.addr;
+		o.has_interface_addr = c->local.family != FAMILY_NONE;
+	} else {
+		o.group_or_local = c->local.addr;
+		if (c->n_dests)
+			o.remote = c->dests[c->n_dests - 1].addr;
+	}
+	return o;
+}
+
+static void note_buffers(const struct daemon_link *l)
+{
+	uint32_t send_bytes, recv_bytes;
+
+	if (link_buffer_note(l->link, &send_bytes, &recv_bytes))
+		log_notice("link %s: the system gives socket buffers of %u "
+			   "(send) and %u (receive) bytes only",
+			   link_opts(l->link)->interface, send_bytes,
+			   recv_bytes);
+}
+
+static int open_link(struct daemon *d, const struct conf_link *c)
+{
+	struct link_opts o = opts_of(c);
+	struct daemon_link *l = &d->links.links[d->links.set.n_links];
+	const char *failed = "";
+	int err = link_open(&o, &l->link, &failed);
+
+	l->daemon = d;
+	l->index = d->links.set.n_links;
+	if (err == 0) {
+		linkset_add(&d->links.set, l->link, c->is_default);
+		failed = "watch";
+		err = watch_link(l);
+	}
+	if (err < 0) {
+		log_error("can't open channel socket: %s: %s: %s", o.interface,
+			  failed, strerror(-err));
+		return err;
+	}
+	note_buffers(l);
+	return 0;
+}
+
+static int watch_interfaces(struct daemon *d)
+{
+	struct link_side *s = &d->links;
+	int err = ifwatch_open(d->loop, on_interface, d, &s->ifwatch);
+
+	for (int i = 0; i < s->set.n_links && err == 0; i++)
+		err = ifwatch_add(s->ifwatch,
+				  link_opts(s->set.links[i])->interface);
+	if (err < 0)
+		log_error("can't watch interfaces: %s", strerror(-err));
+	return err;
+}
+
+int link_side_open(struct daemon *d)
+{
+	struct link_side *s = &d->links;
+	int err = 0;
+
+	s->wait = (struct timer){ .fn = on_wake, .ctx = d };
+	s->due = (struct timer){ .fn = on_wake, .ctx = d };
+	s->more = (struct deferred){ .fn = on_more, .ctx = d };
+	s->dgram = calloc(1, DGRAM_MAX);
+	s->recv_buf = calloc(1, DGRAM_MAX);
+	if (!s->dgram || !s->recv_buf)
+		return -ENOMEM;
+	linkset_init(&s->set);
+	for (size_t i = 0; i < d->conf->sync.n_links && err == 0; i++)
+		err = open_link(d, &d->conf->sync.links[i]);
+	return err < 0 ? err : watch_interfaces(d);
+}
+
+void link_side_close(struct daemon *d)
+{
+	struct link_side *s = &d->links;
+
+	ifwatch_close(s->ifwatch);
+	for (int i = 0; i < s->set.n_links; i++) {
+		watch_remove(d->loop, &s->links[i].recv_watch);
+		watch_remove(d->loop, &s->links[i].send_watch);
+	}
+	for (int i = 0; i < LINKSET_MAX; i++)
+		link_close(s->links[i].link);
+	timer_cancel(d->loop, &s->wait);
+	timer_cancel(d->loop, &s->due);
+	loop_defer_cancel(d->loop, &s->more);
+	free(s->dgram);
+	free(s->recv_buf);
+}

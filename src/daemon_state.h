@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: ISC */
+/* daemon_state.h - private to the daemon_*.c files: everything that lives as
+ * long as the process, and what one of them does for another. */
+#ifndef DAEMON_STATE_H
+#define DAEMON_STATE_H
+
+#include "base/filter.h"
+#include "base/loop.h"
+#include "base/names.h"
+#include "cache/flow_cache.h"
+#include "cli/ctl_server.h"
+#include "cli/show_stats.h"
+#include "conf/conf.h"
+#include "netlink/ct_kernel.h"
+#include "netlink/ifwatch.h"
+#include "process.h"
+#include "sync/commit.h"
+#include "sync/engine.h"
+#include "sync/external.h"
+#include "sync/linkset.h"
+
+enum {
+	DGRAM_MAX = 65536,
+	SOURCES_LOGGED_MAX = 64, /* refused sources that get a line */
+};
+
+struct daemon;
+
+/* What a dump of the kernel's table is for. */
+enum dump_use {
+	DUMP_NONE,
+	DUMP_START,   /* fills the internal cache, nothing is sent */
+	DUMP_REQUEST, /* -R: the same */
+	DUMP_OVERRUN, /* events were lost: what differs is sent */
+	DUMP_FLUSH,   /* the first half of -F: nothing is left out */
+};
+
+/* The internal cache against the kernel's table. */
+struct kernel_side {
+	struct ct_kernel *ct;
+	struct ct_writer *commit_writer, *flush_writer, *check_writer;
+	enum dump_use dump;
+	enum dump_use dump_next; /* asked for while one was running */
+	uint32_t sweep_position; /* entries the dump has not met */
+	bool is_sweeping;
+	uint32_t check_position; /* the walk that never stops */
+	struct timer check_timer, overrun_timer;
+	/* -F, -t: entries are deleted from the kernel one after the other. */
+	bool is_flushing;
+	uint32_t flush_position;
+	bool has_warned; /* of lost events, since the last repair */
+	uint64_t n_filtered, n_flushes, n_resyncs;
+	uint64_t traffic_bytes, traffic_packets;
+};
+
+struct daemon_link {
+	struct daemon *daemon;
+	struct link *link;
+	struct watch recv_watch, send_watch;
+	int index;
+};
+
+/* The links and what waits to be sent. */
+struct link_side {
+	struct linkset set;
+	struct daemon_link links[LINKSET_MAX];
+	struct ifwatch *ifwatch;
+	uint8_t *dgram;     /* DGRAM_MAX, one that the link did not take */
+	size_t dgram_len;   /* 0: none is kept */
+	uint8_t *recv_buf;  /* DGRAM_MAX */
+	struct timer wait;  /* after ENOBUFS */
+	int64_t wait_ms;    /* next length of that, 0: first */
+	struct timer due;   /* of the engine */
+	struct deferred more; /* the pump has used up its share of a turn */
+	uint64_t n_verdicts[VERDICT_N];
+	bool is_cut; /* no link is usable, which was said */
+	struct {
+		uint8_t link;
+		struct addr addr;
+	} logged[SOURCES_LOGGED_MAX];
+	int n_logged;
+};
+
+/* A walk over a cache that is emptied in steps. */
+struct flush_job {
+	bool internal, external;
+	uint32_t position;
+	uint64_t client; /* waits for the end */
+};
+
+struct control_side {
+	struct ctl_server *server;
+	uint64_t commit_client, kernel_flush_client, resync_client; /* 0: none */
+	struct timer purge_timer; /* -t */
+	bool is_purging;          /* the flush is that of -t */
+	uint64_t kill_client;
+	struct flush_job flush;
+	int64_t commit_since_us;
+	bool is_committing;
+};
+
+struct daemon {
+	const struct conf *conf;
+	bool is_background;
+	struct process process;
+	struct loop *loop;
+	struct names *helpers, *contexts;
+	struct filter *filter;
+	struct flow_cache *internal, *external_cache;
+	struct engine *engine;
+	struct external external;
+	struct commit *commit;
+	struct kernel_side kernel;
+	struct link_side links;
+	struct control_side control;
+	struct deferred work; /* pieces of long walks */
+	struct timer watchdog;
+	int64_t watchdog_ms; /* 0: none */
+	int64_t started_ms;
+	bool is_running; /* the internal cache is filled */
+	int exit_status;
+};
+
+/* Monotonic seconds, as the caches count them. */
+static inline uint32_t daemon_now_s(const struct daemon *d)
+{
+	return (uint32_t)(loop_now_ms(d->loop) / 1000);
+}
+
+/* Has the pieces of work done until all are. */
+void daemon_work_later(struct daemon *d);
+
+/* daemon_build.c: what runs without I/O. 0 or a negative errno value, logged;
+ * daemon_unbuild() in both cases. */
+NODISCARD int daemon_build(struct daemon *d);
+/* Once the kernel side is open. */
+NODISCARD int daemon_build_commit(struct daemon *d);
+void daemon_unbuild(struct daemon *d);
+
+/* daemon.c: the first dump has ended. */
+void daemon_started(struct daemon *d, int error);
+
+/* daemon_kernel.c. Errors are logged where they happen. */
+NODISCARD int kernel_side_open(struct daemon *d);
+void kernel_side_close(struct daemon *d);
+/* Entries that a dump does not meet are dead. One at a time: another one waits
+ * for the end of the running one. The end, and failure, is told to
+ * control_side_dump_ended(). */
+void kernel_side_dump(struct daemon *d, enum dump_use use);
+/* Deletes all that passes the filter from the kernel's table. */
+void kernel_side_flush(struct daemon *d);
+/* A piece of the walks that are under way; true: more can be done at once. */
+bool kernel_side_work(struct daemon *d);
+/* The entry is dead, which the peers will hear. */
+void kernel_side_end_entry(struct daemon *d, uint32_t id);
+/* The entry goes without a word to the peers. */
+void kernel_side_forget_entry(struct daemon *d, uint32_t id);
+
+/* daemon_links.c */
+NODISCARD int link_side_open(struct daemon *d);
+void link_side_close(struct daemon *d);
+/* Sends what the engine has, as far as the current link takes it. */
+void link_side_pump(struct daemon *d);
+
+/* daemon_ctl.c */
+NODISCARD int control_side_open(struct daemon *d);
+/* No new clients, and the socket file is gone. */
+void control_side_stop(struct daemon *d);
+void control_side_close(struct daemon *d);
+bool control_side_work(struct daemon *d);
+void control_side_dump_ended(struct daemon *d, enum dump_use use, int error);
+void control_side_flush_ended(struct daemon *d);
+void control_side_commit_ended(void *ctx, const struct commit_report *report);
+
+/* daemon_stats.c: the answer to a -s request, into out. False: not ours. */
+bool daemon_show_stats(struct daemon *d, int code, struct wr *out);
+
+#endif

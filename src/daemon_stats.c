@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: ISC */
+/* Gathers the values of the -s answers. */
+#include "cli/ctl_proto.h"
+#include "daemon_state.h"
+
+/* Only streams have such a queue; readers of -s queue know it in all modes. */
+enum { ERROR_QUEUE_LEN = 128 };
+
+static struct stats_cache of_cache(const struct flow_cache *c)
+{
+	const struct flow_cache_stats *s = flow_cache_stats(c);
+
+	return (struct stats_cache){
+		.n_active = s->n_active,
+		.n_entries = s->n_entries,
+		.n_created = s->n_created,
+		.n_create_failed = s->n_create_no_space + s->n_create_no_memory,
+		.n_create_no_memory = s->n_create_no_memory,
+		.n_create_no_space = s->n_create_no_space,
+		.n_updated = s->n_updated,
+		.n_update_failed = s->n_update_failed,
+		.n_destroyed = s->n_destroyed,
+	};
+}
+
+static struct stats_link of_link(const struct daemon *d, int index)
+{
+	const struct link *l = d->links.set.links[index];
+	const struct link_stats *s = link_stats(l);
+
+	return (struct stats_link){
+		.kind = link_kind_name(link_opts(l)->kind),
+		.status = link_status(l),
+		.device = link_opts(l)->interface,
+		.is_active = index == d->links.set.current,
+		.bytes_sent = s->n_bytes_sent,
+		.bytes_received = s->n_bytes_recv,
+		.n_sent = s->n_packets_sent,
+		.n_received = s->n_packets_recv,
+		.n_send_errors = s->n_send_errors,
+		.n_receive_errors = s->n_recv_errors,
+	};
+}
+
+static struct stats_network of_network(const struct daemon *d,
+				       const struct engine_stats *e)
+{
+	const uint64_t *n = d->links.n_verdicts;
+	struct stats_network out = {
+		.n_bad_version = n[VERDICT_BAD_VERSION],
+		.n_bad_header = n[VERDICT_BAD_HEADER],
+		.n_bad_payload = n[VERDICT_BAD_PAYLOAD],
+		.n_bad_type = n[VERDICT_BAD_TYPE],
+		.n_truncated = n[VERDICT_TRUNCATED],
+		.n_bad_size = n[VERDICT_BAD_SIZE],
+		.n_lost = e->n_lost,
+		.n_before = e->n_before,
+	};
+
+	for (int v = 0; v < VERDICT_N; v++)
+		if (verdict_is_malformed((enum verdict)v))
+			out.n_malformed += n[v];
+	return out;
+}
+
+static struct stats_runtime of_runtime(const struct daemon *d)
+{
+	const struct ct_kernel_stats *k = ct_kernel_stats(d->kernel.ct);
+	const struct ctl_server_stats *c =
+		ctl_server_stats(d->control.server);
+
+	return (struct stats_runtime){
+		.uptime_s = (uint64_t)((loop_now_ms(d->loop) - d->started_ms) /
+				       1000),
+		.n_events = k->n_events,
+		.n_filtered = d->kernel.n_filtered,
+		.n_event_unknown = k->n_events_unknown,
+		.n_event_failed = k->n_event_errors,
+		.n_dump_unknown = k->n_dump_unknown,
+		.n_overrun = k->n_overruns,
+		.n_flush = d->kernel.n_flushes,
+		.n_resync = d->kernel.n_resyncs,
+		.buffer_size_bytes = k->buffer_bytes,
+		.n_select_failed = loop_stats(d->loop)->n_wait_failed,
+		.n_request_missing = c->n_missing + c->n_silent,
+		.n_request_unknown = c->n_unknown,
+	};
+}
+
+bool daemon_show_stats(struct daemon *d, int code, struct wr *out)
+{
+	struct stats_link links[LINKSET_MAX];
+	struct engine_stats e;
+	struct stats_queue queues[3];
+	struct stats s = {
+		.internal = of_cache(d->internal),
+		.external = of_cache(d->external_cache),
+		.traffic_bytes = d->kernel.traffic_bytes,
+		.traffic_packets = d->kernel.traffic_packets,
+		.runtime = of_runtime(d),
+		.links = links,
+		.n_links = (size_t)d->links.set.n_links,
+		.queues = queues,
+		.n_queues = N_ELEMENTS(queues),
+	};
+
+	d->engine->ops->stats(d->engine, &e);
+	s.network = of_network(d, &e);
+	/* Entries wait in no queue of nodes: the figures are references. */
+	queues[0] = (struct stats_queue){ "txqueue", e.n_dirty, INT32_MAX, 0 };
+	queues[1] = (struct stats_queue){ "errorq", 0, ERROR_QUEUE_LEN, 0 };
+	queues[2] = (struct stats_queue){ "rsqueue", e.n_outstanding,
+					  d->conf->sync.resend_queue_size, 0 };
+	s.n_queue_nodes = e.n_dirty + e.n_outstanding;
+	for (int i = 0; i < d->links.set.n_links; i++)
+		links[i] = of_link(d, i);
+	return show_stats(code, &s, out);
+}

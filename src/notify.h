@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: ISC */
+/* notify.h - messages to a service manager that listens at NOTIFY_SOCKET
+ * (sd_notify(3)); without one, nothing happens. */
+#ifndef NOTIFY_H
+#define NOTIFY_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+void notify_ready(void);
+void notify_stopping(void);
+void notify_watchdog(void);
+/* From the first process of -d: who goes on. */
+void notify_main_pid(pid_t pid);
+
+/* Interval of WATCHDOG_USEC in milliseconds; 0: none is wanted of this process
+ * (the first one, with -d); -1: the value makes no sense. */
+int64_t notify_watchdog_ms(pid_t first);
+
+#endif

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: ISC */
+#define _GNU_SOURCE
+#include "process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "notify.h"
+
+enum { DEFAULT_NICE = -10, READY = 'r' };
+
+/* ---- background --------------------------------------------------------- */
+
+/* The parent's part of -d. */
+static _Noreturn void wait_for_ready(int fd, pid_t child)
+{
+	char text[1024];
+	ssize_t n;
+
+	while ((n = read(fd, text, sizeof(text))) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			break;
+		if (text[0] == READY) {
+			notify_main_pid(child);
+			_exit(0);
+		}
+		(void)!write(STDERR_FILENO, text + 1, (size_t)n - 1);
+	}
+	_exit(1);
+}
+
+void process_init(struct process *p)
+{
+	*p = (struct process){ .first = getpid(),
+			       .ready_fd = -1,
+			       .lock_fd = -1 };
+}
+
+bool process_detach(struct process *p)
+{
+	int fds[2];
+	pid_t child;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return false;
+	child = fork();
+	if (child < 0) {
+		close(fds[0]);
+		close(fds[1]);
+		return false;
+	}
+	if (child > 0) {
+		close(fds[1]);
+		wait_for_ready(fds[0], child);
+	}
+	close(fds[0]);
+	p->ready_fd = fds[1];
+	(void)setsid();
+	return true;
+}
+
+/* Output of libraries must not go to whatever gets these numbers next. */
+static void release_terminal(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int i = 0; fd >= 0 && i <= STDERR_FILENO; i++)
+		(void)dup2(fd, i);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
+void process_ready(struct process *p)
+{
+	const char ready = READY;
+
+	if (p->ready_fd < 0)
+		return;
+	release_terminal();
+	(void)!write(p->ready_fd, &ready, 1);
+	close(p->ready_fd);
+	p->ready_fd = -1;
+}
+
+void process_failed(struct process *p, const char *text)
+{
+	char line[1024];
+	int n = snprintf(line, sizeof(line), "e%s\n", text);
+
+	if (p->ready_fd >= 0 && n > 0 && (size_t)n < sizeof(line))
+		(void)!write(p->ready_fd, line, (size_t)n);
+}
+
+/* ---- lock --------------------------------------------------------------- */
+
+static bool dir_exists(const char *path)
+{
+	char dir[CONF_PATH_MAX + 1];
+	const char *slash = strrchr(path, '/');
+	struct stat st;
+
+	if (!slash || slash == path)
+		return true;
+	(void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
+	return stat(dir, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Minimal systems have no /var/lock. */
+static void choose_lock(struct process *p, const struct conf_general *g)
+{
+	const char *slash = strrchr(g->unix_path, '/');
+
+	(void)snprintf(p->lock_path, sizeof(p->lock_path), "%s", g->lock_file);
+	if (strcmp(g->lock_file, CONF_DEFAULT_LOCK) != 0 ||
+	    dir_exists(g->lock_file) || !slash)
+		return;
+	(void)snprintf(p->lock_path, sizeof(p->lock_path),
+		       "%.*s/conntrackd.lock", (int)(slash - g->unix_path),
+		       g->unix_path);
+	log_notice("no directory for lockfile `%s', using `%s'", g->lock_file,
+		   p->lock_path);
+}
+
+static bool is_same_file(int fd, const char *path)
+{
+	struct stat open_one, named;
+
+	return fstat(fd, &open_one) == 0 && stat(path, &named) == 0 &&
+	       open_one.st_dev == named.st_dev &&
+	       open_one.st_ino == named.st_ino;
+}
+
+/* Opens and locks the file; again if it was removed in between. */
+static int lock_file(const char *path)
+{
+	for (;;) {
+		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+			      0600);
+		int err;
+
+		if (fd < 0)
+			return -errno;
+		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+			err = -errno;
+			close(fd);
+			return err;
+		}
+		if (is_same_file(fd, path))
+			return fd;
+		close(fd);
+	}
+}
+
+static void log_holder(const char *path)
+{
+	char pid[32] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, pid, sizeof(pid) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	pid[n > 0 ? strspn(pid, "0123456789") : 0] = '\0';
+	log_error("lockfile `%s' is held, conntrackd is already running "
+		  "(pid %s)",
+		  path, pid[0] ? pid : "unknown");
+}
+
+int process_lock(struct process *p, const struct conf_general *g)
+{
+	char pid[32];
+	int n, fd;
+
+	choose_lock(p, g);
+	fd = lock_file(p->lock_path);
+	if (fd == -EWOULDBLOCK)
+		log_holder(p->lock_path);
+	else if (fd < 0)
+		log_error("can't make lockfile `%s': %s", p->lock_path,
+			  strerror(-fd));
+	if (fd < 0)
+		return fd;
+	p->lock_fd = fd;
+	n = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+	/* The pid is for people; the lock holds without it. */
+	if (ftruncate(fd, 0) < 0 || write(fd, pid, (size_t)n) != n)
+		log_notice("lockfile `%s': %s", p->lock_path, strerror(errno));
+	return 0;
+}
+
+void process_unlock(struct process *p)
+{
+	if (p->lock_fd < 0)
+		return;
+	if (is_same_file(p->lock_fd, p->lock_path))
+		(void)unlink(p->lock_path);
+	close(p->lock_fd);
+	p->lock_fd = -1;
+}
+
+/* ---- the rest ----------------------------------------------------------- */
+
+void process_schedule(const struct conf_general *g)
+{
+	const struct sched_param param = {
+		.sched_priority = (int)g->sched_priority,
+	};
+	const int policy = g->sched == CONF_SCHED_RR ? SCHED_RR : SCHED_FIFO;
+
+	if (g->sched == CONF_SCHED_NONE) {
+		if (setpriority(PRIO_PROCESS, 0, DEFAULT_NICE) < 0)
+			log_notice("nice %d: %s", DEFAULT_NICE,
+				   strerror(errno));
+		return;
+	}
+	/* The function of musl always fails (packaging.md of its users). */
+	if (syscall(SYS_sched_setscheduler, 0, policy, &param) < 0)
+		log_notice("Scheduler %s, Priority %u: %s",
+			   policy == SCHED_RR ? "RR" : "FIFO",
+			   g->sched_priority, strerror(errno));
+}
+
+int process_random(void *out, size_t n)
+{
+	ssize_t got = getrandom(out, n, 0);
+
+	if (got < 0)
+		return -errno;
+	return (size_t)got == n ? 0 : -EIO;
+}
+
+static bool read_line(const char *path, char *out, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, out, size - 1);
+
+	if (fd >= 0)
+		close(fd);
+	out[n > 0 ? n : 0] = '\0';
+	out[strcspn(out, "\n")] = '\0';
+	return out[0] != '\0';
+}
+
+void process_host_id(char out[PROCESS_HOST_ID_SIZE])
+{
+	if (read_line("/etc/machine-id", out, PROCESS_HOST_ID_SIZE))
+		return;
+	if (gethostname(out, PROCESS_HOST_ID_SIZE) < 0)
+		out[0] = '\0';
+	out[PROCESS_HOST_ID_SIZE - 1] = '\0';
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC */
+/* process.h - the daemon as a process: going to the background, the lock that
+ * keeps a second instance out, scheduling, random bytes. */
+#ifndef PROCESS_H
+#define PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/util.h"
+#include "conf/conf.h"
+
+enum { PROCESS_HOST_ID_SIZE = 65 };
+
+struct process {
+	pid_t first; /* whom the service manager has started */
+	int ready_fd; /* -d: to the parent, which waits; else -1 */
+	int lock_fd;
+	char lock_path[CONF_PATH_MAX + 1];
+};
+
+/* In the foreground, without a lock. */
+void process_init(struct process *p);
+
+/* Goes on in a child of its own session. The parent does not return: it waits
+ * for process_ready() and exits 0, or for the end of the child and exits 1
+ * after it has copied what process_failed() said to stderr. False: no child
+ * could be made, errno tells why. */
+NODISCARD bool process_detach(struct process *p);
+
+/* The daemon serves: lets the parent of -d go, and the terminal. */
+void process_ready(struct process *p);
+
+/* Why the start failed, for the terminal of -d. */
+void process_failed(struct process *p, const char *text);
+
+/* Takes the kernel's lock on the configured file and writes our pid into it; a
+ * file without a living holder is taken over. Where the directory of the
+ * default file is missing, the one of the control socket is used. Errors are
+ * logged. 0; -EWOULDBLOCK: another instance holds it; or another negative
+ * errno value. */
+NODISCARD int process_lock(struct process *p, const struct conf_general *g);
+
+/* Removes the lock file, if it is still ours, and lets go of it. */
+void process_unlock(struct process *p);
+
+/* The configured scheduling, or else nice -10. What the system refuses is a
+ * notice. */
+void process_schedule(const struct conf_general *g);
+
+/* Random bytes. 0 or a negative errno value. */
+NODISCARD int process_random(void *out, size_t n);
+
+/* What tells this machine from others and stays the same: the machine id, or
+ * else the host name. Ends with a zero byte. */
+void process_host_id(char out[PROCESS_HOST_ID_SIZE]);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: ISC */
+/* sysctl.h - the settings of the kernel that decide what can be replicated. */
+#ifndef SYSCTL_H
+#define SYSCTL_H
+
+#include <stdint.h>
+
+/* Makes the kernel report every end of a flow (nf_conntrack_events), if this
+ * namespace lets us, and logs what an operator should know, a line each.
+ * Missing files and a read-only /proc are notices. */
+void sysctl_prepare(uint32_t hash_limit);
+
+#endif
