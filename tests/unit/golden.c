@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#define _POSIX_C_SOURCE 200809L
+#define _FILE_OFFSET_BITS 64 /* readdir() of a 32-bit program */
+#define _POSIX_C_SOURCE   200809L
 #include "golden.h"
 
 #include <dirent.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* golden.h - captured messages of tests/golden, as hex digits in a file each. */
+/* golden.h - captured messages of tests/golden, as hex digits in a file each.
+ */
 #ifndef UNIT_GOLDEN_H
 #define UNIT_GOLDEN_H
 

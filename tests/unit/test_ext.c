@@ -28,8 +28,8 @@ static const uint8_t full[] = {
 static const struct ext_record records[] = {
 	{ EXT_ACK, .range = { UINT64_C(0x1112131415161718), 7, 9 } },
 	{ EXT_NACK, .range = { UINT64_C(0x2122232425262728), 0xfffffffe, 1 } },
-	{ EXT_STABLE_NAME,
-	  .name = { 'n', 'a', 'm', 'e', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '!' } },
+	{ EXT_STABLE_NAME, .name = { 'n', 'a', 'm', 'e', 0, 0, 0, 0, 0, 0, 0, 0,
+				     0, 0, 0, '!' } },
 	{ EXT_BULK_MARK,
 	  .mark = { UINT64_C(0x3132333435363738), EXT_BULK_END, 3, 1000000 } },
 };
@@ -122,7 +122,7 @@ static void test_what_lacks_the_fixed_part_is_a_plain_alive(void **state)
 	assert_true(opens(0, 'c', EXT_FIXED_LEN));
 	assert_false(opens(0, 'C', EXT_FIXED_LEN));
 	assert_false(opens(3, 'F', EXT_FIXED_LEN));
-	assert_false(opens(4, 0, EXT_FIXED_LEN)); /* version */
+	assert_false(opens(4, 0, EXT_FIXED_LEN));   /* version */
 	assert_true(opens(5, 0xff, EXT_FIXED_LEN)); /* reserved */
 	assert_false(ext_open((struct rd){ nobody, sizeof(nobody) }, &a));
 }
@@ -162,11 +162,12 @@ static const char *steps_of(const uint8_t *bytes, size_t n, char out[64])
 
 static void test_unknown_records_are_skipped(void **state)
 {
-	static const uint8_t bytes[] = { 0, 99, 0, 6, 1, 2, 0, 0, /* padded */
-					 0, 4,	0, 4,            /* empty */
-					 0, 3,	0, 20, 1, 2, 3, 4, 5, 6, 7, 8,
-					 9, 10, 11, 12, 13, 14, 15, 16,
-					 0, 17, 0, 5, 1 }; /* at the end */
+	static const uint8_t bytes[] = {
+		0,  99, 0,  6,  1,  2,  0,  0, /* padded */
+		0,  4,  0,  4,                 /* empty */
+		0,  3,  0,  20, 1,  2,  3,  4, 5,  6, 7, 8, 9,
+		10, 11, 12, 13, 14, 15, 16, 0, 17, 0, 5, 1
+	}; /* at the end */
 	char out[64];
 
 	(void)state;

@@ -28,7 +28,7 @@ static void test_every_prefix_is_judged_without_overread(void **state)
 {
 	static const uint8_t msg[] = { 0, 5, 0, 3, 42, 0, 0, 0, /* type 3 */
 				       0, 6, 0, 7, 1,  2 };     /* type 7 */
-	static const int items[] = { 0, 0, 0, 0, 0, 1,	1, 1,
+	static const int items[] = { 0, 0, 0, 0, 0, 1,  1, 1,
 				     1, 1, 1, 1, 1, -1, 2 };
 
 	(void)state;
@@ -75,8 +75,8 @@ static void test_an_impossible_length_is_malformed(void **state)
 
 static void test_what_is_written_is_padded_with_zeros(void **state)
 {
-	static const uint8_t expected[] = { 0, 9, 0, 27, 'p', 'p',
-					    't', 'p', 0, 0,   0,   0 };
+	static const uint8_t expected[] = { 0,   9,   0, 27, 'p', 'p',
+					    't', 'p', 0, 0,  0,   0 };
 	uint8_t buf[sizeof(expected)];
 	struct wr w = { buf, sizeof(buf), 0, false };
 

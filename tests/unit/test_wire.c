@@ -144,13 +144,37 @@ static void test_a_full_datagram_holds_nineteen_messages(void **state)
 	free(bytes);
 }
 
+static void test_sizes_are_judged_in_the_order_of_the_reference(void **state)
+{
+	static const struct {
+		uint8_t bytes[8];
+		enum verdict why;
+	} sizes[] = {
+		{ { 0x1a, 8, 0, 0 }, VERDICT_BAD_SIZE },  /* length 0 */
+		{ { 0x1a, 8, 0, 9 }, VERDICT_BAD_SIZE },  /* too long */
+		{ { 0x1a, 8, 0, 7 }, VERDICT_TRUNCATED }, /* no range */
+		{ { 0x1a, 16, 0, 7 }, VERDICT_BAD_SIZE }, /* no header */
+		{ { 0x2a, 4, 0, 8 }, VERDICT_TRUNCATED }, /* of any version */
+		{ { 0x20, 4, 0, 8 }, VERDICT_BAD_VERSION },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(sizes); i++) {
+		struct rd dgram = { sizes[i].bytes, sizeof(sizes[i].bytes) };
+		enum verdict why = VERDICT_OK;
+		struct msg m;
+
+		assert_int_not_equal(wire_next(&dgram, &m, &why), WIRE_MSG);
+		assert_int_equal(why, sizes[i].why);
+	}
+}
+
 static void test_a_wrong_version_does_not_end_the_datagram(void **state)
 {
-	static const uint8_t bytes[] = { 0x20, 0, 0, 8, 0, 0, 0, 1,
+	static const uint8_t bytes[] = { 0x20, 0,    0, 8, 0, 0, 0, 1,
 					 0x1a, 0x10, 0, 8, 0, 0, 0, 2 };
-	static const struct expected_step steps[] = {
-		SKIP(VERDICT_BAD_VERSION), CTL(0x10, 2, 0, 0), END
-	};
+	static const struct expected_step steps[] = { SKIP(VERDICT_BAD_VERSION),
+						      CTL(0x10, 2, 0, 0), END };
 	struct rd dgram = { bytes, sizeof(bytes) };
 
 	(void)state;
@@ -158,10 +182,11 @@ static void test_a_wrong_version_does_not_end_the_datagram(void **state)
 		assert_step(&dgram, &steps[i]);
 }
 
-static void test_the_body_of_a_long_alive_is_what_follows_its_header(void **state)
+static void
+test_the_body_of_a_long_alive_is_what_follows_its_header(void **state)
 {
-	static const uint8_t bytes[] = { 0x1a, 0x10, 0, 13, 0, 0,
-					 0,    1,    1, 2,  3, 4, 5 };
+	static const uint8_t bytes[] = { 0x1a, 0x10, 0, 13, 0, 0, 0,
+					 1,    1,    2, 3,  4, 5 };
 	struct rd dgram = { bytes, sizeof(bytes) };
 	struct msg m;
 	enum verdict why;
@@ -199,7 +224,7 @@ static void test_malformed_is_what_the_reference_counts_so(void **state)
 static void test_a_message_is_begun_and_ended(void **state)
 {
 	static const uint8_t expected[] = {
-		0x1a, 0x10, 0, 8, 1, 2, 3, 4, /* ALIVE */
+		0x1a, 0x10, 0, 8,  1, 2, 3, 4, /* ALIVE */
 		0x1a, 0x0c, 0, 16, 1, 2, 3, 5, 0, 0, 0, 7, 0, 0, 0, 9,
 	};
 	uint8_t buf[sizeof(expected)];
@@ -237,8 +262,8 @@ static void test_a_message_that_does_not_fit_is_taken_back(void **state)
 	}
 }
 
-static void test_a_message_longer_than_its_length_can_say_is_taken_back(
-	void **state)
+static void
+test_a_message_longer_than_its_length_can_say_is_taken_back(void **state)
 {
 	static const size_t sizes[] = { 65535, 65536 };
 
@@ -305,6 +330,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_golden_datagrams_are_taken_apart),
 		cmocka_unit_test(test_a_full_datagram_holds_nineteen_messages),
+		cmocka_unit_test(
+			test_sizes_are_judged_in_the_order_of_the_reference),
 		cmocka_unit_test(
 			test_a_wrong_version_does_not_end_the_datagram),
 		cmocka_unit_test(

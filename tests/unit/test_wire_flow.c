@@ -21,9 +21,9 @@ enum { TEXT_SIZE = 1024 };
 
 /* What our own bytes for the flow of a captured message are. */
 enum again {
-	SAME,	  /* those that were captured */
+	SAME,     /* those that were captured */
 	ARTEFACT, /* without port NAT of value 0 on ICMP: means nothing */
-	DYING,	  /* without the status bit: a kernel refuses it */
+	DYING,    /* without the status bit: a kernel refuses it */
 };
 
 struct vector {
@@ -438,8 +438,7 @@ static void test_golden_messages_become_the_flows_they_tell_of(void **state)
 }
 
 /* The captured attributes as we send them, where that differs. */
-static size_t expect_again(enum again again, const struct msg *m,
-			   uint8_t *out)
+static size_t expect_again(enum again again, const struct msg *m, uint8_t *out)
 {
 	size_t n = m->body.left;
 
@@ -558,8 +557,8 @@ struct attrs_row {
 static void assert_attrs(const struct wire_flow_opts *opts, uint8_t l4proto,
 			 const struct attrs_row *row)
 {
-	uint8_t buf[64] = { 0, 12, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
-			    0, 5,  0, 2, 0,  0, 0, 0 };
+	uint8_t buf[64] = { 0, 12, 0, 0, 10, 0, 0, 1, 10, 0,
+			    0, 2,  0, 5, 0,  2, 0, 0, 0,  0 };
 	char text[TEXT_SIZE];
 	struct flow f;
 	uint8_t *exact;
