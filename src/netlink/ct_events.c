@@ -62,17 +62,16 @@ static void handle_event(struct ct_kernel *k, const struct nlmsg *msg,
 
 static void handle_message(struct ct_kernel *k, const struct nlmsg *msg)
 {
+	const uint16_t new_flags = NLM_F_CREATE | NLM_F_EXCL;
 	uint8_t type;
+	bool is_ours = ct_is_conntrack(msg, &type);
 
-	if (!ct_is_conntrack(msg, &type))
-		k->stats.n_events_unknown++;
-	else if (type == IPCTNL_MSG_CT_DELETE)
+	if (is_ours && type == IPCTNL_MSG_CT_DELETE)
 		handle_event(k, msg, FLOW_EVENT_DESTROY);
-	else if (type == IPCTNL_MSG_CT_NEW)
+	else if (is_ours && type == IPCTNL_MSG_CT_NEW)
 		handle_event(k, msg,
-			     msg->flags & (NLM_F_CREATE | NLM_F_EXCL)
-				     ? FLOW_EVENT_NEW
-				     : FLOW_EVENT_UPDATE);
+			     msg->flags & new_flags ? FLOW_EVENT_NEW
+						    : FLOW_EVENT_UPDATE);
 	else
 		k->stats.n_events_unknown++;
 }

@@ -24,7 +24,7 @@ struct nlsock_batch {
 
 static int own_port(struct nlsock *s)
 {
-	struct sockaddr_nl addr;
+	struct sockaddr_nl addr = { 0 };
 	socklen_t len = sizeof(addr);
 
 	if (getsockname(s->fd, (struct sockaddr *)&addr, &len))
