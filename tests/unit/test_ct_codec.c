@@ -385,6 +385,28 @@ static void test_without_a_key_there_is_no_flow(void **state)
 	}
 }
 
+static void test_of_repeated_tuples_the_last_counts(void **state)
+{
+	struct rd tuple;
+	struct message four, six;
+	struct wr w;
+	struct flow f;
+
+	(void)state;
+	golden_flow("udp4-snat", &f);
+	four = report(&f);
+	golden_flow("udp6-dnat", &f);
+	six = encode(KERNEL_GET, &f);
+	assert_true(find(&four, PATH(CTA_TUPLE_ORIG), &tuple));
+	w = (struct wr){ six.bytes, sizeof(six.bytes), six.n, false };
+	nlmsg_put(&w, CTA_TUPLE_ORIG, tuple.at, tuple.left);
+	nlmsg_end(&w, 0);
+	assert_true(decode(six.bytes, w.used, &f));
+	assert_int_equal(f.family, FAMILY_IPV4);
+	for (size_t i = 4; i < sizeof(f.orig.src.b); i++)
+		assert_int_equal(f.orig.src.b[i] | f.orig.dst.b[i], 0);
+}
+
 static void test_names_that_cannot_be_kept_are_left_out(void **state)
 {
 	struct ct_codec full = { .helpers = names_new(1, 31) };
@@ -852,6 +874,7 @@ int main(void)
 		cmocka_unit_test(test_unknown_attributes_are_skipped),
 		cmocka_unit_test(test_part_of_a_group_is_not_known),
 		cmocka_unit_test(test_without_a_key_there_is_no_flow),
+		cmocka_unit_test(test_of_repeated_tuples_the_last_counts),
 		cmocka_unit_test(test_names_that_cannot_be_kept_are_left_out),
 		cmocka_unit_test(test_requests_carry_what_the_kernel_takes),
 		cmocka_unit_test(test_requests_have_type_flags_and_family),
