@@ -227,6 +227,8 @@ static void note_number(struct ftfw *f, struct peer *p, const struct msg *m,
 					       .from = rx->last + 1,
 					       .to = m->seq - 1 });
 	}
+	if ((m->flags & MSG_HELLO_BACK) && !p->node && !p->back_ms)
+		p->back_ms = f->now_ms;
 	if (hello) {
 		f->owes_hello_back = true;
 		ack_due_ms = f->now_ms;

@@ -4,25 +4,36 @@
 #include "sync/ftfw_state.h"
 #include "sync/seq.h"
 
+/* It has said HELLO_BACK, to us or to somebody else, or to our last life: its
+ * first acknowledgement will tell, and must come soon. */
+static bool may_hear_us(const struct ftfw *f, const struct peer *p)
+{
+	return p->back_ms && f->now_ms - p->back_ms < HELLO_TRY_MS;
+}
+
 /* HELLO goes on every message until somebody has answered: a node that knows
  * higher numbers of an earlier life of ours is deaf without it. For a peer
- * that comes later it is tried for a while only, for a reference empties its
- * resend queue at each HELLO it hears. A deaf node of ours is asked this way
- * whether it hears us again. */
+ * that comes later it is tried for a while only. It stops as early as it can,
+ * for a reference empties its resend queue at each HELLO it hears. A deaf node
+ * of ours is asked this way whether it hears us again. */
 static bool needs_hello(const struct ftfw *f)
 {
-	if (!f->ever_answered)
-		return true;
+	bool is_alone = !f->ever_answered;
+
 	for (int i = 0; i < PEER_MAX; i++) {
 		const struct peer *p = &f->peers.peers[i];
 
 		if (!p->is_used)
 			continue;
-		if (p->is_live ? !p->has_answered && !p->gave_up_hello :
-				 p->is_deaf && p->node)
+		if (!p->is_live && p->is_deaf && p->node)
 			return true;
+		if (!p->is_live || p->has_answered)
+			continue;
+		if (!may_hear_us(f, p) && !p->gave_up_hello)
+			return true;
+		is_alone &= !may_hear_us(f, p);
 	}
-	return false;
+	return is_alone;
 }
 
 static size_t begin(struct ftfw *f, struct wr *w, enum msg_type type,

@@ -55,6 +55,7 @@ struct peer {
 	bool is_live;      /* heard lately, and not deaf to us */
 	bool is_deaf;      /* heard, but acknowledges nothing */
 	bool has_answered; /* it acknowledged a number of our life */
+	int64_t back_ms;    /* it said HELLO_BACK; 0: never */
 	bool gave_up_hello; /* it never answers: no HELLO because of it */
 	uint8_t generation; /* advances with each life and bulk of it */
 
