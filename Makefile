@@ -39,7 +39,8 @@ WERROR ?=
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion \
 	-Wcast-qual -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wvla -Wundef -Wformat=2 -Wwrite-strings
-STD := -std=c11 $(WARN) -Isrc
+# files beyond 2 GB and 64-bit inode numbers, on 32-bit machines too
+STD := -std=c11 $(WARN) -D_FILE_OFFSET_BITS=64 -Isrc
 PATHS := -DSYSCONFDIR='"$(SYSCONFDIR)"' -DRUNSTATEDIR='"$(RUNSTATEDIR)"' \
 	-DLOCKDIR='"$(LOCKDIR)"'
 # of these files only
@@ -111,7 +112,8 @@ endef
 
 RELEASE_FLAGS = $(STD) $(WERROR) $(PATHS) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(KERNEL_INC)
 MUSL_FLAGS = $(STD) $(WERROR) $(PATHS) $(CPPFLAGS) -Os -g -ffunction-sections \
-	-fdata-sections -fstack-protector-strong $(MUSL_INC)
+	-fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables \
+	-fstack-protector-strong $(MUSL_INC)
 SAN_FLAGS = $(STD) $(WERROR) $(PATHS) $(SAN) $(KERNEL_INC)
 FUZZ_FLAGS = $(STD) $(PATHS) $(SAN) -fsanitize=fuzzer-no-link $(KERNEL_INC)
 
