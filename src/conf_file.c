@@ -76,7 +76,8 @@ static void show_line(const struct file *f, const struct conf_diag *d)
 	for (uint32_t line = 1; line < d->line && at < end; at++)
 		line += *at == '\n';
 	fputs("    ", stderr);
-	for (uint32_t i = 1; at < end && *at != '\n' && *at != '\r'; i++, at++) {
+	for (uint32_t i = 1; at < end && *at != '\n' && *at != '\r';
+	     i++, at++) {
 		unsigned char c = (unsigned char)*at;
 
 		if (i == d->col)
@@ -90,7 +91,11 @@ static void show_line(const struct file *f, const struct conf_diag *d)
 		putc(c < ' ' || c == 0x7f ? '?' : c, stderr);
 		col++;
 	}
-	fprintf(stderr, "\n    %*s^\n", (int)(n_caret ? n_caret : d->col > 1 ? col : 0), "");
+	fprintf(stderr, "\n    %*s^\n",
+		(int)(n_caret      ? n_caret
+		      : d->col > 1 ? col
+				   : 0),
+		"");
 }
 
 static void print_finding(void *ctx, const struct conf_diag *d)

@@ -167,8 +167,7 @@ int conf_use_machine(const struct conf *c, enum conf_severity severity,
 			     l->interface);
 	}
 	check_dir(&r, c, severity, "General", "LogFile", c->general.log_file);
-	check_dir(&r, c, severity, "General", "LockFile",
-		  c->general.lock_file);
+	check_dir(&r, c, severity, "General", "LockFile", c->general.lock_file);
 	check_dir(&r, c, severity, "UNIX", "Path", c->general.unix_path);
 	return r.n_errors;
 }

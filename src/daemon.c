@@ -150,8 +150,8 @@ void daemon_started(struct daemon *d, int error)
 	if (err < 0)
 		log_notice("privileges are kept: %s", strerror(-err));
 	log_notice("initialization completed");
-	log_notice(d->is_background ? "-- starting in daemon mode --" :
-				      "-- starting in console mode --");
+	log_notice(d->is_background ? "-- starting in daemon mode --"
+				    : "-- starting in console mode --");
 	if (d->is_background)
 		log_console(false);
 	if (chdir("/") < 0)

@@ -92,9 +92,9 @@ static int build_caches(struct daemon *d)
 	d->contexts = names_new(CONTEXTS, CONTEXT_LEN);
 	d->internal = flow_cache_new(&o);
 	d->external_cache = flow_cache_new(&o);
-	return d->helpers && d->contexts && d->internal && d->external_cache ?
-		       0 :
-		       -ENOMEM;
+	return d->helpers && d->contexts && d->internal && d->external_cache
+		       ? 0
+		       : -ENOMEM;
 }
 
 /* The same at every start of this daemon, and another one for every other
@@ -120,7 +120,7 @@ static void stable_name(const struct daemon *d, uint8_t out[EXT_NAME_SIZE])
 	for (int i = 0; i < 2; i++) {
 		uint64_t h = hash_bytes(keys[i], text, w.used);
 
-		memcpy(out + 8 * i, &h, sizeof(h));
+		memcpy(out + sizeof(h) * (size_t)i, &h, sizeof(h));
 	}
 }
 

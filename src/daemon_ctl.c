@@ -36,9 +36,10 @@ static void show_entry(const struct dump *dump, const struct entry_head *h,
 	struct flow_view v = { .flow = &f, .parts = dump->parts };
 
 	flow_cache_get(dump->cache, dump->position, &f);
-	v.helper = f.has & FLOW_HELPER ? names_text(d->helpers, f.helper) : NULL;
-	v.secctx = f.has & FLOW_SECCTX ? names_text(d->contexts, f.secctx) :
-					 NULL;
+	v.helper =
+		f.has & FLOW_HELPER ? names_text(d->helpers, f.helper) : NULL;
+	v.secctx =
+		f.has & FLOW_SECCTX ? names_text(d->contexts, f.secctx) : NULL;
 	v.wall_s = loop_wall_s(d->loop);
 	v.age_s = daemon_now_s(d) - h->created_s;
 	show_flow(&v, out);
@@ -182,8 +183,8 @@ void control_side_commit_ended(void *ctx, const struct commit_report *r)
 		   (long long)(took_us / 1000000),
 		   (long long)(took_us % 1000000));
 	finish(d, &d->control.commit_client, r->n_failed != 0,
-	       r->n_failed ? "some entries can't be committed, see the log" :
-			     NULL);
+	       r->n_failed ? "some entries can't be committed, see the log"
+			   : NULL);
 }
 
 static void start_commit(struct daemon *d, uint64_t client, const char *what)
@@ -207,10 +208,9 @@ static void start_cache_flush(struct daemon *d, uint64_t client, bool internal,
 {
 	struct flush_job *job = &d->control.flush;
 
-	log_notice("flushing %s",
-		   internal && external ? "caches" :
-		   internal		? "internal cache" :
-					  "external cache");
+	log_notice("flushing %s", internal && external ? "caches"
+				  : internal           ? "internal cache"
+						       : "external cache");
 	if (external && commit_is_running(d->commit)) {
 		log_error("ignoring flush command, commit still in progress");
 		finish(d, &client, 1, "commit still in progress");
@@ -267,8 +267,8 @@ bool control_side_work(struct daemon *d)
 {
 	const struct flush_job *job = &d->control.flush;
 
-	return job->internal || job->external || job->client ? flush_caches(d) :
-							       false;
+	return job->internal || job->external || job->client ? flush_caches(d)
+							     : false;
 }
 
 static void start_kernel_flush(struct daemon *d, uint64_t client)
@@ -357,8 +357,8 @@ void control_side_dump_ended(struct daemon *d, enum dump_use use, int error)
 
 static void ask(struct daemon *d, uint64_t client, enum ask what)
 {
-	log_notice("%s", what == ASK_BULK ? "sending bulk update" :
-					    "resync requested");
+	log_notice("%s", what == ASK_BULK ? "sending bulk update"
+					  : "resync requested");
 	d->engine->ops->ask(d->engine, what);
 	finish(d, &client, 0, NULL);
 }

@@ -9,10 +9,10 @@
 
 enum {
 	CHECK_TICK_MS = 100,
-	CHECKS_PER_TICK = 100,  /* 1,000 a second at most */
-	CHECK_VISITS = 2000,    /* entries looked at in a tick */
-	CHECK_SLACK_S = 3,      /* after a timeout has passed */
-	WALK_STEP = 1024,       /* entries in one piece of a walk */
+	CHECKS_PER_TICK = 100, /* 1,000 a second at most */
+	CHECK_VISITS = 2000,   /* entries looked at in a tick */
+	CHECK_SLACK_S = 3,     /* after a timeout has passed */
+	WALK_STEP = 1024,      /* entries in one piece of a walk */
 };
 
 /* ---- events ------------------------------------------------------------- */
@@ -73,8 +73,7 @@ static void on_destroy(struct daemon *d, enum flow_origin origin,
 static void on_present(struct daemon *d, enum flow_event type,
 		       enum flow_origin origin, const struct flow *f)
 {
-	enum put_mode mode =
-		type == FLOW_EVENT_NEW ? PUT_REPLACE : PUT_MERGE;
+	enum put_mode mode = type == FLOW_EVENT_NEW ? PUT_REPLACE : PUT_MERGE;
 	struct entry_head *h;
 	uint32_t id;
 
@@ -100,8 +99,8 @@ static void on_event(void *ctx, enum flow_event type, enum flow_origin origin,
 	struct daemon *d = ctx;
 	bool is_end = type == FLOW_EVENT_DESTROY;
 
-	if (is_end ? !filter_accepts_end(d->filter, f) :
-		     !filter_accepts(d->filter, f)) {
+	if (is_end ? !filter_accepts_end(d->filter, f)
+		   : !filter_accepts(d->filter, f)) {
 		d->kernel.n_filtered++;
 		return;
 	}

@@ -124,8 +124,7 @@ static bool send_datagram(struct daemon *d)
 		s->wait_ms = s->wait_ms ? s->wait_ms * 2 : WAIT_FIRST_MS;
 		if (s->wait_ms > WAIT_MOST_MS)
 			s->wait_ms = WAIT_MOST_MS;
-		timer_set(d->loop, &s->wait,
-			  loop_now_ms(d->loop) + s->wait_ms);
+		timer_set(d->loop, &s->wait, loop_now_ms(d->loop) + s->wait_ms);
 		return false;
 	}
 	/* Other errors are counted by the link; what was in it is missed by

@@ -65,12 +65,12 @@ struct link_side {
 	struct linkset set;
 	struct daemon_link links[LINKSET_MAX];
 	struct ifwatch *ifwatch;
-	uint8_t *dgram;     /* DGRAM_MAX, one that the link did not take */
-	size_t dgram_len;   /* 0: none is kept */
-	uint8_t *recv_buf;  /* DGRAM_MAX */
-	struct timer wait;  /* after ENOBUFS */
-	int64_t wait_ms;    /* next length of that, 0: first */
-	struct timer due;   /* of the engine */
+	uint8_t *dgram;       /* DGRAM_MAX, one that the link did not take */
+	size_t dgram_len;     /* 0: none is kept */
+	uint8_t *recv_buf;    /* DGRAM_MAX */
+	struct timer wait;    /* after ENOBUFS */
+	int64_t wait_ms;      /* next length of that, 0: first */
+	struct timer due;     /* of the engine */
 	struct deferred more; /* the pump has used up its share of a turn */
 	uint64_t n_verdicts[VERDICT_N];
 	bool is_cut; /* no link is usable, which was said */
@@ -90,7 +90,8 @@ struct flush_job {
 
 struct control_side {
 	struct ctl_server *server;
-	uint64_t commit_client, kernel_flush_client, resync_client; /* 0: none */
+	uint64_t commit_client, kernel_flush_client,
+		resync_client;    /* 0: none */
 	struct timer purge_timer; /* -t */
 	bool is_purging;          /* the flush is that of -t */
 	uint64_t kill_client;

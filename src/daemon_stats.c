@@ -66,8 +66,7 @@ static struct stats_network of_network(const struct daemon *d,
 static struct stats_runtime of_runtime(const struct daemon *d)
 {
 	const struct ct_kernel_stats *k = ct_kernel_stats(d->kernel.ct);
-	const struct ctl_server_stats *c =
-		ctl_server_stats(d->control.server);
+	const struct ctl_server_stats *c = ctl_server_stats(d->control.server);
 
 	return (struct stats_runtime){
 		.uptime_s = (uint64_t)((loop_now_ms(d->loop) - d->started_ms) /

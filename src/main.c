@@ -62,8 +62,8 @@ static int run_client(const struct request *r, const char *path,
 
 	if (n < 0 || (n > 0 && !conf->general.has_unix_path))
 		return 1;
-	status = ctl_client_run(conf->general.unix_path, r->code,
-				STDOUT_FILENO, &why);
+	status = ctl_client_run(conf->general.unix_path, r->code, STDOUT_FILENO,
+				&why);
 	if (why.used && status)
 		log_error("%.*s", (int)why.used, (const char *)text);
 	else if (why.used)

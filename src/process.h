@@ -14,7 +14,7 @@
 enum { PROCESS_HOST_ID_SIZE = 65 };
 
 struct process {
-	pid_t first; /* whom the service manager has started */
+	pid_t first;  /* whom the service manager has started */
 	int ready_fd; /* -d: to the parent, which waits; else -1 */
 	int lock_fd;
 	char lock_path[CONF_PATH_MAX + 1];

@@ -63,7 +63,8 @@ static void prepare_events(void)
 			 "changes, nothing can be replicated");
 	else
 		log_warn("nf_conntrack_events is %ld and cannot be set to 1: "
-			 "%s", value, strerror(-err));
+			 "%s",
+			 value, strerror(-err));
 }
 
 static void compare_limits(uint32_t hash_limit)

@@ -177,7 +177,8 @@ static bool is_to_send(const struct bulk *b, const struct entry_head *h)
 	if (h->state == ENTRY_FREE || h->state == ENTRY_DEAD ||
 	    (h->flags & ENTRY_QUEUED))
 		return false;
-	return !(h->flags & ENTRY_SENT) || seq_before(h->last_seq, b->begin_seq);
+	return !(h->flags & ENTRY_SENT) ||
+	       seq_before(h->last_seq, b->begin_seq);
 }
 
 enum fill bulk_fill(struct ftfw *f, struct wr *w)

@@ -14,19 +14,19 @@ enum {
 /* How far an entry has come. It is in the high 4 bits of the cookie, the id in
  * the others. */
 enum step {
-	STEP_CREATE,  /* create; EEXIST: look at what is there */
-	STEP_UPDATE,  /* what is there has the same translation and master */
-	STEP_LOOK,    /* get what is there */
-	STEP_ADJUST,  /* update, having looked: no second look */
-	STEP_DELETE,  /* what is there has another translation: remove it, */
-	STEP_REPLACE, /* and create */
+	STEP_CREATE,   /* create; EEXIST: look at what is there */
+	STEP_UPDATE,   /* what is there has the same translation and master */
+	STEP_LOOK,     /* get what is there */
+	STEP_ADJUST,   /* update, having looked: no second look */
+	STEP_DELETE,   /* what is there has another translation: remove it, */
+	STEP_REPLACE,  /* and create */
 	STEP_RECREATE, /* an update found nothing: create, no second try */
 };
 
 struct commit {
 	struct commit_opts o;
 	bool is_running;
-	bool related;  /* second pass */
+	bool related;   /* second pass */
 	bool is_at_end; /* of this pass: only answers are missing */
 	uint32_t position;
 	uint32_t n_in_flight;
@@ -181,8 +181,8 @@ static int submit(struct commit *c, enum step step, uint32_t id,
 {
 	const struct object o = { .kind = OBJECT_FLOW, .flow = f };
 	uint32_t cookie = (uint32_t)step << COOKIE_STEP_SHIFT | id;
-	int err = c->o.kernel->submit(c->o.kernel->self, op_of(step), &o,
-				      cookie);
+	int err =
+		c->o.kernel->submit(c->o.kernel->self, op_of(step), &o, cookie);
 
 	if (err == 0) {
 		c->n_in_flight++;

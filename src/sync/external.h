@@ -19,8 +19,8 @@ struct external {
 	const struct peer_table *peers; /* whose liveness protects entries */
 
 	/* Sweeps: entries of an owner that are older than a generation go. */
-	uint64_t sweeping; /* owners of the running walk */
-	uint64_t waiting;  /* owners of the next one */
+	uint64_t sweeping;      /* owners of the running walk */
+	uint64_t waiting;       /* owners of the next one */
 	uint8_t keep[PEER_MAX]; /* generation that stays, by owner */
 	uint32_t position;
 

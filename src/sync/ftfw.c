@@ -89,9 +89,8 @@ static void control_again(struct ftfw *f, uint32_t first)
 	while (first) {
 		struct ctl *c = ctl_at(&f->pool, first);
 		uint32_t id = first;
-		bool is_plain =
-			c->kind == CTL_RESYNC ||
-			!peer_reads_records(&f->peers.peers[c->peer]);
+		bool is_plain = c->kind == CTL_RESYNC ||
+				!peer_reads_records(&f->peers.peers[c->peer]);
 
 		first = c->next;
 		c->next = 0;

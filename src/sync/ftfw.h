@@ -12,13 +12,13 @@
 #include "sync/wire_flow.h"
 
 struct ftfw_opts {
-	struct flow_cache *cache;    /* internal; outlives the engine */
-	struct wire_flow_opts wire;  /* how entries are encoded */
+	struct flow_cache *cache;   /* internal; outlives the engine */
+	struct wire_flow_opts wire; /* how entries are encoded */
 	struct engine_sink sink;
-	uint32_t resend_queue_size;  /* slots, and ends kept for a silent peer */
-	uint32_t ack_window;         /* messages received before an ACK */
-	uint32_t first_seq;          /* random */
-	uint64_t node;               /* random, not 0: this life of ours */
+	uint32_t resend_queue_size; /* slots, and ends kept for a silent peer */
+	uint32_t ack_window;        /* messages received before an ACK */
+	uint32_t first_seq;         /* random */
+	uint64_t node;              /* random, not 0: this life of ours */
 	uint8_t name[EXT_NAME_SIZE]; /* the same over restarts */
 };
 

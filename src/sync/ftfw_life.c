@@ -228,7 +228,8 @@ static bool holds_acks_only(const struct ftfw *f, uint32_t n)
 }
 
 /* Requests for what was lost can be lost too, and the requests for those: if
- * the oldest number makes no progress, what is as old goes out again unasked. */
+ * the oldest number makes no progress, what is as old goes out again unasked.
+ */
 static void resend_stuck(struct ftfw *f)
 {
 	if (f->ring.first == f->stuck_at && f->ring.first != f->ring.next) {

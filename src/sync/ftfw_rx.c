@@ -173,8 +173,7 @@ static int64_t take_records(struct ftfw *f, struct peer *p, struct rd records)
 		} else if (r.type == EXT_ACK || r.type == EXT_NACK) {
 			/* An ACK is not acknowledged for its own sake, or it
 			 * would never end. */
-			if (r.type == EXT_NACK &&
-			    due > f->now_ms + ACK_DATA_MS)
+			if (r.type == EXT_NACK && due > f->now_ms + ACK_DATA_MS)
 				due = f->now_ms + ACK_DATA_MS;
 			if (r.range.node != f->o.node)
 				continue;
@@ -182,8 +181,7 @@ static int64_t take_records(struct ftfw *f, struct peer *p, struct rd records)
 			if (r.type == EXT_ACK)
 				(void)take_ack(f, p, r.range.from, r.range.to);
 			else
-				(void)take_nack(f, p, r.range.from,
-						r.range.to);
+				(void)take_nack(f, p, r.range.from, r.range.to);
 		}
 	}
 	return due;

@@ -10,18 +10,18 @@
 #include "sync/ring.h"
 
 enum {
-	ALIVE_MS = 1000,      /* interval of announcements (spec 4.1) */
-	PROBE_MS = 200,       /* the same while a node of ours owes an answer:
-			       * it shows a lost last message */
-	ACK_DATA_MS = 100,    /* data is acknowledged after this at the latest */
+	ALIVE_MS = 1000,   /* interval of announcements (spec 4.1) */
+	PROBE_MS = 200,    /* the same while a node of ours owes an answer:
+			    * it shows a lost last message */
+	ACK_DATA_MS = 100, /* data is acknowledged after this at the latest */
 	ACK_CONTROL_MS = 5000, /* a reference frees its ACKs and NACKs then */
-	SILENT_MS = 10000,    /* a peer not heard for so long is not live */
-	DEAF_MS = 10000,      /* nor is one that acknowledges nothing */
-	RESEND_MS = 3000,     /* held so long without progress: sent again; a
-			       * reference acknowledges after 1 s */
-	HELLO_TRY_MS = 3000,  /* how long HELLO goes on for a later peer */
-	RESTART_MS = 3000,    /* nothing in order for so long, and ... */
-	RESTART_ROW = 8,      /* ... so many late ones in a row: restarted */
+	SILENT_MS = 10000,     /* a peer not heard for so long is not live */
+	DEAF_MS = 10000,       /* nor is one that acknowledges nothing */
+	RESEND_MS = 3000,      /* held so long without progress: sent again; a
+				* reference acknowledges after 1 s */
+	HELLO_TRY_MS = 3000,   /* how long HELLO goes on for a later peer */
+	RESTART_MS = 3000,     /* nothing in order for so long, and ... */
+	RESTART_ROW = 8,       /* ... so many late ones in a row: restarted */
 };
 
 enum bulk_phase {
@@ -57,8 +57,8 @@ struct ftfw {
 	struct ctl_queue plain;     /* ACK, NACK, RESYNC as the spec has them */
 	struct ctl_queue addressed; /* records of extended ALIVEs */
 	uint32_t n_resync_wanted;   /* RESYNCs that wait for a peer */
-	struct queue dirty; /* changed entries, each once */
-	struct queue owed;  /* dead ones a silent reference has not heard of */
+	struct queue dirty;         /* changed entries, each once */
+	struct queue owed; /* dead ones a silent reference has not heard of */
 	struct peer_table peers;
 	struct peer *last_peer; /* where the last message came from */
 	struct bulk bulk;
@@ -70,7 +70,7 @@ struct ftfw {
 	/* As of the fill() that is running: */
 	size_t room; /* bytes of a datagram with several messages */
 	bool says_hello;
-	uint64_t waited; /* peers whose acknowledgement we wait for */
+	uint64_t waited;    /* peers whose acknowledgement we wait for */
 	uint32_t hello_end; /* numbers before it may have been sent as HELLO */
 	/* The oldest number held, since when it is that, and the next one then:
 	 * what was sent before. */

@@ -112,8 +112,9 @@ static enum fill send_addressed(struct ftfw *f, struct wr *w)
 	size_t offset;
 	uint32_t id;
 
-	if (!has_room(f, w, WIRE_HEADER_LEN + EXT_FIXED_LEN +
-				 ext_record_len(EXT_BULK_MARK)))
+	if (!has_room(f, w,
+		      WIRE_HEADER_LEN + EXT_FIXED_LEN +
+			      ext_record_len(EXT_BULK_MARK)))
 		return FILL_FULL;
 	offset = begin(f, w, MSG_CTL, MSG_ALIVE);
 	ext_begin(w, EXT_CAP_ADDRESSED_ACK, f->o.node);
@@ -160,9 +161,8 @@ static enum fill send_plain(struct ftfw *f, struct wr *w)
 	offset = begin(f, w, MSG_CTL, plain_flag(c->kind));
 	wr_be32(w, c->from);
 	wr_be32(w, c->to);
-	return end(f, w, offset, (struct ring_ref){ RING_CTL, id }) ?
-		       FILL_SOME :
-		       FILL_FULL;
+	return end(f, w, offset, (struct ring_ref){ RING_CTL, id }) ? FILL_SOME
+								    : FILL_FULL;
 }
 
 /* A request for a bulk is worth sending only to somebody who will not miss it:

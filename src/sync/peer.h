@@ -22,13 +22,13 @@ struct peer_addr {
 
 /* Numbers we have received from one peer (spec 4.3). */
 struct tracker {
-	bool is_set;      /* last is valid */
-	uint32_t last;    /* number of the last accepted message */
-	bool ack_pending; /* ack_from is valid */
-	uint32_t ack_from;   /* first number not yet acknowledged */
-	uint32_t n_unacked;  /* counted messages since ack_from */
-	int64_t ack_due_ms;  /* when to acknowledge at the latest */
-	bool last_was_hello; /* the last accepted message said HELLO */
+	bool is_set;          /* last is valid */
+	uint32_t last;        /* number of the last accepted message */
+	bool ack_pending;     /* ack_from is valid */
+	uint32_t ack_from;    /* first number not yet acknowledged */
+	uint32_t n_unacked;   /* counted messages since ack_from */
+	int64_t ack_due_ms;   /* when to acknowledge at the latest */
+	bool last_was_hello;  /* the last accepted message said HELLO */
 	uint32_t hello_first; /* first number of that run of HELLOs */
 	uint32_t n_late_row; /* late messages in a row, none in order between */
 	uint32_t late_next;  /* number that would continue the row */
@@ -52,12 +52,12 @@ struct peer {
 	int64_t found_ms, heard_ms;
 	int64_t answered_ms; /* it last acknowledged or missed a number, or
 			      * had none to acknowledge */
-	bool is_live;      /* heard lately, and not deaf to us */
-	bool is_deaf;      /* heard, but acknowledges nothing */
-	bool has_answered; /* it acknowledged a number of our life */
-	int64_t back_ms;    /* it said HELLO_BACK; 0: never */
-	bool gave_up_hello; /* it never answers: no HELLO because of it */
-	uint8_t generation; /* advances with each life and bulk of it */
+	bool is_live;        /* heard lately, and not deaf to us */
+	bool is_deaf;        /* heard, but acknowledges nothing */
+	bool has_answered;   /* it acknowledged a number of our life */
+	int64_t back_ms;     /* it said HELLO_BACK; 0: never */
+	bool gave_up_hello;  /* it never answers: no HELLO because of it */
+	uint8_t generation;  /* advances with each life and bulk of it */
 
 	struct tracker rx;
 	bool needs_first_ack; /* numbers before its first ACK were not heard */

@@ -2,7 +2,7 @@
 #include "sync/wire.h"
 
 enum {
-	VERSION = 1,
+	WIRE_VERSION = 1,
 	TYPE_MASK = 0x0f,
 	LENGTH_AT = 2, /* offset of the length in the header */
 	LENGTH_MAX = 65535,
@@ -92,7 +92,7 @@ enum wire_step wire_next(struct rd *dgram, struct msg *out, enum verdict *why)
 		*why = verdict;
 		return WIRE_DROP;
 	}
-	if (version != VERSION) {
+	if (version != WIRE_VERSION) {
 		*why = VERDICT_BAD_VERSION;
 		return WIRE_SKIP;
 	}
@@ -114,7 +114,7 @@ size_t wire_begin(struct wr *w, enum msg_type type, uint8_t flags, uint32_t seq)
 {
 	size_t offset = w->used;
 
-	wr_u8(w, (uint8_t)(VERSION << 4 | type));
+	wr_u8(w, (uint8_t)(WIRE_VERSION << 4 | type));
 	wr_u8(w, flags);
 	wr_be16(w, 0);
 	wr_be32(w, seq);

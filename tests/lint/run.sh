@@ -68,7 +68,7 @@ format() {
 }
 
 tidy() {
-	find src -name '*.c' | sort | xargs -P "$jobs" -n 4 sh -c '
+	find src -name '*.c' | sort | xargs -P "$jobs" -n 1 sh -c '
 		clang-tidy --quiet "$@" -- '"$FLAGS"' -DVERSION=\"x\" 2>/dev/null' sh
 }
 

@@ -208,8 +208,9 @@ static void post_one(struct sim *s, int from, int to, const uint8_t *bytes,
 		.len = len,
 	};
 	if (chance(s, s->faults.reorder))
-		d->at_ms += 1 + (int64_t)sim_random(
-				s, (uint64_t)s->faults.delay_spread_ms + 1);
+		d->at_ms +=
+			1 + (int64_t)sim_random(
+				    s, (uint64_t)s->faults.delay_spread_ms + 1);
 	memcpy(d->bytes, bytes, len);
 	if (chance(s, s->faults.bit_error)) {
 		uint64_t bit = sim_random(s, len * 8);
@@ -255,7 +256,7 @@ static void pull(struct sim *s, int node)
 		struct wr w = { .buf = bytes, .size = sizeof(bytes) };
 
 		done = n->engine->ops->fill(n->engine, &w, SIM_PAYLOAD,
-					     s->now_ms);
+					    s->now_ms);
 		if (!w.used)
 			break;
 		n->sent_this_ms++;

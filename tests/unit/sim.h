@@ -17,7 +17,7 @@ struct sim_faults {
 	unsigned int loss, duplicate, reorder; /* percent of datagrams */
 	unsigned int bit_error;                /* percent of datagrams */
 	int64_t delay_ms;
-	int64_t delay_spread_ms; /* of reordered ones */
+	int64_t delay_spread_ms;   /* of reordered ones */
 	uint32_t datagrams_per_ms; /* of each node's link; 0: no limit */
 };
 
@@ -42,7 +42,7 @@ struct sim {
 	int64_t now_ms;
 	uint64_t random;
 	struct sim_faults faults;
-	bool is_cut[SIM_NODES_MAX]; /* hears nothing and is not heard */
+	bool is_cut[SIM_NODES_MAX];     /* hears nothing and is not heard */
 	struct sim_datagram *in_flight; /* sorted by time */
 	uint32_t resend_queue_size, ack_window;
 };

@@ -115,8 +115,8 @@ static void answer(struct fake *k)
 	for (int i = 0; i < copy.n_batch; i++) {
 		const struct flow *found = NULL;
 		struct flow there;
-		int err = apply(k, copy.batch[i].op, &copy.batch[i].flow,
-				&found);
+		int err =
+			apply(k, copy.batch[i].op, &copy.batch[i].flow, &found);
 
 		if (found) {
 			there = *found;
@@ -391,16 +391,15 @@ static void test_the_timeout_is_what_is_left_of_the_senders(void **state)
 		{ 0, true, 600, 100, 500 },   { 0, true, 600, 600, 600 },
 		{ 0, true, 600, 601, 60 },    { 0, false, 0, 5, 60 },
 		{ 180, true, 600, 100, 180 }, { 180, false, 0, 0, 180 },
-		{ 0, true, 0, 0, 60 },	      { 0, true, 432000, 0, 432000 },
+		{ 0, true, 0, 0, 60 },        { 0, true, 432000, 0, 432000 },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < N_ELEMENTS(cases); i++)
-		assert_int_equal(commit_timeout_s(cases[i].configured_s,
-						  cases[i].has,
-						  cases[i].received_s,
-						  cases[i].age_s),
-				 cases[i].expected_s);
+		assert_int_equal(
+			commit_timeout_s(cases[i].configured_s, cases[i].has,
+					 cases[i].received_s, cases[i].age_s),
+			cases[i].expected_s);
 }
 
 int main(void)

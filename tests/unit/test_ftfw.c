@@ -106,8 +106,8 @@ static void test_caches_agree_once_traffic_stops(void **state)
 		}
 }
 
-static void test_a_killed_node_comes_back_and_nothing_of_its_dead_life_stays(
-	void **state)
+static void
+test_a_killed_node_comes_back_and_nothing_of_its_dead_life_stays(void **state)
 {
 	(void)state;
 	for (uint64_t seed = 1; seed <= 2 * SEEDS; seed++) {
@@ -194,8 +194,8 @@ static void test_four_nodes_all_sending_with_loss(void **state)
 	sim_fini(&s);
 }
 
-static void test_idle_nodes_exchange_little_more_than_signs_of_life(
-	void **state)
+static void
+test_idle_nodes_exchange_little_more_than_signs_of_life(void **state)
 {
 	struct sim s;
 	uint64_t before;

@@ -17,10 +17,9 @@ static struct ring_ref flow(uint32_t id)
 
 static void test_slots_are_a_power_of_two_of_at_least_4096(void **state)
 {
-	static const uint32_t sizes[][2] = { { 1, 4096 },
-					     { 4096, 4096 },
-					     { 4097, 8192 },
-					     { 131072, 131072 } };
+	static const uint32_t sizes[][2] = {
+		{ 1, 4096 }, { 4096, 4096 }, { 4097, 8192 }, { 131072, 131072 }
+	};
 
 	(void)state;
 	for (size_t i = 0; i < N_ELEMENTS(sizes); i++) {
@@ -129,7 +128,8 @@ static void test_sequence_numbers_compare_over_the_wrap(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_slots_are_a_power_of_two_of_at_least_4096),
+		cmocka_unit_test(
+			test_slots_are_a_power_of_two_of_at_least_4096),
 		cmocka_unit_test(test_numbers_follow_each_other_over_the_wrap),
 		cmocka_unit_test(
 			test_what_holds_nothing_takes_no_slot_at_the_front),
