@@ -104,7 +104,9 @@ static uint16_t add(struct names *n, size_t place, const char *text, size_t len)
 	memmove(n->sorted + place + 1, n->sorted + place,
 		(n->n - place) * sizeof(*n->sorted));
 	n->sorted[place] = id;
-	n->by_id[n->n++] = (struct name){ copy, len };
+	n->by_id[n->n].text = copy;
+	n->by_id[n->n].len = len;
+	n->n++;
 	return id;
 }
 

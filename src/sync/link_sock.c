@@ -59,7 +59,9 @@ int sock_new(enum family family)
 	int fd = socket((int)family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
 			0);
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	return fd;
 }
 
 int sock_set(int fd, int level, int option, int value)
