@@ -4,6 +4,8 @@
  *	unixsock silent PATH              connects, sends nothing, waits
  *	unixsock slow PATH CODE           sends CODE, reads one byte a second
  *	unixsock ask PATH CODE            sends CODE, prints the answer
+ *	unixsock notify PATH              a service manager: prints each
+ *	                                  datagram that comes, on a line
  *
  * Prints `connected` on stderr; ends at end of file or when killed. */
 #define _POSIX_C_SOURCE 200809L
@@ -28,6 +30,27 @@ static int connect_to(const char *path)
 	return fd;
 }
 
+/* Stands for the service manager: until it is killed. */
+static int listen_to(const char *path)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	char buf[4096];
+	ssize_t n;
+
+	if (strlen(path) >= sizeof(sa.sun_path))
+		return 1;
+	memcpy(sa.sun_path, path, strlen(path));
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)))
+		return 1;
+	fprintf(stderr, "connected\n");
+	while ((n = recv(fd, buf, sizeof(buf), 0)) >= 0) {
+		printf("%.*s\n", (int)n, buf);
+		fflush(stdout);
+	}
+	return 1;
+}
+
 int main(int argc, char **argv)
 {
 	int is_slow = argc == 4 && strcmp(argv[1], "slow") == 0;
@@ -37,6 +60,8 @@ int main(int argc, char **argv)
 	ssize_t n;
 	int fd;
 
+	if (argc == 3 && strcmp(argv[1], "notify") == 0)
+		return listen_to(argv[2]);
 	if (argc < 3) {
 		fprintf(stderr, "usage: unixsock silent PATH, or slow|ask PATH "
 				"CODE\n");

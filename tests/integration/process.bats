@@ -1,0 +1,103 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# The daemon as a process: its rights, its descriptors, what it tells a service
+# manager, and that it needs next to nothing around it.
+
+# shellcheck disable=SC2154 # what lib.bash sets by name
+bats_require_minimum_version 1.5.0
+load lib
+
+status_of() { # FIELD: of fw1's daemon
+	awk -v field="$1:" '$1 == field { print $2 }' "/proc/$pid_fw1/status"
+}
+
+start_manager() {
+	background fw1 "$D/told" "$B/tools/unixsock" notify "$D/manager"
+	manager=$bg
+	wait_until 5 grep -q connected "$D/told"
+}
+
+@test "of root's rights the daemon keeps NET_ADMIN" {
+	lab_conf fw1 Multicast
+	start_daemon fw1 "$CONNTRACKD"
+	[ "$(status_of CapEff)" = 0000000000001000 ]
+	[ "$(status_of CapPrm)" = 0000000000001000 ]
+	[ "$(status_of NoNewPrivs)" = 1 ]
+	ask fw1 -k
+	[ ! -e "$D/fw1.lock" ] && [ ! -e "$D/fw1.sock" ]
+}
+
+@test "in a directory of another user it can still remove its files" {
+	lab_conf fw1 Multicast
+	chown 65534 "$D"
+	start_daemon fw1 "$CONNTRACKD"
+	[ "$(status_of CapEff)" = 0000000000001002 ]
+	ask fw1 -k
+	[ ! -e "$D/fw1.lock" ] && [ ! -e "$D/fw1.sock" ]
+}
+
+@test "no descriptor outlives an exec" {
+	lab_conf fw1 Multicast
+	start_daemon fw1 "$CONNTRACKD"
+	ls "/proc/$pid_fw1/fd" >"$D/fds"
+	[ "$(wc -l <"$D/fds")" -gt 8 ]
+	while read -r fd; do
+		case $(readlink "/proc/$pid_fw1/fd/$fd") in
+		socket:* | anon_inode:* | "$D"/*) ;;
+		*) continue ;; # handed down by who started it
+		esac
+		flags=$(awk '/^flags:/ { print $2 }' \
+			"/proc/$pid_fw1/fdinfo/$fd")
+		echo "$fd $flags $(readlink "/proc/$pid_fw1/fd/$fd")"
+		(((8#$flags & 8#2000000) != 0)) # O_CLOEXEC
+	done <"$D/fds"
+}
+
+@test "a service manager hears READY, WATCHDOG and STOPPING" {
+	lab_conf fw1 Multicast
+	start_manager
+	NOTIFY_SOCKET=$D/manager WATCHDOG_USEC=400000 \
+		background fw1 "$D/fw1.start" "$CONNTRACKD" -C "$D/fw1.conf"
+	daemon=$bg
+	wait_until 10 grep -qx READY=1 "$D/told"
+	wait_until 5 grep -qx WATCHDOG=1 "$D/told"
+	kill -TERM "$daemon"
+	wait "$daemon"
+	wait_until 5 grep -qx STOPPING=1 "$D/told"
+	kill "$manager"
+}
+
+@test "with -d the manager hears who goes on, and READY from it" {
+	lab_conf fw1 Multicast
+	start_manager
+	NOTIFY_SOCKET=$D/manager start_daemon fw1 "$CONNTRACKD"
+	wait_until 5 grep -qx "MAINPID=$pid_fw1" "$D/told"
+	grep -qx READY=1 "$D/told"
+	kill "$manager"
+}
+
+@test "without /proc, /dev and /etc the static binary works" {
+	make -s musl
+	lab_conf fw1 Multicast
+	mkdir -p "$D/root/run"
+	cp "$B/musl/conntrackd" "$D/root/"
+	sed -e "s|$D/fw1|/run/fw1|" "$D/fw1.conf" >"$D/root/run/fw1.conf"
+	background fw1 "$D/fw1.start" chroot "$D/root" \
+		/conntrackd -C /run/fw1.conf
+	daemon=$bg
+	wait_until 10 grep -q 'initialization completed' "$D/fw1.start"
+	lab_in fw1 chroot "$D/root" /conntrackd -C /run/fw1.conf -s \
+		>"$D/stats"
+	grep -q 'cache internal' "$D/stats"
+	kill -TERM "$daemon"
+	wait "$daemon"
+}
+
+@test "the kernel is told to report every end" {
+	lab_conf fw1 Multicast
+	lab_in fw1 sysctl -qw net.netfilter.nf_conntrack_events=2
+	start_daemon fw1 "$CONNTRACKD"
+	[ "$(lab_in fw1 sysctl -n net.netfilter.nf_conntrack_events)" = 1 ]
+	grep -q 'nf_conntrack_events was 2, set to 1' "$D/fw1.log"
+}
