@@ -164,6 +164,23 @@ void daemon_started(struct daemon *d, int error)
 	}
 }
 
+/* How long the daemon kept others waiting, for whoever tunes it. */
+static void log_turns(const struct loop_stats *s)
+{
+	uint64_t n = 0;
+	size_t i = 0;
+
+	for (; i + 1 < LOOP_STATS_N; i++) {
+		n += s->turn_us[i];
+		if (n * 1000 >= s->n_turns * 999)
+			break;
+	}
+	log_info("%llu turns of the loop, 99.9 %% of them below %u us of CPU "
+		 "time, the longest %llu us",
+		 (unsigned long long)s->n_turns, 1u << i,
+		 (unsigned long long)s->longest_turn_us);
+}
+
 static void close_all(struct daemon *d)
 {
 	if (d->loop) {
@@ -193,8 +210,11 @@ static int serve(struct daemon *d)
 			  "configuration");
 		d->exit_status = 1;
 	}
-	if (d->is_running && d->conf->general.systemd)
-		notify_stopping();
+	if (d->is_running) {
+		log_turns(loop_stats(d->loop));
+		if (d->conf->general.systemd)
+			notify_stopping();
+	}
 	close_all(d);
 	if (d->is_running)
 		log_notice("---- shutdown received ----");

@@ -267,8 +267,11 @@ static void judge(struct commit *c, enum step step, uint32_t id, int error,
 	case STEP_RECREATE:
 		if (error == 0)
 			c->report.n_committed++;
-		/* EBUSY: the status takes back what the kernel has seen. */
-		else if (is_there || (step == STEP_UPDATE && error == -EBUSY))
+		/* EBUSY: the status takes back what the kernel has seen.
+		 * ENOBUFS: its answer was lost. */
+		else if (is_there || (step == STEP_UPDATE && error == -EBUSY) ||
+			 ((step == STEP_CREATE || step == STEP_UPDATE) &&
+			  error == -ENOBUFS))
 			go(c, STEP_LOOK, id, NULL);
 		else if (op_of(step) == KERNEL_UPDATE && error == -ENOENT)
 			go(c, STEP_RECREATE, id, NULL);

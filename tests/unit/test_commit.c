@@ -344,6 +344,30 @@ static void test_failures_are_counted_by_reason(void **state)
 	assert_int_equal(k->report.reasons[0].n, 9);
 }
 
+static void test_a_lost_answer_is_asked_for(void **state)
+{
+	struct fake *k = *state;
+	struct flow there = flow_of(1), f = flow_of(2);
+
+	k->fail_create = -ENOBUFS;
+	k->used[0] = true; /* this one was made, the other was not */
+	k->table[0] = there;
+	learn(k->external, &there);
+	learn(k->external, &f);
+	assert_int_equal(commit_start(k->commit), 0);
+	while (!commit_step(k->commit, 100) && !k->n_batch)
+		;
+	(void)commit_step(k->commit, 100);
+	answer(k);
+	k->fail_create = 0;
+	while (commit_is_running(k->commit))
+		if (!commit_step(k->commit, 100))
+			answer(k);
+	assert_int_equal(k->report.n_committed, 2);
+	assert_int_equal(k->report.n_failed, 0);
+	assert_true(find(k, &f) >= 0);
+}
+
 static void test_a_second_commit_waits_for_the_first(void **state)
 {
 	struct fake *k = *state;
@@ -414,6 +438,7 @@ int main(void)
 		T(test_an_update_refused_for_its_status_is_mended),
 		T(test_an_entry_that_has_gone_from_the_kernel_is_made),
 		T(test_failures_are_counted_by_reason),
+		T(test_a_lost_answer_is_asked_for),
 		T(test_a_second_commit_waits_for_the_first),
 		T(test_an_entry_may_go_while_its_answer_is_on_the_way),
 		T(test_the_timeout_is_what_is_left_of_the_senders),
