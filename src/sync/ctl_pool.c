@@ -66,8 +66,10 @@ void ctl_queue_append(struct ctl_queue *q, struct ctl_pool *p, uint32_t first)
 		p->all[q->last].next = first;
 	else
 		q->first = first;
-	for (uint32_t id = first; id; id = p->all[id].next)
+	for (uint32_t id = first; id; id = p->all[id].next) {
 		q->last = id;
+		q->n++;
+	}
 }
 
 uint32_t ctl_queue_pop(struct ctl_queue *q, struct ctl_pool *p)
@@ -76,6 +78,7 @@ uint32_t ctl_queue_pop(struct ctl_queue *q, struct ctl_pool *p)
 
 	if (!id)
 		return 0;
+	q->n--;
 	q->first = p->all[id].next;
 	if (!q->first)
 		q->last = 0;

@@ -29,6 +29,7 @@ struct ctl_pool {
 /* First in, first out, through the next links. A zeroed one is empty. */
 struct ctl_queue {
 	uint32_t first, last;
+	uint32_t n;
 };
 
 void ctl_pool_fini(struct ctl_pool *p);

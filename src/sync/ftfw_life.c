@@ -5,6 +5,8 @@
 #include "sync/ftfw_state.h"
 #include "sync/seq.h"
 
+enum { CLAIM_NEAR = 4096 }; /* numbers between two announcements of a life */
+
 static bool stable_name(struct rd records, uint8_t name[EXT_NAME_SIZE])
 {
 	struct ext_record r;
@@ -40,6 +42,20 @@ static struct peer *add_peer(struct ftfw *f, const struct peer_addr *from)
 	return p;
 }
 
+/* A new life in place of one that is heard shows itself twice: a single wrong
+ * or forged id would cut us off from the real node for good. */
+static bool is_confirmed(struct peer *p, const struct msg *m, uint64_t node)
+{
+	bool is_second = p->claimed_node == node &&
+			 m->seq - p->claimed_seq - 1 < CLAIM_NEAR;
+
+	if (!p->node || !p->is_live || is_second)
+		return true;
+	p->claimed_node = node;
+	p->claimed_seq = m->seq;
+	return false;
+}
+
 /* The peer that announces a node id we have not seen: a new life of the one
  * with that name, or of the one at that place, or a new one. */
 static struct peer *new_node(struct ftfw *f, const struct peer_addr *from,
@@ -56,6 +72,8 @@ static struct peer *new_node(struct ftfw *f, const struct peer_addr *from,
 		if (peer_is_old_node(&f->peers.peers[i], ext->node))
 			return NULL; /* replayed, or very late */
 	if (named && named != p) {
+		if (!is_confirmed(named, m, ext->node))
+			return NULL;
 		peer_add_addr(&f->peers, named, from);
 		p = named;
 	}
@@ -68,8 +86,10 @@ static struct peer *new_node(struct ftfw *f, const struct peer_addr *from,
 		   m->seq - p->rx.last - 1 < PEER_OLD_NODES * 512) {
 		/* Its data came before its first announcement. */
 		p->node = ext->node;
-	} else {
+	} else if (is_confirmed(p, m, ext->node)) {
 		ftfw_restarted(f, p, ext->node);
+	} else {
+		return NULL;
 	}
 	if (has_name) {
 		p->has_name = true;

@@ -8,12 +8,20 @@ enum {
 	 * announcements. */
 	PLAUSIBLE_JUMP = 1 << 20,
 	HELLO_NEAR = 4096, /* losses inside a run of HELLOs */
+	/* A number further ahead is believed when the next one confirms it: a
+	 * single wrong or forged one would deafen us to all before it. */
+	SURE_JUMP = 16,
+	/* Control messages that may wait; with more, a gap is as good as not
+	 * seen: later messages show it too. */
+	CONTROLS_MOST = 4096,
 };
 
 enum order {
 	ORDER_NEXT,
 	ORDER_GAP,
 	ORDER_LATE,    /* duplicate or overtaken: dropped */
+	ORDER_WILD,    /* far ahead, not confirmed: dropped, and asked for
+			* anew with the gap if it was right */
 	ORDER_RESTART, /* the sender has started anew */
 };
 
@@ -37,10 +45,20 @@ static enum order judge_hello(const struct tracker *rx, uint32_t seq)
 	return ORDER_RESTART;
 }
 
-static enum order judge(const struct peer *p, const struct msg *m,
-			bool is_announced)
+static enum order judge_jump(struct tracker *rx, uint32_t seq)
 {
-	const struct tracker *rx = &p->rx;
+	bool is_confirmed = rx->has_wild && seq - rx->wild - 1 < SURE_JUMP;
+
+	if (is_confirmed || seq - rx->last - 1 <= SURE_JUMP)
+		return ORDER_GAP;
+	rx->has_wild = true;
+	rx->wild = seq;
+	return ORDER_WILD;
+}
+
+static enum order judge(struct peer *p, const struct msg *m, bool is_announced)
+{
+	struct tracker *rx = &p->rx;
 
 	if (!rx->is_set)
 		return ORDER_NEXT;
@@ -53,20 +71,38 @@ static enum order judge(const struct peer *p, const struct msg *m,
 		return ORDER_LATE;
 	if (p->node && !is_announced && m->seq - rx->last > PLAUSIBLE_JUMP)
 		return ORDER_LATE;
-	return ORDER_GAP;
+	return judge_jump(rx, m->seq);
 }
 
 /* A reference that lost its numbers without a HELLO (changed mode or clock)
  * would be ignored until they catch up. A replayed capture looks the same, but
- * then the real node is still heard in between. */
-static bool is_late_row_a_restart(struct ftfw *f, struct peer *p, uint32_t seq)
+ * then the real node is still heard in between. A node of ours that we are
+ * deaf to, because numbers were forged, says HELLO again. */
+static bool is_late_row_a_restart(struct ftfw *f, struct peer *p,
+				  const struct msg *m, bool is_announced)
 {
 	struct tracker *rx = &p->rx;
 
-	rx->n_late_row = seq == rx->late_next ? rx->n_late_row + 1 : 1;
-	rx->late_next = seq + 1;
-	return !p->node && rx->n_late_row >= RESTART_ROW &&
+	rx->n_late_row = m->seq == rx->late_next ? rx->n_late_row + 1 : 1;
+	rx->late_next = m->seq + 1;
+	if (p->node && !(is_announced && (m->flags & MSG_HELLO)))
+		return false;
+	return rx->n_late_row >= RESTART_ROW &&
 	       f->now_ms - rx->in_order_ms >= RESTART_MS;
+}
+
+/* The numbers of p start anew, its life goes on if we know that by its id. */
+static void renumber(struct ftfw *f, struct peer *p)
+{
+	if (p->node)
+		p->rx = (struct tracker){ 0 };
+	else
+		ftfw_restarted(f, p, 0);
+}
+
+static bool is_congested(const struct ftfw *f)
+{
+	return f->plain.n + f->addressed.n >= CONTROLS_MOST;
 }
 
 /* False: the range lies where no number of ours is (spec of the extensions);
@@ -238,6 +274,7 @@ static void note_number(struct ftfw *f, struct peer *p, const struct msg *m,
 	rx->last = m->seq;
 	rx->in_order_ms = f->now_ms;
 	rx->n_late_row = 0;
+	rx->has_wild = false;
 	if (!rx->ack_pending) {
 		rx->ack_pending = true;
 		rx->ack_from = m->seq;
@@ -247,7 +284,8 @@ static void note_number(struct ftfw *f, struct peer *p, const struct msg *m,
 		rx->ack_due_ms = ack_due_ms;
 	/* Acknowledgements of acknowledgements do not fill the window, or two
 	 * nodes with a window of 1 would flood each other for ever. */
-	if (msg_is_data(m) && ++rx->n_unacked >= f->o.ack_window)
+	if (msg_is_data(m) && ++rx->n_unacked >= f->o.ack_window &&
+	    !is_congested(f))
 		ftfw_acknowledge(f, p);
 }
 
@@ -273,14 +311,16 @@ enum verdict ftfw_receive(struct engine *e, const struct peer_addr *from,
 	if (!p)
 		return VERDICT_IGNORED;
 	order = judge(p, m, ext != NULL);
-	if (order == ORDER_LATE) {
+	if (order == ORDER_GAP && is_congested(f))
+		order = ORDER_WILD;
+	if (order == ORDER_LATE || order == ORDER_WILD)
 		p->n_before++;
-		if (!is_late_row_a_restart(f, p, m->seq))
-			return VERDICT_BEFORE;
+	if (order == ORDER_LATE && is_late_row_a_restart(f, p, m, ext != NULL))
 		order = ORDER_RESTART;
-	}
+	if (order == ORDER_LATE || order == ORDER_WILD)
+		return VERDICT_BEFORE;
 	if (order == ORDER_RESTART)
-		ftfw_restarted(f, p, 0);
+		renumber(f, p);
 	v = digest(f, p, m, ext, &ack_due_ms);
 	if (v == VERDICT_BAD_HEADER)
 		return v;

@@ -64,7 +64,7 @@ struct ftfw {
 	struct bulk bulk;
 	int64_t now_ms; /* of the call that is running */
 	int64_t announced_ms;
-	bool has_announced;
+	bool has_announced, has_repeated;
 	bool ever_answered;
 	bool owes_hello_back; /* said with the next message, whatever it is */
 	/* As of the fill() that is running: */

@@ -100,6 +100,7 @@ static bool send_announcement(struct ftfw *f, struct wr *w)
 	if (!end(f, w, offset, (struct ring_ref){ RING_NONE, 0 }))
 		return false;
 	f->announced_ms = f->now_ms;
+	f->has_repeated = f->has_announced;
 	f->has_announced = true;
 	return true;
 }
@@ -194,7 +195,8 @@ static void queue_due_acks(struct ftfw *f)
 
 static int64_t announcement_due_ms(const struct ftfw *f)
 {
-	int64_t interval_ms = ALIVE_MS;
+	/* A new life is believed when it has been announced twice. */
+	int64_t interval_ms = f->has_repeated ? ALIVE_MS : PROBE_MS;
 
 	if (!f->has_announced)
 		return f->now_ms;

@@ -32,6 +32,8 @@ struct tracker {
 	uint32_t hello_first; /* first number of that run of HELLOs */
 	uint32_t n_late_row; /* late messages in a row, none in order between */
 	uint32_t late_next;  /* number that would continue the row */
+	bool has_wild;       /* wild is valid */
+	uint32_t wild;       /* a number far ahead that nothing has confirmed */
 	int64_t in_order_ms; /* when the last message was accepted */
 };
 
@@ -42,7 +44,9 @@ struct peer {
 	/* identity */
 	uint64_t node; /* 0: a reference node, or not yet known */
 	uint64_t old_nodes[PEER_OLD_NODES]; /* earlier lives, newest first */
-	uint16_t capabilities;              /* enum ext_capability */
+	uint64_t claimed_node; /* said to be its new life, once; 0: none */
+	uint32_t claimed_seq;  /* the number it was said under */
+	uint16_t capabilities; /* enum ext_capability */
 	bool has_name;
 	uint8_t name[EXT_NAME_SIZE];
 	struct peer_addr addrs[PEER_ADDR_MAX];

@@ -81,6 +81,8 @@ void sim_start(struct sim *s, int node)
 		.name = { (uint8_t)(node + 1), 0xaa },
 	};
 
+	if (s->has_first_seq)
+		o.first_seq = s->first_seq;
 	assert(!n->is_up);
 	n->internal = flow_cache_new(&cache);
 	n->external_cache = flow_cache_new(&cache);
@@ -226,6 +228,8 @@ static void post_one(struct sim *s, int from, int to, const uint8_t *bytes,
 static void post(struct sim *s, int from, const uint8_t *bytes, size_t len)
 {
 	s->nodes[from].n_sent++;
+	if (s->tap)
+		s->tap(s->tap_ctx, from, bytes, len);
 	for (int to = 0; to < s->n_nodes; to++) {
 		if (to == from || s->is_cut[from] || s->is_cut[to] ||
 		    chance(s, s->faults.loss))
@@ -283,6 +287,19 @@ static void receive(struct sim *s, const struct sim_datagram *d)
 		if (step == WIRE_DROP)
 			break;
 	}
+}
+
+void sim_forge(struct sim *s, int from, int to, const uint8_t *bytes,
+	       size_t len)
+{
+	struct sim_datagram *d = malloc(sizeof(*d) + len);
+
+	assert(d);
+	*d = (struct sim_datagram){ .from = from, .to = to, .len = len };
+	memcpy(d->bytes, bytes, len);
+	if (s->nodes[to].is_up)
+		receive(s, d);
+	free(d);
 }
 
 static void deliver(struct sim *s)

@@ -45,6 +45,11 @@ struct sim {
 	bool is_cut[SIM_NODES_MAX];     /* hears nothing and is not heard */
 	struct sim_datagram *in_flight; /* sorted by time */
 	uint32_t resend_queue_size, ack_window;
+	/* Hears every datagram that a node sends. */
+	void (*tap)(void *ctx, int from, const uint8_t *bytes, size_t len);
+	void *tap_ctx;
+	bool has_first_seq;
+	uint32_t first_seq; /* of the nodes started from now on */
 };
 
 void sim_init(struct sim *s, uint64_t seed, int n_nodes);
@@ -62,6 +67,11 @@ void sim_flow_update(struct sim *s, int node, uint32_t number, uint32_t mark);
 void sim_flow_end(struct sim *s, int node, uint32_t number);
 /* The flow is found in the kernel's table at start: cached, not sent. */
 void sim_flow_dumped(struct sim *s, int node, uint32_t number);
+
+/* A datagram arrives at node to, as if it came from the place of a node, or
+ * from nobody's (a number of SIM_NODES_MAX and up). */
+void sim_forge(struct sim *s, int from, int to, const uint8_t *bytes,
+	       size_t len);
 
 uint64_t sim_random(struct sim *s, uint64_t below);
 
