@@ -65,9 +65,9 @@ static enum ctl_progress next_lines(void *ctx, struct wr *out)
 	return CTL_GO_ON;
 }
 
-static void dump_cache(struct daemon *d, uint64_t client,
-		       struct flow_cache *cache, unsigned int parts)
+static void dump_cache(struct daemon *d, uint64_t client, int code)
 {
+	bool is_internal = code == CTL_DUMP_INTERNAL;
 	struct dump *dump = calloc(1, sizeof(*dump));
 	struct ctl_source source = { next_lines, free, dump };
 
@@ -75,7 +75,11 @@ static void dump_cache(struct daemon *d, uint64_t client,
 		finish(d, &client, 1, strerror(ENOMEM));
 		return;
 	}
-	*dump = (struct dump){ d, cache, parts, FLOW_CACHE_NO_ID };
+	*dump = (struct dump){
+		.daemon = d,
+		.cache = is_internal ? d->internal : d->external_cache,
+		.parts = is_internal ? SHOW_INTERNAL : SHOW_EXTERNAL,
+	};
 	ctl_server_answer(d->control.server, client, &source);
 }
 
@@ -141,11 +145,12 @@ static enum ctl_progress next_outstanding(void *ctx, struct wr *out)
 	return CTL_GO_ON;
 }
 
-static void show_rsqueue(struct daemon *d, uint64_t client)
+static void show_rsqueue(struct daemon *d, uint64_t client, int code)
 {
 	struct rsqueue *q = calloc(1, sizeof(*q));
 	struct ctl_source source = { next_outstanding, free, q };
 
+	(void)code;
 	if (!q) {
 		finish(d, &client, 1, strerror(ENOMEM));
 		return;
@@ -187,10 +192,11 @@ void control_side_commit_ended(void *ctx, const struct commit_report *r)
 			   : NULL);
 }
 
-static void start_commit(struct daemon *d, uint64_t client, const char *what)
+static void start_commit(struct daemon *d, uint64_t client, int code)
 {
 	timer_cancel(d->loop, &d->control.purge_timer);
-	log_notice("committing %s", what);
+	log_notice("committing %s", code == CTL_COMMIT ? "all external caches"
+						       : "conntrack cache");
 	if (commit_start(d->commit) < 0) {
 		log_notice("commit already in progress, skipping");
 		finish(d, &client, 1, "commit already in progress");
@@ -203,9 +209,10 @@ static void start_commit(struct daemon *d, uint64_t client, const char *what)
 
 /* ---- flushes ------------------------------------------------------------ */
 
-static void start_cache_flush(struct daemon *d, uint64_t client, bool internal,
-			      bool external)
+static void start_cache_flush(struct daemon *d, uint64_t client, int code)
 {
+	bool internal = code != CTL_FLUSH_EXTERNAL;
+	bool external = code != CTL_FLUSH_INTERNAL;
 	struct flush_job *job = &d->control.flush;
 
 	log_notice("flushing %s", internal && external ? "caches"
@@ -271,10 +278,11 @@ bool control_side_work(struct daemon *d)
 							     : false;
 }
 
-static void start_kernel_flush(struct daemon *d, uint64_t client)
+static void start_kernel_flush(struct daemon *d, uint64_t client, int code)
 {
 	struct control_side *c = &d->control;
 
+	(void)code;
 	if (c->kernel_flush_client) {
 		finish(d, &client, 1, "a flush is in progress");
 		return;
@@ -308,10 +316,11 @@ static void on_purge(void *ctx, int64_t now_ms)
 	kernel_side_flush(d);
 }
 
-static void schedule_purge(struct daemon *d, uint64_t client)
+static void schedule_purge(struct daemon *d, uint64_t client, int code)
 {
 	uint32_t after_s = d->conf->sync.purge_timeout_s;
 
+	(void)code;
 	if (!timer_is_set(&d->control.purge_timer)) {
 		log_notice("flushing conntrack table in %u secs", after_s);
 		timer_set(d->loop, &d->control.purge_timer,
@@ -322,10 +331,11 @@ static void schedule_purge(struct daemon *d, uint64_t client)
 
 /* ---- the rest ----------------------------------------------------------- */
 
-static void start_resync(struct daemon *d, uint64_t client)
+static void start_resync(struct daemon *d, uint64_t client, int code)
 {
 	struct control_side *c = &d->control;
 
+	(void)code;
 	log_notice("resync with master conntrack table");
 	if (c->resync_client) {
 		finish(d, &client, 1, "a resync is in progress");
@@ -355,91 +365,65 @@ void control_side_dump_ended(struct daemon *d, enum dump_use use, int error)
 	}
 }
 
-static void ask(struct daemon *d, uint64_t client, enum ask what)
+static void ask_peers(struct daemon *d, uint64_t client, int code)
 {
-	log_notice("%s", what == ASK_BULK ? "sending bulk update"
-					  : "resync requested");
-	d->engine->ops->ask(d->engine, what);
+	bool is_bulk = code == CTL_SEND_BULK;
+
+	log_notice(is_bulk ? "sending bulk update" : "resync requested");
+	d->engine->ops->ask(d->engine, is_bulk ? ASK_BULK : ASK_RESYNC);
 	finish(d, &client, 0, NULL);
 }
+
+/* The client hears the end when all is cleaned up. */
+static void end_daemon(struct daemon *d, uint64_t client, int code)
+{
+	(void)code;
+	d->control.kill_client = client;
+	loop_stop(d->loop);
+}
+
+/* Requests without a row are about expectations, of which there are none, or
+ * are answered by the server: not in this version yet. */
+static const struct {
+	enum ctl_code code;
+	void (*serve)(struct daemon *d, uint64_t client, int code);
+} rows[] = {
+	{ CTL_DUMP_INTERNAL, dump_cache },
+	{ CTL_DUMP_EXTERNAL, dump_cache },
+	{ CTL_COMMIT, start_commit },
+	{ CTL_COMMIT_CT, start_commit },
+	{ CTL_FLUSH_CACHES, start_cache_flush },
+	{ CTL_FLUSH_CACHES_CT, start_cache_flush },
+	{ CTL_FLUSH_INTERNAL, start_cache_flush },
+	{ CTL_FLUSH_EXTERNAL, start_cache_flush },
+	{ CTL_FLUSH_KERNEL, start_kernel_flush },
+	{ CTL_FLUSH_KERNEL_CT, start_kernel_flush },
+	{ CTL_RESET_TIMERS, schedule_purge },
+	{ CTL_RESYNC, start_resync },
+	{ CTL_RESYNC_CT, start_resync },
+	{ CTL_SEND_BULK, ask_peers },
+	{ CTL_REQUEST_BULK, ask_peers },
+	{ CTL_KILL, end_daemon },
+	{ CTL_STATS_RSQUEUE, show_rsqueue },
+	{ CTL_STATS, show },
+	{ CTL_STATS_NETWORK, show },
+	{ CTL_STATS_CACHE, show },
+	{ CTL_STATS_RUNTIME, show },
+	{ CTL_STATS_LINK, show },
+	{ CTL_STATS_PROCESS, show },
+	{ CTL_STATS_QUEUE, show },
+};
 
 static void on_request(void *ctx, uint64_t client, int code)
 {
 	struct daemon *d = ctx;
 
-	switch ((enum ctl_code)code) {
-	case CTL_DUMP_INTERNAL:
-		dump_cache(d, client, d->internal, SHOW_INTERNAL);
-		break;
-	case CTL_DUMP_EXTERNAL:
-		dump_cache(d, client, d->external_cache, SHOW_EXTERNAL);
-		break;
-	case CTL_COMMIT:
-		start_commit(d, client, "all external caches");
-		break;
-	case CTL_COMMIT_CT:
-		start_commit(d, client, "conntrack cache");
-		break;
-	case CTL_FLUSH_CACHES:
-	case CTL_FLUSH_CACHES_CT:
-		start_cache_flush(d, client, true, true);
-		break;
-	case CTL_FLUSH_INTERNAL:
-		start_cache_flush(d, client, true, false);
-		break;
-	case CTL_FLUSH_EXTERNAL:
-		start_cache_flush(d, client, false, true);
-		break;
-	case CTL_FLUSH_KERNEL:
-	case CTL_FLUSH_KERNEL_CT:
-		start_kernel_flush(d, client);
-		break;
-	case CTL_RESET_TIMERS:
-		schedule_purge(d, client);
-		break;
-	case CTL_RESYNC:
-	case CTL_RESYNC_CT:
-		start_resync(d, client);
-		break;
-	case CTL_SEND_BULK:
-		ask(d, client, ASK_BULK);
-		break;
-	case CTL_REQUEST_BULK:
-		ask(d, client, ASK_RESYNC);
-		break;
-	case CTL_KILL: /* hears the end when all is cleaned up */
-		d->control.kill_client = client;
-		loop_stop(d->loop);
-		break;
-	case CTL_STATS_RSQUEUE:
-		show_rsqueue(d, client);
-		break;
-	case CTL_STATS:
-	case CTL_STATS_NETWORK:
-	case CTL_STATS_CACHE:
-	case CTL_STATS_RUNTIME:
-	case CTL_STATS_LINK:
-	case CTL_STATS_PROCESS:
-	case CTL_STATS_QUEUE:
-		show(d, client, code);
-		break;
-	/* Without ExpectationSync there are none: nothing to do. */
-	case CTL_STATS_EXPECT:
-	case CTL_FLUSH_KERNEL_EXPECT:
-	case CTL_RESYNC_EXPECT:
-	case CTL_DUMP_INTERNAL_EXPECT:
-	case CTL_DUMP_EXTERNAL_EXPECT:
-	case CTL_COMMIT_EXPECT:
-	/* Answered by the server: not in this version yet. */
-	case CTL_DUMP_INTERNAL_XML:
-	case CTL_DUMP_EXTERNAL_XML:
-	case CTL_DUMP_INTERNAL_EXPECT_XML:
-	case CTL_DUMP_EXTERNAL_EXPECT_XML:
-	case CTL_CODE_MASK:
-	case CTL_WITH_STATUS:
-		finish(d, &client, 0, NULL);
-		break;
-	}
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+		if (rows[i].code == (enum ctl_code)code) {
+			rows[i].serve(d, client, code);
+			return;
+		}
+	finish(d, &client, 0, NULL);
 }
 
 int control_side_open(struct daemon *d)
