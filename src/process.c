@@ -18,28 +18,23 @@
 #include "base/log.h"
 #include "notify.h"
 
-enum { DEFAULT_NICE = -10, READY = 'r' };
+enum { DEFAULT_NICE = -10 };
 
 /* ---- background --------------------------------------------------------- */
 
-/* The parent's part of -d. */
+/* The parent's part of -d: a byte means ready, the end of the pipe the end of
+ * the child. */
 static _Noreturn void wait_for_ready(int fd, pid_t child)
 {
-	char text[1024];
+	char ready;
 	ssize_t n;
 
-	while ((n = read(fd, text, sizeof(text))) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			break;
-		if (text[0] == READY) {
-			notify_main_pid(child);
-			_exit(0);
-		}
-		(void)!write(STDERR_FILENO, text + 1, (size_t)n - 1);
-	}
-	_exit(1);
+	do
+		n = read(fd, &ready, 1);
+	while (n < 0 && errno == EINTR);
+	if (n == 1)
+		notify_main_pid(child);
+	_exit(n == 1 ? 0 : 1);
 }
 
 void process_init(struct process *p)
@@ -85,7 +80,7 @@ static void release_terminal(void)
 
 void process_ready(struct process *p)
 {
-	const char ready = READY;
+	const char ready = 'r';
 
 	if (p->ready_fd < 0)
 		return;
@@ -93,15 +88,6 @@ void process_ready(struct process *p)
 	(void)!write(p->ready_fd, &ready, 1);
 	close(p->ready_fd);
 	p->ready_fd = -1;
-}
-
-void process_failed(struct process *p, const char *text)
-{
-	char line[1024];
-	int n = snprintf(line, sizeof(line), "e%s\n", text);
-
-	if (p->ready_fd >= 0 && n > 0 && (size_t)n < sizeof(line))
-		(void)!write(p->ready_fd, line, (size_t)n);
 }
 
 /* ---- lock --------------------------------------------------------------- */

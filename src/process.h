@@ -24,16 +24,13 @@ struct process {
 void process_init(struct process *p);
 
 /* Goes on in a child of its own session. The parent does not return: it waits
- * for process_ready() and exits 0, or for the end of the child and exits 1
- * after it has copied what process_failed() said to stderr. False: no child
- * could be made, errno tells why. */
+ * for process_ready() and exits 0, or for the end of the child and exits 1.
+ * Until then the child has the terminal, for its errors. False: no child could
+ * be made, errno tells why. */
 NODISCARD bool process_detach(struct process *p);
 
 /* The daemon serves: lets the parent of -d go, and the terminal. */
 void process_ready(struct process *p);
-
-/* Why the start failed, for the terminal of -d. */
-void process_failed(struct process *p, const char *text);
 
 /* Takes the kernel's lock on the configured file and writes our pid into it; a
  * file without a living holder is taken over. Where the directory of the
