@@ -6,6 +6,11 @@
 
 #include "base/util.h"
 
+/* What an offloaded flow is taken to have left: the kernel gives TCP a day
+ * (nf_flow_table_core.c), others their ordinary time (nf_conntrack_proto_udp.c).
+ */
+enum { OFFLOADED_TCP_S = 86400, OFFLOADED_OTHER_S = 120 };
+
 /* A field, or several neighbours, that belong to one presence bit. */
 struct merge_row {
 	uint64_t bit;
@@ -135,6 +140,27 @@ void flow_merge(struct flow *to, const struct flow *from)
 		taken |= FLOW_REPLY;
 	}
 	to->has |= taken;
+}
+
+bool flow_is_offloaded(const struct flow *f)
+{
+	return f->has & FLOW_STATUS &&
+	       f->status & (STATUS_OFFLOAD | STATUS_HW_OFFLOAD);
+}
+
+void flow_complete_offloaded(struct flow *f)
+{
+	if (!flow_is_offloaded(f))
+		return;
+	if (!(f->has & FLOW_TIMEOUT))
+		f->timeout_s = f->l4proto == L4_TCP ? OFFLOADED_TCP_S :
+						      OFFLOADED_OTHER_S;
+	f->has |= FLOW_TIMEOUT;
+	/* nothing else is ever offloaded (nft_flow_offload) */
+	if (f->l4proto == L4_TCP && !(f->has & FLOW_TCP_STATE)) {
+		f->tcp_state = TCP_STATE_ESTABLISHED;
+		f->has |= FLOW_TCP_STATE;
+	}
 }
 
 bool flow_is_related(const struct flow *f)

@@ -216,6 +216,13 @@ struct tuple flow_reply(const struct flow *f);
  * knows one, the reply tuple stay (spec 5.4). */
 void flow_merge(struct flow *to, const struct flow *from);
 
+/* The kernel reports an offloaded flow without timeout and protocol data. What
+ * is not known of one becomes what the kernel would have said: established,
+ * and a timeout in force while nothing is heard of it. Others are left alone.
+ */
+void flow_complete_offloaded(struct flow *f);
+bool flow_is_offloaded(const struct flow *f);
+
 /* What makes a flow "related" on commit: a known master (spec 7.2). */
 bool flow_is_related(const struct flow *f);
 

@@ -130,6 +130,7 @@ enum verdict wire_flow_decode(struct rd attrs,
 	complete_reply(out, seen);
 	if (out->l4proto == L4_GRE)
 		out->has = rename_bit(out->has, FLOW_PORTS, FLOW_GRE_KEYS);
+	flow_complete_offloaded(out);
 	return VERDICT_OK;
 }
 
@@ -148,8 +149,8 @@ static uint64_t sent_bits(const struct wire_flow_opts *opts,
 	return has;
 }
 
-void wire_flow_encode(struct wr *w, const struct wire_flow_opts *opts,
-		      const struct flow *f)
+static void encode(struct wr *w, const struct wire_flow_opts *opts,
+		   const struct flow *f)
 {
 	uint64_t has = sent_bits(opts, f);
 	unsigned int traits = wire_traits(f->l4proto);
@@ -170,4 +171,18 @@ void wire_flow_encode(struct wr *w, const struct wire_flow_opts *opts,
 		else
 			wire_members_write(w, type, row->members, f);
 	}
+}
+
+void wire_flow_encode(struct wr *w, const struct wire_flow_opts *opts,
+		      const struct flow *f)
+{
+	struct flow whole;
+
+	if (!flow_is_offloaded(f)) {
+		encode(w, opts, f);
+		return;
+	}
+	whole = *f;
+	flow_complete_offloaded(&whole);
+	encode(w, opts, &whole);
 }

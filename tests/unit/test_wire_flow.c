@@ -618,6 +618,60 @@ static void test_attributes_that_mean_nothing_are_not_kept(void **state)
 		assert_attrs(&opts, rows[i].l4proto, &rows[i].row);
 }
 
+/* No timeout and no TCP state in the kernel's report (ctnetlink leaves them
+ * out), nor in what a reference makes of it. */
+static void test_an_offloaded_flow_gets_timeout_and_state(void **state)
+{
+	static const struct {
+		uint8_t l4proto;
+		uint32_t status;
+		bool send_timeout;
+		const char *text;
+	} rows[] = {
+		{ L4_TCP, 0x400e, true, " status 0xe timeout 86400 tcp 3" },
+		{ L4_TCP, 0xc00e, true, " status 0xe timeout 86400 tcp 3" },
+		{ L4_TCP, 0x400e, false, " status 0xe tcp 3" },
+		{ L4_TCP, 0xe, true, " status 0xe" },
+		{ L4_UDP, 0x800e, true, " status 0xe timeout 120" },
+	};
+	struct wire_flow_opts opts = opts_of(state);
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct flow f = { .has = FLOW_STATUS | FLOW_PORTS,
+				  .family = FAMILY_IPV4,
+				  .l4proto = rows[i].l4proto,
+				  .status = rows[i].status };
+		uint8_t buf[128];
+		struct wr w = { buf, sizeof(buf), 0, false };
+		char text[TEXT_SIZE];
+
+		opts.send_timeout = rows[i].send_timeout;
+		wire_flow_encode(&w, &opts, &f);
+		assert_int_equal(wire_flow_decode((struct rd){ buf, w.used },
+						  &opts, &f, NULL),
+				 VERDICT_OK);
+		flow_text(&f, opts.helpers, text);
+		assert_string_equal(strstr(text, " status"), rows[i].text);
+	}
+}
+
+static void test_what_a_peer_offloads_is_completed(void **state)
+{
+	static const struct attrs_row rows[] = {
+		{ "6 10.0.0.1 > 10.0.0.2 status 0x400e timeout 86400 tcp 3",
+		  8,
+		  { 0, 8, 0, 5, 0, 0, 0x40, 0x0e } },
+		{ "6 10.0.0.1 > 10.0.0.2 status 0x400e timeout 9 tcp 4",
+		  24,
+		  { 0, 8, 0, 5, 0, 0, 0x40, 0x0e, 0, 8, 0, 6,
+		    0, 0, 0, 9, 0, 5, 0,    4,    4, 0, 0, 0 } },
+	};
+	struct wire_flow_opts opts = opts_of(state);
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+		assert_attrs(&opts, L4_TCP, &rows[i]);
+}
+
 static void test_addresses_of_two_families_are_refused(void **state)
 {
 	static const struct attrs_row rows[] = {
@@ -767,6 +821,8 @@ int main(void)
 		cmocka_unit_test(test_crafted_messages_are_judged),
 		cmocka_unit_test(test_labels_that_are_not_kept_are_counted),
 		cmocka_unit_test(test_attributes_that_mean_nothing_are_not_kept),
+		cmocka_unit_test(test_an_offloaded_flow_gets_timeout_and_state),
+		cmocka_unit_test(test_what_a_peer_offloads_is_completed),
 		cmocka_unit_test(test_addresses_of_two_families_are_refused),
 		cmocka_unit_test(test_a_helper_name_ends_inside_its_attribute),
 		cmocka_unit_test(test_without_a_table_of_names_helpers_are_judged_only),
