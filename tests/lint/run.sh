@@ -80,7 +80,8 @@ cpp_check() {
 }
 
 shell_check() {
-	scripts | xargs shellcheck -x
+	# bats runs each test in a subshell; shellcheck takes that for a mistake
+	scripts | xargs shellcheck -x -e SC2030,SC2031
 }
 
 includes() { # layers, cycles
