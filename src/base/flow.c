@@ -7,7 +7,8 @@
 #include "base/util.h"
 
 /* What an offloaded flow is taken to have left: the kernel gives TCP a day
- * (nf_flow_table_core.c), others their ordinary time (nf_conntrack_proto_udp.c).
+ * (nf_flow_table_core.c), others their ordinary time
+ * (nf_conntrack_proto_udp.c).
  */
 enum { OFFLOADED_TCP_S = 86400, OFFLOADED_OTHER_S = 120 };
 
@@ -153,8 +154,8 @@ void flow_complete_offloaded(struct flow *f)
 	if (!flow_is_offloaded(f))
 		return;
 	if (!(f->has & FLOW_TIMEOUT))
-		f->timeout_s = f->l4proto == L4_TCP ? OFFLOADED_TCP_S :
-						      OFFLOADED_OTHER_S;
+		f->timeout_s = f->l4proto == L4_TCP ? OFFLOADED_TCP_S
+						    : OFFLOADED_OTHER_S;
 	f->has |= FLOW_TIMEOUT;
 	/* nothing else is ever offloaded (nft_flow_offload) */
 	if (f->l4proto == L4_TCP && !(f->has & FLOW_TCP_STATE)) {
