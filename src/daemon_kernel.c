@@ -70,6 +70,55 @@ static void on_destroy(struct daemon *d, enum flow_origin origin,
 	}
 }
 
+static void ask_kernel(struct daemon *d, uint32_t id, int *err)
+{
+	const struct kernel_ops *ops = ct_writer_ops(d->kernel.check_writer);
+	struct object o = { .kind = OBJECT_FLOW };
+	struct flow f;
+
+	flow_cache_get(d->internal, id, &f);
+	o.flow = &f;
+	*err = ops->submit(ops->self, KERNEL_GET, &o, id);
+}
+
+/* The master of a related flow, as far as it is cached. */
+static uint32_t find_master(struct daemon *d, const struct flow *f)
+{
+	struct flow m = { .family = f->family,
+			  .l4proto = f->master.l4proto,
+			  .zone = f->zone,
+			  .orig = { .src = f->master.src,
+				    .dst = f->master.dst,
+				    .sport = f->master.sport,
+				    .dport = f->master.dport } };
+
+	if (f->has & FLOW_MASTER_PORTS)
+		m.has = FLOW_PORTS;
+	return flow_cache_find(d->internal, &m);
+}
+
+/* The kernel tells in no event by how much a NAT helper shifts the sequence
+ * numbers of a connection (spec 11, 15). It is asked when the status says that
+ * there is a shift, and when a related flow begins: its announcement has
+ * shifted those of its master. The walk asks for the others. */
+static void ask_for_seqadj(struct daemon *d, enum flow_event type, uint32_t id,
+			   const struct flow *f)
+{
+	const struct kernel_ops *ops = ct_writer_ops(d->kernel.check_writer);
+	int err;
+
+	if (type == FLOW_EVENT_NEW && f->has & FLOW_MASTER &&
+	    f->master.l4proto == L4_TCP)
+		id = find_master(d, f);
+	else if (!(f->has & FLOW_STATUS) || !(f->status & STATUS_SEQ_ADJUST) ||
+		 f->has & FLOW_SEQADJ_ORIG)
+		return;
+	if (id == FLOW_CACHE_NO_ID)
+		return;
+	ask_kernel(d, id, &err);
+	ops->finish(ops->self);
+}
+
 static void on_present(struct daemon *d, enum flow_event type,
 		       enum flow_origin origin, const struct flow *f)
 {
@@ -91,6 +140,8 @@ static void on_present(struct daemon *d, enum flow_event type,
 	}
 	h = flow_cache_head(d->internal, id);
 	h->flags &= (uint8_t) ~(ENTRY_FROM_DUMP | ENTRY_FLUSHED);
+	if (origin == ORIGIN_OTHER)
+		ask_for_seqadj(d, type, id, f);
 }
 
 static void on_event(void *ctx, enum flow_event type, enum flow_origin origin,
@@ -198,17 +249,6 @@ static void on_dumped(void *ctx, const struct flow *f)
 	 * (nf_conntrack_events=2). */
 	if (!was_there)
 		h->flags |= ENTRY_FROM_DUMP;
-}
-
-static void ask_kernel(struct daemon *d, uint32_t id, int *err)
-{
-	const struct kernel_ops *ops = ct_writer_ops(d->kernel.check_writer);
-	struct object o = { .kind = OBJECT_FLOW };
-	struct flow f;
-
-	flow_cache_get(d->internal, id, &f);
-	o.flow = &f;
-	*err = ops->submit(ops->self, KERNEL_GET, &o, id);
 }
 
 static void end_sweep(struct daemon *d)
@@ -334,6 +374,14 @@ static void on_checked(void *ctx, enum kernel_op op, uint32_t id, int error,
 			     &same_id);
 }
 
+/* A helper may shift the numbers of this one at any time. */
+static bool may_shift(const struct flow *f)
+{
+	return f->l4proto == L4_TCP &&
+	       ((f->has & FLOW_HELPER && flow_nat(f)) ||
+		(f->has & FLOW_STATUS && f->status & STATUS_SEQ_ADJUST));
+}
+
 static bool wants_check(struct daemon *d, uint32_t id,
 			const struct entry_head *h)
 {
@@ -344,6 +392,8 @@ static bool wants_check(struct daemon *d, uint32_t id,
 	if ((h->flags & (ENTRY_FROM_DUMP | ENTRY_FLUSHED)) == ENTRY_FROM_DUMP)
 		return true;
 	flow_cache_get(d->internal, id, &f);
+	if (d->kernel.asks_for_shifts && may_shift(&f))
+		return true;
 	return (f.has & FLOW_TIMEOUT) &&
 	       (int64_t)daemon_now_s(d) - h->changed_s >
 		       (int64_t)f.timeout_s + CHECK_SLACK_S;
@@ -362,6 +412,8 @@ static void on_check_tick(void *ctx, int64_t now_ms)
 
 		if (id == FLOW_CACHE_NO_ID) {
 			k->check_position = id;
+			k->asks_for_shifts = k->shifts_s != daemon_now_s(d);
+			k->shifts_s = daemon_now_s(d);
 			break;
 		}
 		if (wants_check(d, id, flow_cache_head(d->internal, id))) {

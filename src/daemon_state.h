@@ -44,6 +44,8 @@ struct kernel_side {
 	uint32_t sweep_position; /* entries the dump has not met */
 	bool is_sweeping;
 	uint32_t check_position; /* the walk that never stops */
+	bool asks_for_shifts;    /* on this round: once a second at most */
+	uint32_t shifts_s;       /* when that was decided */
 	struct timer check_timer, overrun_timer;
 	/* -F, -t: entries are deleted from the kernel one after the other. */
 	bool is_flushing;
