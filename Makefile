@@ -33,7 +33,7 @@ READELF ?= $(CROSS_COMPILE)readelf
 CLANG ?= clang
 MUSL_CC ?= $(if $(findstring musl,$(shell $(CC) -dumpmachine)),$(CC),musl-gcc)
 
-CFLAGS ?= -O2 -g
+CFLAGS ?= -O2
 WERROR ?=
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion \

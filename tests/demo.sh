@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.." || exit 1
 # shellcheck source=tests/lab.sh
 . tests/lab.sh
 
-SECONDS_AFTER=6
+SECONDS_AFTER=4
 started_ms=$(lab_now)
 
 say() {
@@ -70,7 +70,7 @@ fi
 # not by lab_in: $! has to be the program
 ip netns exec "${P}srv" "$B/tools/stream" server 5000 >"$D/server" 2>&1 &
 wait_until 5 has_line "$D/server" listening || fail 'no server'
-ip netns exec "${P}cl" "$B/tools/stream" -s 6000 client 10.2.0.10 5000 \
+ip netns exec "${P}cl" "$B/tools/stream" -s 4000 client 10.2.0.10 5000 \
 	>"$D/client" 2>&1 &
 client=$!
 wait_until 5 has_line "$D/client" connected || fail 'no connection'
@@ -85,7 +85,7 @@ if [ "$DAEMON" != none ]; then
 		fail 'the states do not reach the second firewall'
 	say '%s states replicated to the second firewall' "$(states fw2)"
 fi
-sleep 2
+sleep 1
 
 [ "$DAEMON" = none ] || lab_kill fw1 KILL
 lab_cut fw1
