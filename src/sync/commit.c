@@ -21,6 +21,7 @@ enum step {
 	STEP_DELETE,   /* what is there has another translation: remove it, */
 	STEP_REPLACE,  /* and create */
 	STEP_RECREATE, /* an update found nothing: create, no second try */
+	STEP_PLAIN,    /* the kernel lacks the helper: create without it */
 };
 
 struct commit {
@@ -142,6 +143,7 @@ static enum kernel_op op_of(enum step step)
 	case STEP_CREATE:
 	case STEP_REPLACE:
 	case STEP_RECREATE:
+	case STEP_PLAIN:
 		return KERNEL_CREATE;
 	case STEP_UPDATE:
 	case STEP_ADJUST:
@@ -216,6 +218,8 @@ static void go(struct commit *c, enum step step, uint32_t id,
 	int err;
 
 	load(c, id, there, &f);
+	if (step == STEP_PLAIN)
+		f.has &= ~FLOW_HELPER;
 	err = submit(c, step, id, &f);
 	if (err == 0 && step == STEP_DELETE) {
 		step = STEP_REPLACE;
@@ -265,6 +269,7 @@ static void judge(struct commit *c, enum step step, uint32_t id, int error,
 	case STEP_ADJUST:
 	case STEP_REPLACE:
 	case STEP_RECREATE:
+	case STEP_PLAIN:
 		if (error == 0)
 			c->report.n_committed++;
 		/* EBUSY: the status takes back what the kernel has seen.
@@ -275,6 +280,9 @@ static void judge(struct commit *c, enum step step, uint32_t id, int error,
 			go(c, STEP_LOOK, id, NULL);
 		else if (op_of(step) == KERNEL_UPDATE && error == -ENOENT)
 			go(c, STEP_RECREATE, id, NULL);
+		else if (op_of(step) == KERNEL_CREATE && step != STEP_PLAIN &&
+			 error == -EOPNOTSUPP)
+			go(c, STEP_PLAIN, id, NULL);
 		else
 			failed(c, op_of(step), error);
 		break;

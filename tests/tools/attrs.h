@@ -148,8 +148,8 @@ static inline size_t attr_len(enum attr t)
 static inline void attr_show_part(char form, const uint8_t *v, FILE *out)
 {
 	char text[INET6_ADDRSTRLEN];
-	uint16_t half;
-	uint32_t word;
+	uint16_t half = 0;
+	uint32_t word = 0;
 
 	memcpy(&half, v, attr_part_len(form) >= 2 ? 2 : 0);
 	memcpy(&word, v, attr_part_len(form) >= 4 ? 4 : 0);

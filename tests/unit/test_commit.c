@@ -27,6 +27,7 @@ struct fake {
 	int n_batch;
 	enum kernel_op log[LOG];
 	int n_log;
+	bool lacks_helpers;
 	int fail_create; /* what the next creations answer */
 	struct commit_report report;
 	int n_ended;
@@ -65,6 +66,8 @@ static int create(struct fake *k, const struct flow *f)
 		return k->fail_create;
 	if (find(k, f) >= 0)
 		return -EEXIST;
+	if (k->lacks_helpers && f->has & FLOW_HELPER) /* as Linux */
+		return -EOPNOTSUPP;
 	for (int i = 0; i < TABLE; i++)
 		if (!k->used[i]) {
 			k->used[i] = true;
@@ -325,6 +328,22 @@ static void test_an_entry_that_has_gone_from_the_kernel_is_made(void **state)
 	assert_true(find(k, &f) >= 0);
 }
 
+static void test_a_helper_the_kernel_lacks_costs_the_helper_only(void **state)
+{
+	struct fake *k = *state;
+	struct flow f = flow_of(1);
+
+	f.has |= FLOW_HELPER;
+	f.helper = 1;
+	learn(k->external, &f);
+	k->lacks_helpers = true;
+	run(k);
+	assert_int_equal(k->report.n_committed, 1);
+	assert_int_equal(k->report.n_failed, 0);
+	assert_int_equal(count(k, KERNEL_CREATE), 2);
+	assert_false(k->table[find(k, &f)].has & FLOW_HELPER);
+}
+
 static void test_failures_are_counted_by_reason(void **state)
 {
 	struct fake *k = *state;
@@ -437,6 +456,7 @@ int main(void)
 		T(test_the_same_translation_is_updated_in_place),
 		T(test_an_update_refused_for_its_status_is_mended),
 		T(test_an_entry_that_has_gone_from_the_kernel_is_made),
+		T(test_a_helper_the_kernel_lacks_costs_the_helper_only),
 		T(test_failures_are_counted_by_reason),
 		T(test_a_lost_answer_is_asked_for),
 		T(test_a_second_commit_waits_for_the_first),
