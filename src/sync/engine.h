@@ -33,7 +33,8 @@ enum fill {
 	FILL_WAIT, /* nothing written; more waits for acknowledgements */
 };
 
-/* For the log; peer is NULL where the event is nobody's. */
+/* For the log, so not every one of a flood; peer is NULL where the event is
+ * nobody's. */
 enum engine_event {
 	ENGINE_PEER_FOUND,
 	ENGINE_PEER_ANSWERED,

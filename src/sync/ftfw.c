@@ -7,9 +7,21 @@
 #include "sync/ftfw_state.h"
 #include "sync/seq.h"
 
+/* Whoever floods us does not fill the log: so many of a kind a minute. */
+static bool is_worth_telling(struct ftfw *f, enum engine_event what)
+{
+	uint32_t most = what == ENGINE_PEER_REFUSED ? 1 : EVENTS_MOST;
+
+	if (f->now_ms - f->told_since_ms[what] >= EVENTS_MS) {
+		f->told_since_ms[what] = f->now_ms;
+		f->n_told[what] = 0;
+	}
+	return f->n_told[what]++ < most;
+}
+
 void ftfw_event(struct ftfw *f, enum engine_event what, const struct peer *p)
 {
-	if (f->o.sink.event)
+	if (f->o.sink.event && is_worth_telling(f, what))
 		f->o.sink.event(f->o.sink.ctx, what, p);
 }
 
@@ -308,6 +320,8 @@ struct engine *ftfw_new(const struct ftfw_opts *opts, int64_t now_ms)
 		free(f);
 		return NULL;
 	}
+	for (int i = 0; i < ENGINE_EVENT_N; i++)
+		f->told_since_ms[i] = now_ms;
 	f->hello_end = opts->first_seq;
 	f->stuck_at = f->stuck_until = opts->first_seq;
 	bulk_init(f);

@@ -56,6 +56,24 @@ static bool is_confirmed(struct peer *p, const struct msg *m, uint64_t node)
 	return false;
 }
 
+/* An earlier life that goes on announcing itself while the present one does
+ * not: that one was a forgery. */
+static bool is_reclaimed(const struct ftfw *f, struct peer *p,
+			 const struct msg *m, uint64_t node)
+{
+	bool goes_on = p->claimed_node == node &&
+		       m->seq - p->claimed_seq - 1 < CLAIM_NEAR;
+
+	if (goes_on && f->now_ms - p->claimed_since_ms >= RESTART_MS &&
+	    f->now_ms - p->announced_ms >= RESTART_MS)
+		return true;
+	if (!goes_on)
+		p->claimed_since_ms = f->now_ms;
+	p->claimed_node = node;
+	p->claimed_seq = m->seq;
+	return false;
+}
+
 /* The peer that announces a node id we have not seen: a new life of the one
  * with that name, or of the one at that place, or a new one. */
 static struct peer *new_node(struct ftfw *f, const struct peer_addr *from,
@@ -69,7 +87,9 @@ static struct peer *new_node(struct ftfw *f, const struct peer_addr *from,
 	if (has_name)
 		named = peer_of_name(f, name);
 	for (int i = 0; i < PEER_MAX; i++)
-		if (peer_is_old_node(&f->peers.peers[i], ext->node))
+		if (peer_is_old_node(&f->peers.peers[i], ext->node) &&
+		    (p != &f->peers.peers[i] ||
+		     !is_reclaimed(f, p, m, ext->node)))
 			return NULL; /* replayed, or very late */
 	if (named && named != p) {
 		if (!is_confirmed(named, m, ext->node))
@@ -95,6 +115,7 @@ static struct peer *new_node(struct ftfw *f, const struct peer_addr *from,
 		p->has_name = true;
 		memcpy(p->name, name, EXT_NAME_SIZE);
 	}
+	p->announced_ms = f->now_ms;
 	p->capabilities = ext->capabilities;
 	bulk_want(f, p);
 	return p;
@@ -114,6 +135,7 @@ struct peer *ftfw_identify(struct ftfw *f, const struct peer_addr *from,
 			return new_node(f, from, m, ext);
 		if (known != p)
 			peer_add_addr(&f->peers, known, from);
+		known->announced_ms = f->now_ms;
 		known->capabilities = ext->capabilities;
 		return known;
 	}

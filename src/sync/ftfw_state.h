@@ -22,6 +22,8 @@ enum {
 	HELLO_TRY_MS = 3000,   /* how long HELLO goes on for a later peer */
 	RESTART_MS = 3000,     /* nothing in order for so long, and ... */
 	RESTART_ROW = 8,       /* ... so many late ones in a row: restarted */
+	EVENTS_MS = 60000,
+	EVENTS_MOST = 100, /* of a kind that are told in EVENTS_MS */
 };
 
 enum bulk_phase {
@@ -77,6 +79,8 @@ struct ftfw {
 	uint32_t stuck_at, stuck_until;
 	int64_t stuck_since_ms;
 	uint64_t n_no_memory;
+	int64_t told_since_ms[ENGINE_EVENT_N];
+	uint32_t n_told[ENGINE_EVENT_N];
 };
 
 /* ftfw.c: what is held under a number. */

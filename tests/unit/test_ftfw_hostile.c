@@ -396,6 +396,30 @@ static void test_one_wrong_node_id_does_not_end_a_life(void **state)
 	sim_fini(&s);
 }
 
+/* Twice, which is believed: the real node goes on saying its own. */
+static void test_after_a_forged_life_the_real_one_is_taken_back(void **state)
+{
+	struct sim s;
+	struct tap t;
+	struct forged d;
+
+	(void)state;
+	start_two(&s, &t, 46);
+	open_dgram(&d);
+	for (uint32_t i = 1; i <= 3; i++)
+		add_announcement(&d, t.last_seq[0] + i, t.id[0] ^ 64, NULL, 0);
+	forge(&s, 0, 1, &d);
+	assert_int_equal(s.nodes[1].events[ENGINE_PEER_RESTARTED], 1);
+	sim_run(&s, 10000);
+	sim_flow_update(&s, 0, 3, 9);
+	sim_flow_end(&s, 0, 4);
+	assert_true(sim_run_until(&s, 30000, sim_is_complete));
+	assert_int_equal(s.nodes[1].events[ENGINE_PEER_RESTARTED], 2);
+	sim_run(&s, 30000);
+	assert_true(sim_is_complete(&s));
+	sim_fini(&s);
+}
+
 static void test_damaged_records_end_the_reading_and_no_more(void **state)
 {
 	static const uint8_t records[][28] = {
@@ -483,6 +507,31 @@ static void test_a_65th_peer_is_refused_and_the_known_go_on(void **state)
 	forge(&s, STRANGER + 1000 % 200, 1, &d);
 	e->ops->stats(e, &after);
 	assert_int_equal(after.n_peers_live, 2);
+	sim_fini(&s);
+}
+
+static void
+test_a_flood_of_requests_is_told_a_bounded_number_of_times(void **state)
+{
+	struct sim s;
+	struct tap t;
+	struct forged d;
+
+	(void)state;
+	start_two(&s, &t, 45);
+	for (uint32_t i = 0; i < 5000; i++) {
+		open_dgram(&d);
+		add_range(&d, MSG_RESYNC, 1 + i, 0, 0);
+		forge(&s, STRANGER, 1, &d);
+		open_dgram(&d);
+		add_alive(&d, 0, 1);
+		forge(&s, STRANGER + 1 + (int)i % 200, 1, &d);
+		if (i % 10 == 0)
+			sim_run(&s, 1);
+	}
+	for (int i = 0; i < ENGINE_EVENT_N; i++)
+		assert_in_range(s.nodes[1].events[i], 0, 100);
+	assert_int_equal(s.nodes[1].events[ENGINE_PEER_REFUSED], 1);
 	sim_fini(&s);
 }
 
@@ -603,11 +652,15 @@ int main(void)
 			test_a_flapping_node_id_costs_no_entry_of_others),
 		cmocka_unit_test(test_one_wrong_node_id_does_not_end_a_life),
 		cmocka_unit_test(
+			test_after_a_forged_life_the_real_one_is_taken_back),
+		cmocka_unit_test(
 			test_damaged_records_end_the_reading_and_no_more),
 		cmocka_unit_test(
 			test_an_end_mark_without_a_begin_sweeps_nothing),
 		cmocka_unit_test(
 			test_a_65th_peer_is_refused_and_the_known_go_on),
+		cmocka_unit_test(
+			test_a_flood_of_requests_is_told_a_bounded_number_of_times),
 		cmocka_unit_test(
 			test_gaps_by_the_million_do_not_fill_the_memory),
 		cmocka_unit_test(
