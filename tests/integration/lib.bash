@@ -221,9 +221,10 @@ network_stat() { # NODE LABEL
 		index($1, l) { print $2 + 0; exit }'
 }
 
+# Slowly enough that a busy machine loses no event (the repair takes 30 s).
 load() { # NODE ARGUMENT...
 	local node=$1
 
 	shift
-	lab_in "$node" "$B/tools/ctload" "$@"
+	lab_in "$node" "$B/tools/ctload" -r 10000 "$@"
 }
