@@ -134,8 +134,9 @@ bench() {
 	measure "commit -c" client fw2 -c
 	wall "commit, empty table, ms" fw2 -c
 	measure deleted load -r "$RATE" delete "$n"
-	grep -H 'ERROR\|overrun' "$D"/*.log | head -n 5
-	lab_ask fw1 "$binary" -s runtime 2>/dev/null | grep 'overrun' | head -n 1
+	grep -h 'ERROR' "$D"/*.log | head -n 5
+	echo "$who: $(lab_ask fw1 "$binary" -s runtime |
+		sed -n 's/^[[:space:]]*\(netlink overrun\):[[:space:]]*/\1 /p')"
 	lab_down
 	P=''
 }
