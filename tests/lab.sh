@@ -61,6 +61,36 @@ lab_sync_link() {
 	done
 }
 
+# A relay in place of the dedicated link: faults by lab_faults. $1: seed
+lab_relay() {
+	ip netns add "${P}relay" &&
+		lab_in relay sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6
+			echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6' &&
+		ip -n "${P}fw1" link del sync0 || return 1
+	for _k in 1 2; do
+		lab_relay_side fw$_k || return 1
+	done
+	: >"$D/faults"
+	ip netns exec "${P}relay" "$B/tools/relay" -s "$1" "$D/faults" \
+		side1 side2 >"$D/relay" 2>&1 3>&- </dev/null &
+	lab_relay_pid=$!
+}
+
+# The link of one firewall to the relay, which may have been deleted.
+lab_relay_side() { # NODE
+	_own=${1#fw}
+	ip link add "side$_own" netns "${P}relay" type veth peer name sync0 \
+		netns "$P$1" &&
+		ip -n "$P$1" addr add "192.168.100.$_own/24" dev sync0 &&
+		ip -n "$P$1" link set sync0 up &&
+		ip -n "${P}relay" link set "side$_own" up
+}
+
+# What the relay does from now on: pairs of name and value, see relay.c
+lab_faults() { # [NAME VALUE]...
+	printf '%s %s\n' "$@" >"$D/faults.new" && mv "$D/faults.new" "$D/faults"
+}
+
 lab_rules() { # NODE: its packet filter; LAB_SYNC=tracked: link traffic as well
 	_notrack='iifname "sync*" notrack'
 	_notrack_out='oifname "sync*" notrack'
@@ -140,12 +170,12 @@ lab_up() {
 
 # Ends what runs in the namespaces, by pid, then removes them and D.
 lab_down() {
-	for _n in $LAB_NODES; do
+	for _n in $LAB_NODES relay; do
 		for _pid in $(ip netns pids "$P$_n" 2>/dev/null); do
 			kill -9 "$_pid" 2>/dev/null || :
 		done
 	done
-	for _n in $LAB_NODES; do
+	for _n in $LAB_NODES relay; do
 		ip netns del "$P$_n" 2>/dev/null || :
 	done
 	case $D in

@@ -2,6 +2,7 @@
 /* unixsock.c - clients of the control socket that conntrackd's own is not.
  *
  *	unixsock silent PATH              connects, sends nothing, waits
+ *	unixsock half PATH                sends half a request and leaves
  *	unixsock slow PATH CODE           sends CODE, reads one byte a second
  *	unixsock ask PATH CODE            sends CODE, prints the answer
  *	unixsock notify PATH              a service manager: prints each
@@ -63,8 +64,9 @@ int main(int argc, char **argv)
 	if (argc == 3 && strcmp(argv[1], "notify") == 0)
 		return listen_to(argv[2]);
 	if (argc < 3) {
-		fprintf(stderr, "usage: unixsock silent PATH, or slow|ask PATH "
-				"CODE\n");
+		fprintf(stderr,
+			"usage: unixsock silent|half PATH, or slow|ask PATH "
+			"CODE\n");
 		return 2;
 	}
 	fd = connect_to(argv[2]);
@@ -72,6 +74,8 @@ int main(int argc, char **argv)
 		perror(argv[2]);
 		return 1;
 	}
+	if (argc == 3 && strcmp(argv[1], "half") == 0)
+		return write(fd, &code, 2) != 2;
 	if (argc == 4 && write(fd, &code, sizeof(code)) != sizeof(code))
 		return 1;
 	while ((n = read(fd, buf, piece)) > 0) {
