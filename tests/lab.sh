@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 # shellcheck shell=sh
+# shellcheck disable=SC2034 # variables for those who source it
 #
 # lab.sh - two firewalls between a client and a server, in network namespaces.
 # Sourced by the demonstration, the integration tests and the benchmark.
@@ -73,6 +74,7 @@ lab_relay() {
 	: >"$D/faults"
 	ip netns exec "${P}relay" "$B/tools/relay" -s "$1" "$D/faults" \
 		side1 side2 >"$D/relay" 2>&1 3>&- </dev/null &
+	# shellcheck disable=SC2034 # for who sources this
 	lab_relay_pid=$!
 }
 
