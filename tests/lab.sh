@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: ISC
 # shellcheck shell=sh
-# shellcheck disable=SC2034 # variables for those who source it
 #
 # lab.sh - two firewalls between a client and a server, in network namespaces.
 # Sourced by the demonstration, the integration tests and the benchmark.
