@@ -10,12 +10,12 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "conf/excerpt.h"
 #include "conf_use.h"
 
 enum {
 	FIRST_SIZE = 16384,
 	MOST_BYTES = 64 << 20, /* nobody writes that by hand */
-	TAB_WIDTH = 8,
 };
 
 struct file {
@@ -67,35 +67,14 @@ static int read_file(struct file *f)
 	return err;
 }
 
-/* The line of the finding, tabs as blanks, and a caret under its place. */
 static void show_line(const struct file *f, const struct conf_diag *d)
 {
-	const char *at = f->text, *end = f->text + f->len;
-	uint32_t col = 0, n_caret = 0;
+	uint8_t text[EXCERPT_MAX];
+	struct wr w = { .buf = text, .size = sizeof(text) };
+	struct conf_pos at = { d->line, d->col, d->len };
 
-	for (uint32_t line = 1; line < d->line && at < end; at++)
-		line += *at == '\n';
-	fputs("    ", stderr);
-	for (uint32_t i = 1; at < end && *at != '\n' && *at != '\r';
-	     i++, at++) {
-		unsigned char c = (unsigned char)*at;
-
-		if (i == d->col)
-			n_caret = col;
-		if (c == '\t') {
-			do
-				putc(' ', stderr);
-			while (++col % TAB_WIDTH);
-			continue;
-		}
-		putc(c < ' ' || c == 0x7f ? '?' : c, stderr);
-		col++;
-	}
-	fprintf(stderr, "\n    %*s^\n",
-		(int)(n_caret      ? n_caret
-		      : d->col > 1 ? col
-				   : 0),
-		"");
+	excerpt(f->text, f->len, &at, &w);
+	(void)fwrite(w.buf, 1, w.used, stderr);
 }
 
 static void print_finding(void *ctx, const struct conf_diag *d)
@@ -105,31 +84,36 @@ static void print_finding(void *ctx, const struct conf_diag *d)
 	fprintf(stderr, "%s:%u:%u: %s: %s [%s]\n", f->path, d->line, d->col,
 		d->severity == CONF_ERROR ? "error" : "warning", d->text,
 		d->name);
-	if (f->is_terminal && d->line)
+	if (f->is_terminal)
 		show_line(f, d);
 }
 
+/* A client needs one path of the file: its output stays clean. */
+static void tell_count(const struct file *f, int n_errors)
+{
+	if (n_errors > 0)
+		fprintf(stderr, "%s: %d error%s, see conntrackd -C %s -T\n",
+			f->path, n_errors, n_errors > 1 ? "s" : "", f->path);
+}
+
+/* What is not to be had stops the daemon; a check may be on another machine. */
 static int judge(struct file *f, enum conf_purpose purpose, struct conf *out)
 {
-	const bool is_client = purpose == CONF_FOR_CLIENT;
+	enum conf_severity severity =
+		purpose == CONF_FOR_DAEMON ? CONF_ERROR : CONF_WARNING;
+	bool is_client = purpose == CONF_FOR_CLIENT;
 	int n = conf_parse(f->text, f->len, out,
 			   is_client ? NULL : print_finding, f);
 
-	if (n == -ENOMEM) {
-		log_error("%s: %s", f->path, strerror(ENOMEM));
+	if (n < 0) {
+		log_error("%s: %s", f->path, strerror(-n));
 		return -1;
 	}
-	if (is_client) {
-		if (n)
-			log_warn("%s: %d errors, see conntrackd -C %s -T",
-				 f->path, n, f->path);
-		return n;
-	}
-	if (purpose == CONF_FOR_CHECK)
-		(void)conf_use_machine(out, CONF_WARNING, print_finding, f);
-	else if (n == 0)
-		n = conf_use_version(out, print_finding, f) +
-		    conf_use_machine(out, CONF_ERROR, print_finding, f);
+	if (is_client)
+		tell_count(f, n);
+	else
+		n += conf_use_version(out, severity, print_finding, f) +
+		     conf_use_machine(out, severity, print_finding, f);
 	return n;
 }
 

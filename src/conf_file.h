@@ -10,8 +10,9 @@
 #include "conf/conf.h"
 
 enum conf_purpose {
-	CONF_FOR_DAEMON, /* all findings; what the machine lacks is an error */
-	CONF_FOR_CHECK,  /* all findings; what the machine lacks is a warning */
+	/* all findings; what this machine or version lacks is an error */
+	CONF_FOR_DAEMON,
+	CONF_FOR_CHECK,  /* the same, but that is a warning */
 	CONF_FOR_CLIENT, /* one line if there are errors, no warnings */
 };
 

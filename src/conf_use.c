@@ -82,73 +82,83 @@ static bool has_stats(const struct conf *c)
 	return c->stats.present;
 }
 
+/* instead: what is done without the option; NULL: nothing can be done. */
 static const struct {
 	bool (*is_used)(const struct conf *c);
-	enum conf_severity severity;
 	const char *option; /* where it stands in the file */
+	const char *what;
 	const char *instead;
 } not_yet[] = {
-	{ polls, CONF_WARNING, "PollSecs", "events are used" },
-	{ filters_in_kernel, CONF_WARNING, "Filter",
-	  "the filter works in user space, with the same result" },
-	{ syncs_expectations, CONF_WARNING, "ExpectationSync",
+	{ polls, "PollSecs", "PollSecs", "events are used" },
+	{ filters_in_kernel, "Filter", "Filter From Kernelspace",
+	  "events are filtered in user space" },
+	{ syncs_expectations, "ExpectationSync", "ExpectationSync",
 	  "expectations are not replicated" },
-	{ has_no_internal_cache, CONF_ERROR, "DisableInternalCache", NULL },
-	{ has_no_external_cache, CONF_ERROR, "DisableExternalCache", NULL },
-	{ is_alarm, CONF_ERROR, "Mode", NULL },
-	{ is_notrack, CONF_ERROR, "Mode", NULL },
-	{ uses_tcp, CONF_ERROR, "TCP", NULL },
-	{ has_stats, CONF_ERROR, "Stats", NULL },
+	{ has_no_internal_cache, "DisableInternalCache", "DisableInternalCache",
+	  NULL },
+	{ has_no_external_cache, "DisableExternalCache", "DisableExternalCache",
+	  NULL },
+	{ is_alarm, "Mode", "Mode ALARM", NULL },
+	{ is_notrack, "Mode", "Mode NOTRACK", NULL },
+	{ uses_tcp, "TCP", "a TCP link", NULL },
+	{ has_stats, "Stats", "the Stats section", NULL },
 };
 
-int conf_use_version(const struct conf *c, conf_diag_fn *fn, void *ctx)
+int conf_use_version(const struct conf *c, enum conf_severity severity,
+		     conf_diag_fn *fn, void *ctx)
 {
 	static const struct conf_pos nowhere = { 1, 1, 0 };
 	struct report r = { fn, ctx, 0 };
 
 	for (size_t i = 0; i < N_ELEMENTS(not_yet); i++) {
-		const char *option = not_yet[i].option;
+		const char *instead = not_yet[i].instead;
 		const struct conf_given *given =
-			conf_find_given(c, NULL, option, -1);
+			conf_find_given(c, NULL, not_yet[i].option, -1);
 
-		if (!not_yet[i].is_used(c))
-			continue;
-		tell(&r, not_yet[i].severity, given ? &given->at : &nowhere,
-		     "version", "`%s' used so is not in this version yet%s%s",
-		     option, not_yet[i].instead ? ": " : "",
-		     not_yet[i].instead ? not_yet[i].instead : "");
+		if (not_yet[i].is_used(c))
+			tell(&r, instead ? CONF_WARNING : severity,
+			     given ? &given->at : &nowhere, "version",
+			     "%s is not in this version yet: %s",
+			     not_yet[i].what,
+			     instead ? instead
+				     : "the daemon does not start with it");
 	}
-	if (!c->sync.present && !c->stats.present)
-		tell(&r, CONF_ERROR, &nowhere, "missing",
-		     "there is neither a Sync nor a Stats section: nothing to "
-		     "do");
+	/* of a file without any section the parser has said so */
+	if (c->helper.present && !c->sync.present && !c->stats.present)
+		tell(&r, severity, &c->helper.at, "empty-daemon",
+		     "there is nothing but Helper, which is not supported: the "
+		     "daemon does not start without a Sync or Stats section");
 	return r.n_errors;
 }
 
 /* ---- this machine ------------------------------------------------------- */
 
-static bool has_dir(const char *path)
+static bool is_dir(const char *path)
 {
-	char dir[CONF_PATH_MAX + 1];
-	const char *slash = strrchr(path, '/');
 	struct stat st;
 
-	if (!slash || slash == path)
-		return true;
-	(void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
-	return stat(dir, &st) == 0 && S_ISDIR(st.st_mode);
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-static void check_dir(struct report *r, const struct conf *c,
-		      enum conf_severity severity, const char *block,
-		      const char *option, const char *path)
+/* For a path that the file gives: a default one has a fallback, or says itself
+ * what is wrong. */
+static void check_path(struct report *r, const struct conf *c,
+		       enum conf_severity severity, const char *block,
+		       const char *option, const char *path)
 {
 	const struct conf_given *given = conf_find_given(c, block, option, -1);
+	const char *slash = strrchr(path, '/');
+	char dir[CONF_PATH_MAX + 1];
 
-	/* A default path has a fallback, or says itself what is wrong. */
-	if (given && path[0] && !has_dir(path))
+	if (!given || !slash)
+		return;
+	(void)snprintf(dir, sizeof(dir), "%.*s/", (int)(slash - path), path);
+	if (is_dir(path))
+		tell(r, severity, &given->value, "directory",
+		     "%s `%s' is a directory", option, path);
+	else if (!is_dir(dir))
 		tell(r, severity, &given->value, "missing-directory",
-		     "there is no directory for %s `%s'", option, path);
+		     "there is no directory `%s' here, for %s", dir, option);
 }
 
 int conf_use_machine(const struct conf *c, enum conf_severity severity,
@@ -166,8 +176,10 @@ int conf_use_machine(const struct conf *c, enum conf_severity severity,
 			     "interface", "there is no interface `%s' here",
 			     l->interface);
 	}
-	check_dir(&r, c, severity, "General", "LogFile", c->general.log_file);
-	check_dir(&r, c, severity, "General", "LockFile", c->general.lock_file);
-	check_dir(&r, c, severity, "UNIX", "Path", c->general.unix_path);
+	check_path(&r, c, severity, "General", "LogFile", c->general.log_file);
+	check_path(&r, c, severity, "General", "LockFile",
+		   c->general.lock_file);
+	check_path(&r, c, severity, "UNIX", "Path", c->general.unix_path);
+	check_path(&r, c, severity, "Stats", "LogFile", c->stats.log_file);
 	return r.n_errors;
 }

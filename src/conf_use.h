@@ -9,11 +9,13 @@
 #include "conf/conf.h"
 
 /* Reports options whose behaviour comes with a later version: what can be done
- * without as warnings, what cannot as errors. Returns the number of errors. */
-int conf_use_version(const struct conf *c, conf_diag_fn *fn, void *ctx);
+ * without as warnings, what cannot with this severity; and that a daemon has
+ * nothing to do. Returns the number of errors. */
+int conf_use_version(const struct conf *c, enum conf_severity severity,
+		     conf_diag_fn *fn, void *ctx);
 
 /* Reports interfaces and directories that do not exist, with this severity.
- * Returns how many. */
+ * Returns the number of errors. */
 int conf_use_machine(const struct conf *c, enum conf_severity severity,
 		     conf_diag_fn *fn, void *ctx);
 

@@ -51,7 +51,9 @@ static int refuse(const char *program, const struct args_error *err)
 	return 1;
 }
 
-/* The file is needed for its UNIX path only. */
+/* The file is needed for its UNIX path only. Where it gives none, its daemon
+ * listens on the default; but if there are errors, the path may be in what
+ * could not be read, and the default may be another daemon's. */
 static int run_client(const struct request *r, const char *path,
 		      struct conf *conf)
 {
@@ -77,10 +79,8 @@ static int check(const char *path, bool is_printed, struct conf *conf)
 
 	if (n != 0)
 		return 1;
-	if (is_printed)
-		return conf_file_print(conf) ? 0 : 1;
 	fprintf(stderr, "%s: ok\n", path);
-	return 0;
+	return !is_printed || conf_file_print(conf) ? 0 : 1;
 }
 
 static int run(const struct request *r, const char *program)
