@@ -37,6 +37,12 @@ start_peer() {
 	wait_until 5 grep -q listening "$D/heard"
 }
 
+# What is sent before the peer has answered is sent again.
+start_fw1() {
+	start_daemon fw1 "$(binary_of ours)"
+	wait_until 10 grep -q 'hears us' "$D/fw1.log"
+}
+
 tell() { # LINE...
 	printf '%s\n' "$@" >"$D/tell"
 }
@@ -97,7 +103,7 @@ nothing_bad() {
 @test "attributes: what the kernel has arrives equal at a recording peer" {
 	prepare
 	start_peer
-	start_daemon fw1 "$(binary_of ours)"
+	start_fw1
 	add fw1 <"$FLOWS"
 	table fw1 >"$D/table"
 	same_flows "$FLOWS" "$D/table"
@@ -116,7 +122,7 @@ nothing_bad() {
 	prepare
 	add fw1 <"$FLOWS"
 	start_peer
-	start_daemon fw1 "$(binary_of ours)"
+	start_fw1
 	tell RESYNC
 	wait_until 10 heard_count CT_NEW "$(wc -l <"$FLOWS")"
 	heard CT_NEW >"$D/new"
@@ -127,7 +133,7 @@ nothing_bad() {
 @test "attributes: what changes is sent with all the rest" {
 	prepare
 	start_peer
-	start_daemon fw1 "$(binary_of ours)"
+	start_fw1
 	add fw1 <"$FLOWS"
 	wait_until 10 heard_count CT_NEW "$(wc -l <"$FLOWS")"
 	lab_in fw1 "$B/tools/ctset" update <<-END
@@ -145,7 +151,7 @@ nothing_bad() {
 @test "attributes: what a recording peer sends becomes equal at commit" {
 	prepare
 	start_peer
-	start_daemon fw1 "$(binary_of ours)"
+	start_fw1
 	# what is related comes before its master
 	tac "$FLOWS" | sed 's/^/CT_NEW /' >"$D/tell"
 	wait_until 10 count_is fw1 external "$(wc -l <"$FLOWS")"
@@ -166,7 +172,7 @@ nothing_bad() {
 @test "attributes: window scales, with TCPWindowTracking on, both ways" {
 	prepare 'Options {\nTCPWindowTracking on\n}'
 	start_peer
-	start_daemon fw1 "$(binary_of ours)"
+	start_fw1
 	grep ' tcp_state=3 ' "$FLOWS" | grep -v master | sed -E \
 		's/ (helper|labels|snat_ipv6|dnat_ipv6|synproxy)=/ wscale_orig=7 wscale_repl=14&/' \
 		>"$D/scaled"
@@ -187,7 +193,7 @@ nothing_bad() {
 @test "attributes: bits that belong to the sender are not committed" {
 	prepare
 	start_peer
-	start_daemon fw1 "$(binary_of ours)"
+	start_fw1
 	# DYING; OFFLOAD and HW_OFFLOAD, without timeout and state; TEMPLATE
 	# and NAT_CLASH; EXPECTED without a master
 	tell "CT_NEW ipv4=10.1.0.10,10.2.0.10 l4proto=6 port=1,80 tcp_state=3 status=0x20e timeout=600" \
@@ -215,7 +221,7 @@ nothing_bad() {
 @test "attributes: captured messages of DCCP and of others are taken" {
 	prepare
 	start_peer
-	start_daemon fw1 "$(binary_of ours)"
+	start_fw1
 	for file in tests/golden/wire/ct-new-*.hex; do
 		tell "hex $PWD/$file"
 	done
