@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* rules_sync.c - Sync with its modes and options. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "conf/parser.h"
@@ -186,6 +187,8 @@ static enum enter_result enter_expect(struct parser *p, struct frame *f,
 	}
 	(void)parser_take(p, LEX_WORD);
 	if (!on) {
+		free(sync->expect_names);
+		sync->expect_names = NULL;
 		sync->n_expect_names = 0;
 		sync->expect_sync = CONF_EXPECT_OFF;
 	} else if (sync->expect_sync != CONF_EXPECT_LIST) {

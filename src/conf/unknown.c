@@ -161,10 +161,11 @@ static const char *path_note(struct parser *p, const struct token *t,
 static void report_above(struct parser *p, const struct frame *f,
 			 const struct token *t)
 {
+	const struct hint *hint = find_hint(f->block, t);
 	char note[NOTE_SIZE];
 
 	path_note(p, t, note);
-	parser_expected(p, t, "unclosed",
+	parser_expected(p, t, hint && hint->name ? hint->name : "unclosed",
 			"%s or '}': %s was opened at %u:%u, a '}' is probably "
 			"missing%s",
 			f->block->items ? f->block->items : "an option",

@@ -121,6 +121,8 @@ static const struct {
 	{ SYNC("Mode FTFW " MCAST), "error 1:47 syntax" },
 	{ LINK(MCAST " Options { ExpectationSync { } }"),
 	  "warning 1:119 empty-set" },
+	{ LINK(MCAST " Options { ExpectationSync { ftp } ExpectationSync no "
+	       "ExpectationSync { sip } }"), "warning 1:143 duplicate" },
 	{ LINK(MCAST " Options { ExpectationSync { ftp on } }"),
 	  "error 1:141 word-helper" },
 
@@ -192,6 +194,10 @@ static const struct {
 	  "warning 1:30 empty-helper; error 1:44 helper" },
 	{ HELPER("Type ftp inet tcp { QueueNum 1 Policy ftp { } }"),
 	  "warning 1:39 helper-unsupported; error 1:70 policy" },
+	{ HELPER("\n Type ftp inet tcp { QueueNum 1\n"
+		 " Type ftp inet tcp { QueueNum 1 }\n }"),
+	  "error 3:2 queue-type; warning 3:2 helper-unsupported; "
+	  "error 4:4 brace" },
 	{ HELPER("QueueNum 5"), "warning 1:30 empty-helper; error 1:39 queue" },
 
 	/* braces */
