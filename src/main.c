@@ -11,6 +11,7 @@
 #include "cli/usage.h"
 #include "conf_file.h"
 #include "daemon.h"
+#include "notify.h"
 
 enum { ERROR_MAX = 512 };
 
@@ -105,8 +106,11 @@ static int run(const struct request *r, const char *program)
 	case ROLE_DAEMON:
 		/* Log files, lock and socket are for root only. */
 		(void)umask(0177);
-		if (conf_file_read(path, CONF_FOR_DAEMON, &conf) == 0)
-			status = daemon_main(&conf, r->is_background);
+		if (conf_file_read(path, CONF_FOR_DAEMON, &conf) != 0)
+			break;
+		if (!conf.general.systemd)
+			notify_off();
+		status = daemon_main(&conf, r->is_background);
 		break;
 	}
 	conf_fini(&conf);

@@ -7,6 +7,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* From here on there is no service manager (Systemd off). */
+void notify_off(void);
+
+/* Each waits up to a second for a busy manager; the watchdog, which speaks
+ * again soon, does not wait. */
 void notify_ready(void);
 void notify_stopping(void);
 void notify_watchdog(void);

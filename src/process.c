@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,21 +12,47 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "notify.h"
 
-enum { DEFAULT_NICE = -10 };
+enum {
+	DEFAULT_NICE = -10,
+	PARENT_WAIT_MS = 1000, /* for its last message */
+	LOCK_TRIES = 100,
+};
 
 /* ---- background --------------------------------------------------------- */
 
-/* The parent's part of -d: a byte means ready, the end of the pipe the end of
- * the child. */
+/* What takes no bytes and gives none; without /dev the root directory does. */
+static int open_nothing(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : fd;
+}
+
+void process_init(struct process *p)
+{
+	*p = (struct process){ .first = getpid(),
+			       .ready_fd = -1,
+			       .lock_fd = -1 };
+	/* The lowest free number is the one that is closed. */
+	for (int i = 0; i <= STDERR_FILENO; i++)
+		if (fcntl(i, F_GETFD) < 0)
+			(void)open_nothing();
+}
+
+/* The parent's part of -d: a byte means ready, the end of the stream the end
+ * of the child. */
 static _Noreturn void wait_for_ready(int fd, pid_t child)
 {
+	int status;
 	char ready;
 	ssize_t n;
 
@@ -34,14 +61,11 @@ static _Noreturn void wait_for_ready(int fd, pid_t child)
 	while (n < 0 && errno == EINTR);
 	if (n == 1)
 		notify_main_pid(child);
+	else if (waitpid(child, &status, 0) == child && WIFSIGNALED(status))
+		log_error("the daemon was ended by signal %d before it was "
+			  "ready",
+			  WTERMSIG(status));
 	_exit(n == 1 ? 0 : 1);
-}
-
-void process_init(struct process *p)
-{
-	*p = (struct process){ .first = getpid(),
-			       .ready_fd = -1,
-			       .lock_fd = -1 };
 }
 
 bool process_detach(struct process *p)
@@ -49,7 +73,7 @@ bool process_detach(struct process *p)
 	int fds[2];
 	pid_t child;
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
 		return false;
 	child = fork();
 	if (child < 0) {
@@ -70,7 +94,7 @@ bool process_detach(struct process *p)
 /* Output of libraries must not go to whatever gets these numbers next. */
 static void release_terminal(void)
 {
-	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int fd = open_nothing();
 
 	for (int i = 0; fd >= 0 && i <= STDERR_FILENO; i++)
 		(void)dup2(fd, i);
@@ -80,19 +104,24 @@ static void release_terminal(void)
 
 void process_ready(struct process *p)
 {
+	struct pollfd parent = { .fd = p->ready_fd, .events = POLLIN };
 	const char ready = 'r';
 
 	if (p->ready_fd < 0)
 		return;
 	release_terminal();
-	(void)!write(p->ready_fd, &ready, 1);
+	/* A service manager believes us only when the parent has named us, so
+	 * that must have left before anything else is sent. */
+	if (send(p->ready_fd, &ready, 1, MSG_NOSIGNAL) == 1)
+		(void)poll(&parent, 1, PARENT_WAIT_MS);
 	close(p->ready_fd);
 	p->ready_fd = -1;
 }
 
 /* ---- lock --------------------------------------------------------------- */
 
-static bool dir_exists(const char *path)
+/* Whether there is a directory for the file, and not a read-only one. */
+static bool has_dir(const char *path)
 {
 	char dir[CONF_PATH_MAX + 1];
 	const char *slash = strrchr(path, '/');
@@ -101,23 +130,24 @@ static bool dir_exists(const char *path)
 	if (!slash || slash == path)
 		return true;
 	(void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
-	return stat(dir, &st) == 0 && S_ISDIR(st.st_mode);
+	return stat(dir, &st) == 0 && S_ISDIR(st.st_mode) &&
+	       (access(dir, W_OK) == 0 || errno != EROFS);
 }
 
-/* Minimal systems have no /var/lock. */
+/* Minimal systems have no /var/lock, containers a read-only one. */
 static void choose_lock(struct process *p, const struct conf_general *g)
 {
 	const char *slash = strrchr(g->unix_path, '/');
 
 	(void)snprintf(p->lock_path, sizeof(p->lock_path), "%s", g->lock_file);
 	if (strcmp(g->lock_file, CONF_DEFAULT_LOCK) != 0 ||
-	    dir_exists(g->lock_file) || !slash)
+	    has_dir(g->lock_file) || !slash)
 		return;
 	(void)snprintf(p->lock_path, sizeof(p->lock_path),
 		       "%.*s/conntrackd.lock", (int)(slash - g->unix_path),
 		       g->unix_path);
-	log_notice("no directory for lockfile `%s', using `%s'", g->lock_file,
-		   p->lock_path);
+	log_notice("no directory to write lockfile `%s' in, using `%s'",
+		   g->lock_file, p->lock_path);
 }
 
 static bool is_same_file(int fd, const char *path)
@@ -132,7 +162,7 @@ static bool is_same_file(int fd, const char *path)
 /* Opens and locks the file; again if it was removed in between. */
 static int lock_file(const char *path)
 {
-	for (;;) {
+	for (int i = 0; i < LOCK_TRIES; i++) {
 		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
 			      0600);
 		int err;
@@ -148,6 +178,7 @@ static int lock_file(const char *path)
 			return fd;
 		close(fd);
 	}
+	return -EBUSY;
 }
 
 static void log_holder(const char *path)
@@ -218,13 +249,26 @@ void process_schedule(const struct conf_general *g)
 			   g->sched_priority, strerror(errno));
 }
 
+/* Kernels before 3.17, and filters of containers, have no getrandom(). */
+static int random_of_device(void *out, size_t n)
+{
+	int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? -1 : read(fd, out, n);
+	int err = got < 0 ? -errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return err == 0 && (size_t)got != n ? -EIO : err;
+}
+
 int process_random(void *out, size_t n)
 {
-	ssize_t got = getrandom(out, n, 0);
+	ssize_t got;
 
-	if (got < 0)
-		return -errno;
-	return (size_t)got == n ? 0 : -EIO;
+	do
+		got = getrandom(out, n, 0);
+	while (got < 0 && errno == EINTR);
+	return got == (ssize_t)n ? 0 : random_of_device(out, n);
 }
 
 static bool read_line(const char *path, char *out, size_t size)

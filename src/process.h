@@ -20,7 +20,8 @@ struct process {
 	char lock_path[CONF_PATH_MAX + 1];
 };
 
-/* In the foreground, without a lock. */
+/* In the foreground, without a lock. Opens what is closed of the descriptors 0
+ * to 2, so that no file of ours becomes the place of messages. */
 void process_init(struct process *p);
 
 /* Goes on in a child of its own session. The parent does not return: it waits
@@ -29,14 +30,15 @@ void process_init(struct process *p);
  * be made, errno tells why. */
 NODISCARD bool process_detach(struct process *p);
 
-/* The daemon serves: lets the parent of -d go, and the terminal. */
+/* The daemon serves: lets the parent of -d go, and the terminal. Returns when
+ * the parent has told the service manager of us (or after a second). */
 void process_ready(struct process *p);
 
 /* Takes the kernel's lock on the configured file and writes our pid into it; a
  * file without a living holder is taken over. Where the directory of the
- * default file is missing, the one of the control socket is used. Errors are
- * logged. 0; -EWOULDBLOCK: another instance holds it; or another negative
- * errno value. */
+ * default file is missing or read-only, that of the control socket is used.
+ * Errors are logged. 0; -EWOULDBLOCK: another instance holds it; or another
+ * negative errno value. */
 NODISCARD int process_lock(struct process *p, const struct conf_general *g);
 
 /* Removes the lock file, if it is still ours, and lets go of it. */

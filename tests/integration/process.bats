@@ -68,13 +68,62 @@ start_manager() {
 	kill "$manager"
 }
 
-@test "with -d the manager hears who goes on, and READY from it" {
+# The manager takes READY=1 only from the pid it has been told of.
+@test "with -d the manager hears who goes on, and then READY from it" {
 	lab_conf fw1 Multicast
 	start_manager
-	NOTIFY_SOCKET=$D/manager start_daemon fw1 "$CONNTRACKD"
-	wait_until 5 grep -qx "MAINPID=$pid_fw1" "$D/told"
-	grep -qx READY=1 "$D/told"
+	for _ in 1 2 3 4 5; do
+		: >"$D/told"
+		NOTIFY_SOCKET=$D/manager start_daemon fw1 "$CONNTRACKD"
+		wait_until 5 grep -qx READY=1 "$D/told"
+		[ "$(sed -n 1p "$D/told")" = "MAINPID=$pid_fw1" ]
+		[ "$(sed -n 2p "$D/told")" = READY=1 ]
+		ask fw1 -k
+	done
 	kill "$manager"
+}
+
+@test "with Systemd off the manager hears nothing" {
+	lab_conf fw1 Multicast
+	sed -i '/^General {/a Systemd off' "$D/fw1.conf"
+	start_manager
+	NOTIFY_SOCKET=$D/manager WATCHDOG_USEC=200000 \
+		start_daemon fw1 "$CONNTRACKD"
+	ask fw1 -k
+	[ "$(cat "$D/told")" = connected ]
+	kill "$manager"
+}
+
+@test "closed standard descriptors become no file of the daemon" {
+	lab_conf fw1 Multicast
+	lab_in fw1 "$CONNTRACKD" -C "$D/fw1.conf" -d <&- >&- 2>&- 3>&-
+	pid=$(lab_daemon_pid fw1)
+	for fd in 0 1 2; do
+		[ "$(readlink "/proc/$pid/fd/$fd")" = /dev/null ]
+	done
+	# a lock file with messages in it has no readable pid
+	[ "$(cat "$D/fw1.lock")" = "$pid" ]
+}
+
+@test "where the default lock file cannot be written, it is by the socket" {
+	lab_conf fw1 Multicast
+	sed -i '/LockFile/d' "$D/fw1.conf"
+	lab_in fw1 unshare -m sh -c 'mount -t tmpfs -o ro none /var/lock &&
+		exec "$@"' sh "$CONNTRACKD" -C "$D/fw1.conf" -d 3>&-
+	[ "$(cat "$D/conntrackd.lock")" = "$(lab_daemon_pid fw1)" ]
+	grep -q "using .$D/conntrackd.lock" "$D/fw1.log"
+}
+
+@test "a user with NET_ADMIN alone can run it, and end it" {
+	lab_conf fw1 Multicast
+	chown 65534 "$D"
+	as_nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups
+		--inh-caps +net_admin --ambient-caps +net_admin)
+	lab_in fw1 "${as_nobody[@]}" "$CONNTRACKD" -C "$D/fw1.conf" -d 3>&-
+	pid_fw1=$(lab_daemon_pid fw1)
+	[ "$(status_of CapEff)" = 0000000000001000 ]
+	lab_in fw1 "${as_nobody[@]}" "$CONNTRACKD" -C "$D/fw1.conf" -k
+	[ ! -e "$D/fw1.lock" ] && [ ! -e "$D/fw1.sock" ]
 }
 
 @test "without /proc, /dev and /etc the static binary works" {
