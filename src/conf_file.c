@@ -54,9 +54,17 @@ static int slurp(int fd, struct file *f)
 	}
 }
 
+/* /dev/stdin is descriptor 0, also where there is no /dev or it is a socket. */
+static int open_file(const char *path)
+{
+	if (strcmp(path, "/dev/stdin") == 0)
+		return fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
 static int read_file(struct file *f)
 {
-	int fd = open(f->path, O_RDONLY | O_CLOEXEC);
+	int fd = open_file(f->path);
 	int err = fd < 0 ? -errno : slurp(fd, f);
 
 	if (fd >= 0)

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/log.h"
+
 struct report {
 	conf_diag_fn *fn;
 	void *ctx;
@@ -141,7 +143,7 @@ static bool is_dir(const char *path)
 }
 
 /* For a path that the file gives: a default one has a fallback, or says itself
- * what is wrong. */
+ * what is wrong. The log's own descriptors need no file. */
 static void check_path(struct report *r, const struct conf *c,
 		       enum conf_severity severity, const char *block,
 		       const char *option, const char *path)
@@ -150,7 +152,7 @@ static void check_path(struct report *r, const struct conf *c,
 	const char *slash = strrchr(path, '/');
 	char dir[CONF_PATH_MAX + 1];
 
-	if (!given || !slash)
+	if (!given || !slash || log_is_std_file(path))
 		return;
 	(void)snprintf(dir, sizeof(dir), "%.*s/", (int)(slash - path), path);
 	if (is_dir(path))
@@ -177,8 +179,12 @@ int conf_use_machine(const struct conf *c, enum conf_severity severity,
 			     l->interface);
 	}
 	check_path(&r, c, severity, "General", "LogFile", c->general.log_file);
-	check_path(&r, c, severity, "General", "LockFile",
-		   c->general.lock_file);
+	/* process_lock() has another place for the default. */
+	check_path(&r, c,
+		   strcmp(c->general.lock_file, CONF_DEFAULT_LOCK) == 0
+			   ? CONF_WARNING
+			   : severity,
+		   "General", "LockFile", c->general.lock_file);
 	check_path(&r, c, severity, "UNIX", "Path", c->general.unix_path);
 	check_path(&r, c, severity, "Stats", "LogFile", c->stats.log_file);
 	return r.n_errors;

@@ -63,6 +63,11 @@ static int std_fd(const char *path)
 	return -1;
 }
 
+bool log_is_std_file(const char *path)
+{
+	return std_fd(path) >= 0;
+}
+
 /* O_NONBLOCK: a named pipe that nobody empties must not stop the daemon. */
 static int open_file(const char *path)
 {

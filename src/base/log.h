@@ -26,6 +26,9 @@ NODISCARD int log_open(const struct log_opts *opts);
  * on failure lines go on to the old one. */
 NODISCARD int log_reopen(void);
 
+/* Whether a path is one of these two. */
+NODISCARD bool log_is_std_file(const char *path);
+
 /* Switches the console sink on or off (after the start has succeeded). */
 void log_console(bool on);
 
