@@ -23,10 +23,10 @@ static bool is_foreign(const char *path)
 {
 	struct stat st;
 
-	return stat(path, &st) == 0 && st.st_uid != 0;
+	return stat(path, &st) == 0 && st.st_uid != geteuid();
 }
 
-/* Root without DAC_OVERRIDE could not remove or reopen the file. */
+/* Without DAC_OVERRIDE we could not remove or reopen the file. */
 static bool is_in_foreign_hands(const char *path)
 {
 	char dir[CONF_PATH_MAX + 1];

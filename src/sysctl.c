@@ -8,20 +8,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
 
 #define NETFILTER "/proc/sys/net/netfilter/"
 
+/* False: errno tells why. */
 static bool read_number(const char *path, long *out)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char text[32];
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	int err = n == 0 ? ENODATA : errno;
 
 	if (fd >= 0)
 		close(fd);
+	errno = err;
 	if (n <= 0)
 		return false;
 	text[n] = '\0';
@@ -53,8 +57,10 @@ static void prepare_events(void)
 			   strerror(errno));
 		return;
 	}
-	if (value == 1)
+	if (value == 1) {
+		log_info("nf_conntrack_events is 1");
 		return;
+	}
 	err = value == 2 ? write_text(path, "1") : -EPERM;
 	if (err == 0)
 		log_notice("nf_conntrack_events was %ld, set to 1", value);
@@ -78,6 +84,32 @@ static void compare_limits(uint32_t hash_limit)
 		log_notice("nf_conntrack_max is %ld, but HashLimit %u: flows "
 			   "beyond it will not be replicated",
 			   max, hash_limit);
+	else
+		log_info("nf_conntrack_max is %ld, HashLimit %u", max,
+			 hash_limit);
+}
+
+/* Only the initial user namespace's NET_ADMIN may go beyond rmem_max. */
+static void tell_buffer_limit(void)
+{
+	const int bytes = 65536;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	long max;
+
+	if (fd < 0)
+		return;
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) ==
+	    0)
+		goto out;
+	if (read_number("/proc/sys/net/core/rmem_max", &max))
+		log_notice("socket buffers cannot be forced, rmem_max is %ld",
+			   max);
+	else
+		log_notice("socket buffers cannot be forced, rmem_max cannot "
+			   "be read: %s",
+			   strerror(errno));
+out:
+	close(fd);
 }
 
 void sysctl_prepare(uint32_t hash_limit)
@@ -89,6 +121,7 @@ void sysctl_prepare(uint32_t hash_limit)
 
 	prepare_events();
 	compare_limits(hash_limit);
+	tell_buffer_limit();
 	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
 		char path[128];
 		long value;
