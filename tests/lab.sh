@@ -248,13 +248,14 @@ lab_general() { # NODE
 					IPv4_address 127.0.0.1
 					IPv4_address 192.168.100.0/24
 					IPv6_address ::1
+					IPv6_address fd00:100::/64
 				}
 			}
 	END
 	echo "}"
 }
 
-lab_link() { # NODE LINK: Multicast or UDP
+lab_link() { # NODE LINK: Multicast, UDP, Multicast6 or UDP6
 	_own=${1#fw}
 	_peer=$((3 - _own))
 	case $2 in
@@ -278,6 +279,25 @@ lab_link() { # NODE LINK: Multicast or UDP
 			SndSocketBuffer 1249280
 			RcvSocketBuffer 1249280
 			Checksum on
+		}
+	END
+	Multicast6) cat <<-END ;;
+		Multicast {
+			IPv6_address ff02::3780
+			Group 3780
+			Interface sync0
+			SndSocketBuffer 1249280
+			RcvSocketBuffer 1249280
+		}
+	END
+	UDP6) cat <<-END ;;
+		UDP {
+			IPv6_address fd00:100::$_own
+			IPv6_Destination_Address fd00:100::$_peer
+			Port 3780
+			Interface sync0
+			SndSocketBuffer 1249280
+			RcvSocketBuffer 1249280
 		}
 	END
 	esac

@@ -91,3 +91,29 @@ complete() { # OF_FW1 OF_FW2 LINK LOSS
 @test "complete: the reference and ours, 5 % loss" {
 	complete ref ours UDP 5
 }
+
+ip6_count() { # NODE COUNTER
+	lab_in "$1" awk -v name="Ip6$2" '$1 == name { print $2 }' \
+		/proc/net/snmp6
+}
+
+ip6_sent() { # NODE COUNT
+	[ "$(ip6_count "$1" OutRequests)" -ge "$2" ]
+}
+
+@test "complete: over IPv6, Multicast, 5 % loss" {
+	complete ours ours Multicast6 5
+	before=$(ip6_count fw1 OutRequests)
+	ask fw1 -B
+	wait_until 15 ip6_sent fw1 $((before + N / 100))
+	# full datagrams fit the MTU, headers included
+	[ "$(ip6_count fw1 FragCreates)" -eq 0 ]
+}
+
+@test "complete: over IPv6, UDP, ours and the reference" {
+	complete ours ref UDP6 0
+}
+
+@test "complete: over IPv6, Multicast, the reference and ours" {
+	complete ref ours Multicast6 0
+}
