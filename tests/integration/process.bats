@@ -28,6 +28,16 @@ start_manager() {
 	[ ! -e "$D/fw1.lock" ] && [ ! -e "$D/fw1.sock" ]
 }
 
+@test "it runs at nice -10, in real time only where the file says so" {
+	lab_conf fw1 Multicast
+	start_daemon fw1 "$CONNTRACKD"
+	[ "$(ps -o cls=,ni= -p "$pid_fw1" | xargs)" = "TS -10" ]
+	ask fw1 -k
+	sed -i '/^General {/a Scheduler { Type RR Priority 20 }' "$D/fw1.conf"
+	start_daemon fw1 "$CONNTRACKD"
+	[ "$(ps -o cls=,rtprio= -p "$pid_fw1" | xargs)" = "RR 20" ]
+}
+
 @test "in a directory of another user it can still remove its files" {
 	lab_conf fw1 Multicast
 	chown 65534 "$D"
