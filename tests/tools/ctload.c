@@ -22,19 +22,12 @@
 #include <errno.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_conntrack_tcp.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <linux/netfilter/nfnetlink_conntrack.h>
-#include <linux/netlink.h>
 #include <poll.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "ctmsg.h"
 
 enum { BATCH = 64, MESSAGE_MAX = 512, PORT_SPAN = 16384 };
 
@@ -74,48 +67,19 @@ static int64_t cpu_us(void)
 	       ru.ru_utime.tv_usec + ru.ru_stime.tv_usec;
 }
 
-static int netlink_open(uint32_t groups)
+/* With room for all that may come, which a full table answers to a dump. */
+static int open_wide(uint32_t groups)
 {
-	struct sockaddr_nl sa = { .nl_family = AF_NETLINK,
-				  .nl_groups = groups };
+	int fd = netlink_open(groups);
 	int buffer = 64 << 20;
 	int on = 1;
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
 
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa))) {
-		perror("netlink");
-		exit(2);
-	}
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer));
 	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
 	return fd;
 }
 
 /* ---- messages ---- */
-
-static struct nlmsghdr *put_header(uint8_t *at, int type, int flags)
-{
-	struct nlmsghdr *h = (struct nlmsghdr *)(void *)at;
-	struct nfgenmsg *g = NLMSG_DATA(h);
-
-	memset(at, 0, MESSAGE_MAX);
-	h->nlmsg_len = NLMSG_LENGTH(sizeof(*g));
-	h->nlmsg_type = (uint16_t)(NFNL_SUBSYS_CTNETLINK << 8 | type);
-	h->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
-	g->nfgen_family = AF_INET;
-	return h;
-}
-
-static void put(struct nlmsghdr *h, uint16_t type, const void *data, size_t len)
-{
-	uint8_t *at = (uint8_t *)h + NLMSG_ALIGN(h->nlmsg_len);
-	struct nlattr a = { .nla_len = (uint16_t)(NLA_HDRLEN + len),
-			    .nla_type = type };
-
-	memcpy(at, &a, sizeof(a));
-	memcpy(at + NLA_HDRLEN, data, len);
-	h->nlmsg_len = NLMSG_ALIGN(h->nlmsg_len) + NLA_ALIGN(a.nla_len);
-}
 
 static void put_u8(struct nlmsghdr *h, uint16_t type, uint8_t v)
 {
@@ -134,21 +98,6 @@ static void put_be32(struct nlmsghdr *h, uint16_t type, uint32_t v)
 	uint32_t be = htonl(v);
 
 	put(h, type, &be, sizeof(be));
-}
-
-static uint32_t nest(struct nlmsghdr *h, uint16_t type)
-{
-	uint32_t at = h->nlmsg_len;
-
-	put(h, type | NLA_F_NESTED, "", 0);
-	return at;
-}
-
-static void nest_end(struct nlmsghdr *h, uint32_t at)
-{
-	uint16_t len = (uint16_t)(h->nlmsg_len - at);
-
-	memcpy((uint8_t *)h + at, &len, sizeof(len));
 }
 
 struct half {
@@ -212,8 +161,8 @@ static void put_entry(struct load *l, enum action action, unsigned long number)
 			     80 };
 	struct half reply = { orig.dst, orig.src, 80, port };
 	uint8_t proto = l->is_udp ? IPPROTO_UDP : IPPROTO_TCP;
-	struct nlmsghdr *h =
-		put_header(l->batch + l->used, types[action], flags[action]);
+	struct nlmsghdr *h = msg_begin(l->batch + l->used, MESSAGE_MAX,
+				       types[action], flags[action], AF_INET);
 
 	put_tuple(h, CTA_TUPLE_ORIG, proto, &orig);
 	if (action == UPDATE)
@@ -331,8 +280,8 @@ static void load_churn(struct load *l, unsigned long count)
 static void load_dump(struct load *l)
 {
 	_Alignas(struct nlmsghdr) uint8_t buf[65536];
-	struct nlmsghdr *h =
-		put_header(l->batch, IPCTNL_MSG_CT_GET, NLM_F_DUMP);
+	struct nlmsghdr *h = msg_begin(l->batch, MESSAGE_MAX, IPCTNL_MSG_CT_GET,
+				       NLM_F_DUMP, AF_INET);
 	struct nfgenmsg *g = NLMSG_DATA(h);
 
 	g->nfgen_family = AF_UNSPEC;
@@ -378,7 +327,7 @@ static void load_events(struct load *l, unsigned long count)
 	static const uint32_t groups = NF_NETLINK_CONNTRACK_NEW |
 				       NF_NETLINK_CONNTRACK_UPDATE |
 				       NF_NETLINK_CONNTRACK_DESTROY;
-	struct pollfd pfd = { .fd = netlink_open(groups), .events = POLLIN };
+	struct pollfd pfd = { .fd = open_wide(groups), .events = POLLIN };
 
 	fprintf(stderr, "listening\n");
 	while (l->n_done < count && poll(&pfd, 1, 20000) > 0) {
@@ -452,7 +401,7 @@ int main(int argc, char **argv)
 
 	if (!options(&l, argc, argv) || optind >= argc)
 		return usage();
-	l.fd = netlink_open(0);
+	l.fd = open_wide(0);
 	if (!run(&l, argv[optind],
 		 optind + 1 < argc ? strtoul(argv[optind + 1], NULL, 10) : 0))
 		return usage();

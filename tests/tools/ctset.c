@@ -3,8 +3,8 @@
  * (attrs.h), by raw netlink and without the daemon's codecs.
  *
  *	ctset add	makes an entry of each line of its input
- *	ctset update	changes entries: the lines name them and say what
- *changes ctset dump	prints all entries, those over loopback left out
+ *	ctset update	changes entries: a line names one and says what is new
+ *	ctset dump	prints all entries, those over loopback left out
  *
  * A line shows NAT as the sync protocol does: where the reply tuple differs
  * from the swapped original one. Exit 1 if an entry was refused. */
@@ -12,66 +12,11 @@
 #include <errno.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_conntrack_tcp.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <linux/netfilter/nfnetlink_conntrack.h>
-#include <linux/netlink.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "attrs.h"
+#include "ctmsg.h"
 
 enum { MESSAGE_MAX = 2048, TYPES_MAX = 32 };
-
-static int netlink_open(void)
-{
-	struct sockaddr_nl sa = { .nl_family = AF_NETLINK };
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
-
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa))) {
-		perror("netlink");
-		exit(2);
-	}
-	return fd;
-}
-
-static struct nlmsghdr *begin(uint8_t *at, int type, int flags, uint8_t family)
-{
-	struct nlmsghdr *h = (struct nlmsghdr *)(void *)at;
-	struct nfgenmsg *g = NLMSG_DATA(h);
-
-	memset(at, 0, MESSAGE_MAX);
-	h->nlmsg_len = NLMSG_LENGTH(sizeof(*g));
-	h->nlmsg_type = (uint16_t)(NFNL_SUBSYS_CTNETLINK << 8 | type);
-	h->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
-	g->nfgen_family = family;
-	return h;
-}
-
-static void put(struct nlmsghdr *h, uint16_t type, const void *data, size_t len)
-{
-	uint8_t *at = (uint8_t *)h + NLMSG_ALIGN(h->nlmsg_len);
-	struct nlattr a = { .nla_len = (uint16_t)(NLA_HDRLEN + len),
-			    .nla_type = type };
-
-	memcpy(at, &a, sizeof(a));
-	memcpy(at + NLA_HDRLEN, data, len);
-	h->nlmsg_len = NLMSG_ALIGN(h->nlmsg_len) + NLA_ALIGN(a.nla_len);
-}
-
-static uint32_t nest(struct nlmsghdr *h, uint16_t type)
-{
-	uint32_t at = h->nlmsg_len;
-
-	put(h, type | NLA_F_NESTED, "", 0);
-	return at;
-}
-
-static void nest_end(struct nlmsghdr *h, uint32_t at)
-{
-	uint16_t len = (uint16_t)(h->nlmsg_len - at);
-
-	memcpy((uint8_t *)h + at, &len, sizeof(len));
-}
 
 /* A value as it is: both formats are big-endian. */
 static void put_attr(struct nlmsghdr *h, uint16_t type, const struct attrs *a,
@@ -286,8 +231,9 @@ static struct nlmsghdr *request_of(const struct attrs *a, int flags,
 {
 	struct half orig = original(a), reply = swapped(&orig), master;
 	uint8_t words[16];
-	struct nlmsghdr *h = begin(buf, IPCTNL_MSG_CT_NEW, flags | NLM_F_ACK,
-				   orig.is_v6 ? AF_INET6 : AF_INET);
+	struct nlmsghdr *h =
+		msg_begin(buf, MESSAGE_MAX, IPCTNL_MSG_CT_NEW,
+			  flags | NLM_F_ACK, orig.is_v6 ? AF_INET6 : AF_INET);
 
 	put_tuple(h, CTA_TUPLE_ORIG, &orig);
 	if (flags)
@@ -544,8 +490,8 @@ static void show_entry(const struct nlmsghdr *h)
 static int dump(int fd)
 {
 	_Alignas(struct nlmsghdr) static uint8_t buf[65536];
-	struct nlmsghdr *h =
-		begin(buf, IPCTNL_MSG_CT_GET, NLM_F_DUMP, AF_UNSPEC);
+	struct nlmsghdr *h = msg_begin(buf, MESSAGE_MAX, IPCTNL_MSG_CT_GET,
+				       NLM_F_DUMP, AF_UNSPEC);
 
 	if (send(fd, h, h->nlmsg_len, 0) < 0)
 		return 2;
@@ -569,11 +515,11 @@ static int dump(int fd)
 int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "add") == 0)
-		return change(netlink_open(), NLM_F_CREATE | NLM_F_EXCL);
+		return change(netlink_open(0), NLM_F_CREATE | NLM_F_EXCL);
 	if (argc == 2 && strcmp(argv[1], "update") == 0)
-		return change(netlink_open(), 0);
+		return change(netlink_open(0), 0);
 	if (argc == 2 && strcmp(argv[1], "dump") == 0)
-		return dump(netlink_open());
+		return dump(netlink_open(0));
 	fprintf(stderr, "usage: ctset add|update|dump\n");
 	return 2;
 }
