@@ -22,39 +22,32 @@ static uint8_t transport(enum conf_link_kind kind)
 	return kind == CONF_TCP ? L4_TCP : L4_UDP;
 }
 
-/* Our own traffic, as the conntrack table shows it: one for each destination
- * of a link. */
+/* Our own traffic, as the conntrack table shows it: one for each link. */
 static size_t filter_links(const struct conf_sync *s, struct filter_link *out)
 {
-	size_t n = 0;
-
 	for (size_t i = 0; i < s->n_links; i++) {
 		const struct conf_link *l = &s->links[i];
-		struct filter_link f = { .family = l->family,
-					 .l4proto = transport(l->kind),
-					 .port = l->port };
+		bool is_group = l->kind == CONF_MULTICAST;
 
-		if (l->kind == CONF_MULTICAST) {
-			f.remote = l->group.addr;
-			f.has_remote = true;
-			out[n++] = f;
+		out[i] = (struct filter_link){
+			.family = l->family,
+			.l4proto = transport(l->kind),
+			.port = l->port,
+			.remote = is_group ? l->group.addr : l->dest.addr,
+			.has_remote = true,
+		};
+		if (is_group)
 			continue;
-		}
-		f.local = l->local.addr;
-		f.has_local = l->local.family != FAMILY_NONE;
-		f.has_remote = true;
-		for (size_t k = 0; k < l->n_dests; k++) {
-			f.remote = l->dests[k].addr;
-			out[n++] = f;
-		}
+		out[i].local = l->local.addr;
+		out[i].has_local = l->local.family != FAMILY_NONE;
 	}
-	return n;
+	return s->n_links;
 }
 
 static int build_filter(struct daemon *d)
 {
 	const struct conf_filter *c = &d->conf->filter;
-	struct filter_link links[CONF_LINKS_MAX * CONF_DESTS_MAX];
+	struct filter_link links[CONF_LINKS_MAX];
 	struct filter_net *nets = NULL;
 	struct filter_opts o = {
 		.protocol = c->protocol,

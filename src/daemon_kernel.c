@@ -531,14 +531,23 @@ static int open_writers(struct daemon *d)
 	return err;
 }
 
+/* As in the reference a size above its limit is none. Without a limit it is
+ * taken, and stays. */
+static uint32_t wanted_buffer(const struct conf_general *g)
+{
+	uint32_t max = g->netlink_buffer_max_bytes;
+
+	return max && g->netlink_buffer_bytes > max ? 0
+						    : g->netlink_buffer_bytes;
+}
+
 static void log_buffer(const struct daemon *d)
 {
 	const struct conf_general *g = &d->conf->general;
 
 	if (g->events_reliable)
 		log_notice("reliable ctnetlink event delivery is ENABLED.");
-	if (g->netlink_buffer_bytes &&
-	    g->netlink_buffer_bytes <= g->netlink_buffer_max_bytes)
+	if (wanted_buffer(g))
 		log_notice("netlink event socket buffer size has been set to "
 			   "%u bytes",
 			   ct_kernel_stats(d->kernel.ct)->buffer_bytes);
@@ -564,7 +573,7 @@ int kernel_side_open(struct daemon *d)
 		.helpers = d->helpers,
 		.contexts = d->contexts,
 		.sink = &sink,
-		.buffer_bytes = g->netlink_buffer_bytes,
+		.buffer_bytes = wanted_buffer(g),
 		.buffer_max_bytes = g->netlink_buffer_max_bytes,
 		.events_per_turn = g->event_iteration_limit,
 		.events_reliable = g->events_reliable,

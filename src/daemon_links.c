@@ -271,8 +271,7 @@ static struct link_opts opts_of(const struct conf_link *c)
 		o.has_interface_addr = c->local.family != FAMILY_NONE;
 	} else {
 		o.group_or_local = c->local.addr;
-		if (c->n_dests)
-			o.remote = c->dests[c->n_dests - 1].addr;
+		o.remote = c->dest.addr;
 	}
 	return o;
 }

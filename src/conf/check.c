@@ -62,16 +62,17 @@ static void check_buffers(struct parser *p)
 
 	if (!at.line || !g->netlink_buffer_bytes)
 		return;
-	if (!given_at(p, "General", "NetlinkBufferSizeMaxGrowth").line)
+	if (!g->netlink_buffer_max_bytes)
 		parser_warn(p, at, "combination",
 			    "NetlinkBufferSize without "
-			    "NetlinkBufferSizeMaxGrowth: the buffer does not "
-			    "grow");
+			    "NetlinkBufferSizeMaxGrowth: the buffer has this "
+			    "size and does not grow");
 	else if (g->netlink_buffer_bytes > g->netlink_buffer_max_bytes)
 		parser_warn(p, at, "combination",
 			    "NetlinkBufferSize is above "
-			    "NetlinkBufferSizeMaxGrowth: the buffer does not "
-			    "grow");
+			    "NetlinkBufferSizeMaxGrowth (%u): it is ignored, "
+			    "the buffer begins with the system's size",
+			    (unsigned int)g->netlink_buffer_max_bytes);
 }
 
 /* Without a Type the scheduler stays the ordinary one. */

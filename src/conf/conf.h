@@ -20,7 +20,6 @@ enum {
 	CONF_IFNAME_MAX = 15,
 	CONF_HELPER_NAME_MAX = 16,
 	CONF_LINKS_MAX = 4,
-	CONF_DESTS_MAX = 16,
 	CONF_FINDINGS_MAX = 100, /* errors told; likewise warnings */
 };
 
@@ -100,9 +99,7 @@ struct conf_link {
 	uint8_t family;         /* of the addresses below */
 	struct conf_addr local; /* IPv4_interface; UDP, TCP: to bind to */
 	struct conf_addr group; /* Multicast only */
-	/* UDP, TCP: the last one is sent to, from all of them is accepted */
-	struct conf_addr dests[CONF_DESTS_MAX];
-	size_t n_dests;
+	struct conf_addr dest;  /* UDP, TCP: the peer */
 	char interface[CONF_IFNAME_MAX + 1];
 	uint16_t port;                   /* Port or Group */
 	uint32_t snd_buffer, rcv_buffer; /* bytes; 0: kernel default */

@@ -161,7 +161,7 @@ void *parser_grow(struct parser *p, void *items, size_t n, size_t item_size)
 static bool is_scalar(const struct rule *r)
 {
 	return r->kind != RULE_BLOCK && r->kind != RULE_NET &&
-	       r->kind != RULE_DEST && !(r->flags & RULE_IGNORED);
+	       !(r->flags & RULE_IGNORED);
 }
 
 void parser_give(struct parser *p, struct frame *f, const struct rule *r,

@@ -14,16 +14,6 @@ static void indent(struct wr *w, int depth)
 		wr_u8(w, '\t');
 }
 
-static void print_addr(struct wr *w, int depth, const char *name,
-		       const struct conf_addr *a)
-{
-	char text[ADDR_TEXT_SIZE];
-
-	indent(w, depth);
-	wr_printf(w, "%s %s\n", name,
-		  addr_text((enum family)a->family, &a->addr, text));
-}
-
 static uint32_t u32_at(const void *base, const struct rule *r)
 {
 	uint32_t value;
@@ -57,7 +47,6 @@ static bool is_unset(const struct rule *r, const void *base)
 	case RULE_SYSLOG:
 	case RULE_RESYNC:
 		return false;
-	case RULE_DEST:
 	case RULE_NET:
 	case RULE_BLOCK:
 	case RULE_SIGNED:
@@ -115,7 +104,6 @@ static void print_value(struct wr *w, const struct rule *r, const void *base)
 			  addr_text((enum family)addr->family, &addr->addr,
 				    text));
 		break;
-	case RULE_DEST:
 	case RULE_NET:
 	case RULE_BLOCK:
 	case RULE_SIGNED:
@@ -269,12 +257,6 @@ static void print_link(struct wr *w, const struct conf_link *l)
 
 	open_brace(w, 1, conf_link_kind_name(l->kind),
 		   l->is_default ? "Default" : "");
-	for (size_t i = 0; i < l->n_dests; i++)
-		print_addr(w, 2,
-			   l->dests[i].family == FAMILY_IPV4
-				   ? "IPv4_Destination_Address"
-				   : "IPv6_Destination_Address",
-			   &l->dests[i]);
 	print_options(w, 2, blocks[l->kind], l);
 	close_brace(w, 1);
 }

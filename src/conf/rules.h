@@ -23,7 +23,6 @@ enum rule_kind {
 	RULE_SCHED,  /* RR or FIFO: uint8_t */
 	RULE_IFNAME, /* char[CONF_IFNAME_MAX + 1] */
 	RULE_ADDR,   /* struct conf_addr of the family in .family */
-	RULE_DEST,   /* one more of conf_link.dests */
 	RULE_NET,    /* one more of conf_filter.nets */
 	RULE_BLOCK,  /* a block of its own, or what .enter reads */
 	RULE_SIGNED, /* number with or without sign, ignored */
@@ -60,7 +59,7 @@ struct rule {
 	size_t at; /* offset in the object of the block */
 	uint32_t min, max, deflt;
 	unsigned int flags;
-	uint8_t family;            /* ADDR, DEST, NET: enum family */
+	uint8_t family;            /* ADDR, NET: enum family */
 	const char *text;          /* PATH: default; LOG: path that yes means */
 	const char *range;         /* suffix of the finding's name */
 	const char *modern;        /* ALIAS: the name it is kept under */

@@ -150,33 +150,35 @@ static void close_multicast(struct parser *p, struct frame *f)
 	}
 }
 
+/* Of either address the last one counts. What is left must agree; an address
+ * of the other family before it is of no use. */
 static void check_families(struct parser *p, struct frame *f)
 {
 	struct conf_link *link = f->base;
-	struct conf_pos local = later_of(f, "IPv4_address", "IPv6_address");
-	struct conf_pos dest = later_of(f, "IPv4_Destination_Address",
-					"IPv6_Destination_Address");
-	const char *option = "IPv4_Destination_Address";
+	enum family family = (enum family)(
+		link->dest.family ? link->dest.family : link->local.family);
+	bool is_v4 = family == FAMILY_IPV4;
+	struct option_pos dest =
+		frame_pos(f, is_v4 ? "IPv4_Destination_Address"
+				   : "IPv6_Destination_Address");
+	struct option_pos other =
+		frame_pos(f, is_v4 ? "IPv6_address" : "IPv4_address");
 
-	if (local.line)
-		parser_error(p, local, "family",
-			     "the link has a local address of the other family "
-			     "already");
-	if (dest.line)
-		parser_error(p, dest, "family",
-			     "the link has a destination of the other family "
-			     "already");
-	link->family = link->n_dests ? link->dests[link->n_dests - 1].family
-				     : link->local.family;
-	if (local.line || dest.line || !link->n_dests || !link->local.family ||
-	    link->local.family == link->family)
-		return;
-	if (link->family == FAMILY_IPV6)
-		option = "IPv6_Destination_Address";
-	parser_error(p, frame_pos(f, option).at, "family",
-		     "the local address is IPv%d, but the destination IPv%d",
-		     link->local.family == FAMILY_IPV4 ? 4 : 6,
-		     link->family == FAMILY_IPV4 ? 4 : 6);
+	link->family = (uint8_t)family;
+	if (!other.at.line)
+		other = frame_pos(f, is_v4 ? "IPv6_Destination_Address"
+					   : "IPv4_Destination_Address");
+	if (link->local.family && link->local.family != family)
+		parser_error(p, dest.at, "family",
+			     "the local address is IPv%d, but the destination "
+			     "IPv%d",
+			     is_v4 ? 6 : 4, is_v4 ? 4 : 6);
+	else if (family && other.at.line)
+		parser_warn(
+			p, other.at, "family",
+			"a link has one family, the last is IPv%d: an IPv%d "
+			"address has no effect, give it a link of its own",
+			is_v4 ? 4 : 6, is_v4 ? 6 : 4);
 }
 
 static void close_unicast(struct parser *p, struct frame *f)
@@ -196,10 +198,9 @@ static void close_unicast(struct parser *p, struct frame *f)
 			    "%s has no local address, it takes messages on all",
 			    f->block->name);
 	check_families(p, f);
-	for (size_t i = 0; i < link->n_dests; i++)
-		if (is_multicast(&link->dests[i]))
-			parser_warn(p, token_pos(&f->keyword), "multicast",
-				    "the destination is a multicast address");
+	if (link->dest.family && is_multicast(&link->dest))
+		parser_warn(p, token_pos(&f->keyword), "multicast",
+			    "the destination is a multicast address");
 }
 
 #define AT(field) .at = offsetof(struct conf_link, field)
@@ -226,9 +227,9 @@ static void close_unicast(struct parser *p, struct frame *f)
 	{ "IPv4_address", RULE_ADDR, AT(local), .family = FAMILY_IPV4 }, \
 		{ "IPv6_address", RULE_ADDR, AT(local),                  \
 		  .family = FAMILY_IPV6 },                               \
-		{ "IPv4_Destination_Address", RULE_DEST,                 \
+		{ "IPv4_Destination_Address", RULE_ADDR, AT(dest),       \
 		  .family = FAMILY_IPV4 },                               \
-		{ "IPv6_Destination_Address", RULE_DEST,                 \
+		{ "IPv6_Destination_Address", RULE_ADDR, AT(dest),       \
 		  .family = FAMILY_IPV6 },                               \
 	{                                                                \
 		"Port", RULE_PORT, AT(port), 1, UINT16_MAX,              \

@@ -242,28 +242,6 @@ static bool store_addr(struct parser *p, struct frame *f, const struct rule *r,
 	return true;
 }
 
-static bool store_dest(struct parser *p, struct frame *f, const struct rule *r,
-		       const struct token *t)
-{
-	struct conf_link *link = f->base;
-	struct conf_addr a = { .family = r->family };
-
-	if (!address_read(p, r, t, &a.addr, NULL))
-		return false;
-	if (link->n_dests == CONF_DESTS_MAX) {
-		parser_error(p, token_pos(t), "link-destinations",
-			     "more than %d destination addresses",
-			     CONF_DESTS_MAX);
-		return false;
-	}
-	if (link->n_dests)
-		parser_warn(p, token_pos(t), "destinations",
-			    "a further destination: the last one is sent to, "
-			    "from the others messages are accepted");
-	link->dests[link->n_dests++] = a;
-	return true;
-}
-
 static bool store_net(struct parser *p, struct frame *f, const struct rule *r,
 		      const struct token *t)
 {
@@ -328,7 +306,6 @@ static const struct kind kinds[] = {
 	[RULE_SCHED] = { "RR|FIFO", LEX_WORD, store_sched },
 	[RULE_IFNAME] = { "interface", LEX_WORD, store_ifname },
 	[RULE_ADDR] = { "address", LEX_ADDR, store_addr },
-	[RULE_DEST] = { "address", LEX_ADDR, store_dest },
 	[RULE_NET] = { "network", LEX_ADDR, store_net },
 	[RULE_BLOCK] = { "block", LEX_WORD, NULL },
 	[RULE_SIGNED] = { "number", LEX_NUMBER, store_signed },

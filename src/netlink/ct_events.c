@@ -159,8 +159,7 @@ static void size_buffer(struct ct_kernel *k)
 	struct ct_kernel_opts *o = &k->opts;
 	struct nlsock *s = &k->events.sock;
 
-	/* spec 6.4: a size above the limit is none */
-	if (o->buffer_bytes && o->buffer_bytes <= o->buffer_max_bytes)
+	if (o->buffer_bytes)
 		(void)nlsock_set_rcvbuf(s, o->buffer_bytes);
 	k->stats.buffer_bytes = nlsock_rcvbuf(s);
 }

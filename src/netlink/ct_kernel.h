@@ -49,7 +49,7 @@ struct ct_kernel_opts {
 	struct names *helpers;  /* may be NULL: helper names are dropped */
 	struct names *contexts; /* may be NULL likewise */
 	const struct flow_sink *sink; /* copied */
-	uint32_t buffer_bytes;        /* NetlinkBufferSize; 0: the system's */
+	uint32_t buffer_bytes;        /* to begin with; 0: the system's */
 	uint32_t buffer_max_bytes;    /* NetlinkBufferSizeMaxGrowth */
 	uint32_t events_per_turn;     /* EventIterationLimit; not 0 */
 	bool events_reliable;

@@ -38,6 +38,21 @@ start_manager() {
 	[ "$(ps -o cls=,rtprio= -p "$pid_fw1" | xargs)" = "RR 20" ]
 }
 
+@test "NetlinkBufferSize is used without a limit, ignored above it" {
+	lab_conf fw1 Multicast
+	sed -i '/NetlinkBufferSizeMaxGrowth/d; s/\(NetlinkBufferSize\) .*/\1 700000/' \
+		"$D/fw1.conf"
+	start_daemon fw1 "$CONNTRACKD"
+	grep -q 'buffer size has been set to 700000 bytes' "$D/fw1.log"
+	ask fw1 -k
+	sed -i 's/^.*NetlinkBufferSize .*/&\nNetlinkBufferSizeMaxGrowth 600000/' \
+		"$D/fw1.conf"
+	start_daemon fw1 "$CONNTRACKD"
+	grep -q 'Using current system buffer size' "$D/fw1.log"
+	grep -q 'above NetlinkBufferSizeMaxGrowth (600000): it is ignored' \
+		"$D/fw1.start"
+}
+
 @test "in a directory of another user it can still remove its files" {
 	lab_conf fw1 Multicast
 	chown 65534 "$D"

@@ -85,6 +85,8 @@ static const struct {
 
 	/* General */
 	{ GENERAL("NetlinkBufferSize 5"), "warning 1:28 combination" },
+	{ GENERAL("NetlinkBufferSizeMaxGrowth 0 NetlinkBufferSize 5"),
+	  "warning 1:57 combination" },
 	{ GENERAL("SocketBufferSize 5 SocketBufferSizeMaxGrown 4"),
 	  "warning 1:28 combination" },
 	{ GENERAL("NetlinkBufferSize 5 NetlinkBufferSizeMaxGrowth 5"), "" },
@@ -146,7 +148,16 @@ static const struct {
 	       "IPv6_address ::1 }"), "error 1:76 family" },
 	{ LINK("UDP { Port 1 Interface a IPv4_Destination_Address 1.2.3.4 "
 	       "IPv4_Destination_Address 1.2.3.5 IPv4_address 1.2.3.6 }"),
-	  "warning 1:134 destinations" },
+	  "warning 1:109 duplicate" },
+	{ LINK("UDP { Port 1 Interface a IPv4_address 1.2.3.4 IPv6_address ::1 "
+	       "IPv4_Destination_Address 1.2.3.5 "
+	       "IPv6_Destination_Address ::2 }"), "warning 1:76 family" },
+	{ LINK("UDP { Port 1 Interface a IPv4_address 1.2.3.4 "
+	       "IPv6_Destination_Address ::2 "
+	       "IPv4_Destination_Address 1.2.3.5 }"), "warning 1:97 family" },
+	{ LINK("UDP { Port 1 Interface a IPv4_address 1.2.3.4 IPv6_address ::1 "
+	       "IPv6_Destination_Address ::2 "
+	       "IPv4_Destination_Address 1.2.3.5 }"), "error 1:143 family" },
 	{ LINK("UDP { Port 1 Interface a IPv4_destination_address 1.2.3.4 "
 	       "IPv4_address 1.2.3.6 }"), "error 1:76 option" },
 	{ LINK("Multicast Default { IPv4_address 225.0.0.50 Group 1 "

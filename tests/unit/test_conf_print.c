@@ -58,8 +58,8 @@ static void test_defaults_are_printed(void **state)
 		       "\t\tPurgeTimeout 60\n"
 		       "\t}\n"
 		       "\tUDP {\n"
-		       "\t\tIPv4_Destination_Address 10.0.0.2\n"
 		       "\t\tIPv4_address 10.0.0.1\n"
+		       "\t\tIPv4_Destination_Address 10.0.0.2\n"
 		       "\t\tPort 5\n"
 		       "\t\tInterface eth0\n"
 		       "\t\tChecksum yes\n"
@@ -116,7 +116,7 @@ static void assert_same(struct conf *a, struct conf *b)
 		assert_int_equal(x->family, y->family);
 		assert_memory_equal(&x->local, &y->local, sizeof(x->local));
 		assert_memory_equal(&x->group, &y->group, sizeof(x->group));
-		assert_memory_equal(x->dests, y->dests, sizeof(x->dests));
+		assert_memory_equal(&x->dest, &y->dest, sizeof(x->dest));
 		assert_string_equal(x->interface, y->interface);
 		assert_int_equal(x->port, y->port);
 		assert_int_equal(x->checksum, y->checksum);
