@@ -169,6 +169,25 @@ lab_up() {
 	lab_vip fw1
 }
 
+# Room for this many entries in each of two tables. The limit and the buckets
+# belong to the whole machine: lab_down puts them back.
+lab_room() { # ENTRIES
+	_sys=/proc/sys/net/netfilter/nf_conntrack
+	: "${LAB_OLD_MAX:=$(cat ${_sys}_max)}"
+	: "${LAB_OLD_BUCKETS:=$(cat ${_sys}_buckets)}"
+	[ "$LAB_OLD_MAX" -gt $(($1 + $1 / 8)) ] ||
+		echo $(($1 + $1 / 4)) >"${_sys}_max" || return 1
+	[ "$LAB_OLD_BUCKETS" -ge $((2 * $1)) ] ||
+		echo $((2 * $1)) >"${_sys}_buckets"
+}
+
+lab_room_restore() {
+	[ -n "${LAB_OLD_MAX:-}" ] || return 0
+	echo "$LAB_OLD_BUCKETS" >"${_sys}_buckets"
+	echo "$LAB_OLD_MAX" >"${_sys}_max"
+	LAB_OLD_MAX='' LAB_OLD_BUCKETS=''
+}
+
 # Ends what runs in the namespaces, by pid, then removes them and D.
 lab_down() {
 	for _n in $LAB_NODES relay; do
@@ -179,6 +198,7 @@ lab_down() {
 	for _n in $LAB_NODES relay; do
 		ip netns del "$P$_n" 2>/dev/null || :
 	done
+	lab_room_restore
 	case $D in
 	/tmp/*.*) rm -rf "$D" ;;
 	esac

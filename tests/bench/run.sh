@@ -20,16 +20,16 @@ RATE=${RATE:-50000}
 hertz=$(getconf CLK_TCK)
 declare -A result
 
-# ---- the kernel's table, sized to fit, and put back ----
+P=''
 
-sys=/proc/sys/net/netfilter
-old_buckets=$(cat $sys/nf_conntrack_buckets)
-old_max=$(cat $sys/nf_conntrack_max)
+clean_up() {
+	[ -z "$P" ] || lab_down
+}
 
-restore() {
-	[ -z "${P:-}" ] || lab_down
-	echo "$old_buckets" >$sys/nf_conntrack_buckets
-	echo "$old_max" >$sys/nf_conntrack_max
+# A laboratory with room for the entries.
+new_lab() {
+	lab_names ctbench
+	lab_room "$buckets" && lab_up || exit 1
 }
 
 # ---- measuring ----
@@ -113,8 +113,7 @@ client() { # NODE OPTION...: output thrown away, node's daemon
 bench() {
 	local base1 base2
 
-	lab_names ctbench
-	lab_up || exit 1
+	new_lab
 	LAB_HASH=$buckets LAB_LIMIT=4000000 lab_conf fw1 Multicast
 	LAB_HASH=$buckets LAB_LIMIT=4000000 lab_conf fw2 Multicast
 	lab_start fw1 "$binary" && lab_start fw2 "$binary" || exit 1
@@ -147,8 +146,7 @@ cost_of() { # reads ctload's last line
 
 # What the kernel's part costs by itself, at the same rate.
 floor() {
-	lab_names ctbench
-	lab_up || exit 1
+	new_lab
 	lab_in fw1 "$B/tools/ctload" events "$n" >"$D/events" 2>"$D/ready" &
 	wait_until 5 grep -q listening "$D/ready"
 	load -r "$RATE" insert "$n"
@@ -201,12 +199,10 @@ report() {
 	echo "the benchmark makes network namespaces: run it as root" >&2
 	exit 1
 }
-trap restore EXIT
+trap clean_up EXIT
 trap 'exit 1' INT TERM
 for n in $SIZES; do
 	buckets=$((n < 262144 ? 262144 : n))
-	echo $((buckets * 2)) >$sys/nf_conntrack_buckets
-	echo $((n * 4)) >$sys/nf_conntrack_max
 	for who in ours ref; do
 		[ "${ONLY:-$who}" = $who ] || continue
 		binary=$CONNTRACKD

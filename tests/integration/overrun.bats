@@ -1,0 +1,111 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# Events that the kernel had no room for. Ten seconds after the load has ended
+# kernel, cache and replica are equal, and only what differed was sent.
+
+# shellcheck disable=SC2154 # what lib.bash sets by name
+bats_require_minimum_version 1.5.0
+load lib
+
+RATE=${RATE:-50000}
+N=$((RATE * 5)) # five seconds of load
+
+# The buffer of fw1 holds a few events, and may not grow.
+start_with_small_buffer() { # RESYNC_S
+	local node small
+
+	small="NetlinkBufferSize 8192\n"
+	small+="NetlinkBufferSizeMaxGrowth 8192\nNetlinkOverrunResync $1"
+	lab_room "$N"
+	for node in fw1 fw2; do
+		LAB_LIMIT=$((2 * N)) lab_conf $node Multicast
+	done
+	sed -i "/^NetlinkBufferSizeMax/d; s/^NetlinkBufferSize .*/$small/" \
+		"$D/fw1.conf"
+	start_daemon fw1 "$CONNTRACKD"
+	start_daemon fw2 "$CONNTRACKD"
+	wait_until 10 grep -q 'has all of the bulk' "$D/fw1.log"
+}
+
+# What fw2 has been told of flows: new ones, changes, ends.
+told() {
+	ask fw2 -s | awk '
+		/^cache external/ { on = 1 }
+		on && /^connections/ { print $3 }' | head -n 3 | paste -sd ' '
+}
+
+told_is() { # NEW CHANGES ENDS
+	[ "$(told)" = "$1 $2 $3" ]
+}
+
+all_equal() {
+	internal_is_kernel fw1 && external_is_kernel fw2 fw1
+}
+
+counts_are() { # COUNT
+	count_is fw1 internal "$1" && count_is fw2 external "$1"
+}
+
+repairs() {
+	ask fw1 -s runtime | awk '
+		/netlink overrun:/ { lost = $NF }
+		/resync with kernel table:/ { print lost, $NF }'
+}
+
+@test "new flows are missed for five seconds: equal after ten, each sent once" {
+	local lost resyncs since_ms
+
+	start_with_small_buffer 2
+	lab_in fw1 "$B/tools/ctload" -r "$RATE" insert "$N" >"$D/load"
+	since_ms=$(lab_now)
+	sed 's/^/# /' "$D/load" >&3
+	wait_until 10 counts_are "$N"
+	echo "# equal after $(($(lab_now) - since_ms)) ms" >&3
+	all_equal
+	read -r lost resyncs <<<"$(repairs)"
+	echo "# $lost overruns, $resyncs repairs" >&3
+	[ "$lost" -gt 0 ]
+	# one in two seconds at most, and not for ever
+	[ "$resyncs" -gt 0 ] && [ "$resyncs" -le 6 ]
+	told_is "$N" 0 0
+	[ "$(grep -c 'cannot be doubled' "$D/fw1.log")" -le "$resyncs" ]
+}
+
+@test "changes and ends are missed: equal after ten, each sent once" {
+	local lost resyncs
+
+	start_with_small_buffer 2
+	load fw1 insert 20000
+	wait_until 20 all_equal
+	told_is 20000 0 0
+	# so that nothing but the repair finds out
+	kill -STOP "$pid_fw1"
+	lab_in fw1 "$B/tools/ctload" -m 7 -f 5000 update 5000
+	lab_in fw1 "$B/tools/ctload" -f 10000 delete 5000
+	lab_in fw1 "$B/tools/ctload" -f 20000 insert 5000
+	kill -CONT "$pid_fw1"
+	wait_until 10 told_is 25000 5000 5000
+	all_equal
+	[ "$(external fw2 | grep -c 'mark=7\b')" -eq 5000 ]
+	read -r lost resyncs <<<"$(repairs)"
+	echo "# $lost overruns, $resyncs repairs" >&3
+	[ "$lost" -gt 0 ]
+	# nothing follows
+	wait_until 5 network_is_quiet
+	told_is 25000 5000 5000
+}
+
+# No bytes but signs of life in a second.
+network_is_quiet() {
+	local before after
+
+	before=$(bytes_sent)
+	sleep 1
+	after=$(bytes_sent)
+	[ $((after - before)) -lt 1000 ]
+}
+
+bytes_sent() {
+	ask fw1 -s | awk '/Bytes sent/ { print $1; exit }'
+}
