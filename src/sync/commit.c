@@ -22,6 +22,8 @@ enum step {
 	STEP_REPLACE,  /* and create */
 	STEP_RECREATE, /* an update found nothing: create, no second try */
 	STEP_PLAIN,    /* the kernel lacks the helper: create without it */
+	STEP_ORPHAN,   /* the master has ended: create without it */
+	STEP_BARE,     /* both */
 };
 
 struct commit {
@@ -144,6 +146,8 @@ static enum kernel_op op_of(enum step step)
 	case STEP_REPLACE:
 	case STEP_RECREATE:
 	case STEP_PLAIN:
+	case STEP_ORPHAN:
+	case STEP_BARE:
 		return KERNEL_CREATE;
 	case STEP_UPDATE:
 	case STEP_ADJUST:
@@ -218,8 +222,10 @@ static void go(struct commit *c, enum step step, uint32_t id,
 	int err;
 
 	load(c, id, there, &f);
-	if (step == STEP_PLAIN)
+	if (step == STEP_PLAIN || step == STEP_BARE)
 		f.has &= ~FLOW_HELPER;
+	if (step == STEP_ORPHAN || step == STEP_BARE)
+		f.has &= ~FLOW_MASTER;
 	err = submit(c, step, id, &f);
 	if (err == 0 && step == STEP_DELETE) {
 		step = STEP_REPLACE;
@@ -258,6 +264,25 @@ static void found_one(struct commit *c, uint32_t id, const struct flow *there)
 	   there);
 }
 
+/* A creation was refused: what is left to try. False: nothing. A flow outlives
+ * its master, but no kernel makes one of a master that it does not have. */
+static bool go_without(struct commit *c, enum step step, uint32_t id, int error)
+{
+	struct flow wanted;
+
+	if (step == STEP_ORPHAN || step == STEP_BARE)
+		return false;
+	if (error == -EOPNOTSUPP && step != STEP_PLAIN) {
+		go(c, STEP_PLAIN, id, NULL);
+		return true;
+	}
+	flow_cache_get(c->o.external, id, &wanted);
+	if (error != -ENOENT || !flow_is_related(&wanted))
+		return false;
+	go(c, step == STEP_PLAIN ? STEP_BARE : STEP_ORPHAN, id, NULL);
+	return true;
+}
+
 static void judge(struct commit *c, enum step step, uint32_t id, int error,
 		  const struct flow *found)
 {
@@ -270,6 +295,8 @@ static void judge(struct commit *c, enum step step, uint32_t id, int error,
 	case STEP_REPLACE:
 	case STEP_RECREATE:
 	case STEP_PLAIN:
+	case STEP_ORPHAN:
+	case STEP_BARE:
 		if (error == 0)
 			c->report.n_committed++;
 		/* EBUSY: the status takes back what the kernel has seen.
@@ -278,12 +305,12 @@ static void judge(struct commit *c, enum step step, uint32_t id, int error,
 			 ((step == STEP_CREATE || step == STEP_UPDATE) &&
 			  error == -ENOBUFS))
 			go(c, STEP_LOOK, id, NULL);
-		else if (op_of(step) == KERNEL_UPDATE && error == -ENOENT)
+		/* ETIME: it is ending. */
+		else if (op_of(step) == KERNEL_UPDATE &&
+			 (error == -ENOENT || error == -ETIME))
 			go(c, STEP_RECREATE, id, NULL);
-		else if (op_of(step) == KERNEL_CREATE && step != STEP_PLAIN &&
-			 error == -EOPNOTSUPP)
-			go(c, STEP_PLAIN, id, NULL);
-		else
+		else if (op_of(step) != KERNEL_CREATE ||
+			 !go_without(c, step, id, error))
 			failed(c, op_of(step), error);
 		break;
 	case STEP_LOOK:

@@ -60,14 +60,28 @@ static void fake_finish(void *self)
 	(void)self;
 }
 
+static bool has_master(const struct fake *k, const struct flow *f)
+{
+	for (int i = 0; i < TABLE; i++)
+		if (k->used[i] && k->table[i].orig.sport == f->master.sport)
+			return true;
+	return false;
+}
+
 static int create(struct fake *k, const struct flow *f)
 {
+	int at = find(k, f);
+
 	if (k->fail_create)
 		return k->fail_create;
-	if (find(k, f) >= 0)
+	if (at >= 0 && k->table[at].status & STATUS_DYING)
+		k->used[at] = false;
+	else if (at >= 0)
 		return -EEXIST;
 	if (k->lacks_helpers && f->has & FLOW_HELPER) /* as Linux */
 		return -EOPNOTSUPP;
+	if (f->has & FLOW_MASTER && !has_master(k, f))
+		return -ENOENT;
 	for (int i = 0; i < TABLE; i++)
 		if (!k->used[i]) {
 			k->used[i] = true;
@@ -89,6 +103,8 @@ static int apply(struct fake *k, enum kernel_op op, const struct flow *f,
 	case KERNEL_UPDATE:
 		if (at < 0)
 			return -ENOENT;
+		if (k->table[at].status & STATUS_DYING)
+			return -ETIME;
 		/* As Linux: what was seen cannot be taken back. */
 		if (k->table[at].status & ~f->status & STATUS_ASSURED)
 			return -EBUSY;
@@ -238,17 +254,24 @@ static void test_all_entries_are_created_through_short_batches(void **state)
 	}
 }
 
+static struct flow related_to(const struct flow *master, uint16_t port)
+{
+	struct flow f = flow_of(port);
+
+	f.has |= FLOW_MASTER | FLOW_MASTER_PORTS;
+	f.master.src = master->orig.src;
+	f.master.dst = master->orig.dst;
+	f.master.sport = master->orig.sport;
+	f.master.dport = master->orig.dport;
+	f.master.l4proto = master->l4proto;
+	return f;
+}
+
 static void test_masters_come_before_what_is_related_to_them(void **state)
 {
 	struct fake *k = *state;
-	struct flow related = flow_of(1), master = flow_of(2);
+	struct flow master = flow_of(2), related = related_to(&master, 1);
 
-	related.has |= FLOW_MASTER | FLOW_MASTER_PORTS;
-	related.master.src = master.orig.src;
-	related.master.dst = master.orig.dst;
-	related.master.sport = 2;
-	related.master.dport = 80;
-	related.master.l4proto = L4_TCP;
 	learn(k->external, &related);
 	learn(k->external, &master);
 	run(k);
@@ -256,6 +279,26 @@ static void test_masters_come_before_what_is_related_to_them(void **state)
 	/* The table fills from its start: the master was first. */
 	assert_int_equal(k->table[0].orig.sport, 2);
 	assert_int_equal(k->table[1].orig.sport, 1);
+}
+
+static void test_a_flow_whose_master_has_ended_is_made_without_it(void **state)
+{
+	struct fake *k = *state;
+	struct flow master = flow_of(2), related = related_to(&master, 1);
+	struct flow both = related_to(&master, 3), got;
+
+	both.has |= FLOW_HELPER;
+	both.helper = 1;
+	k->lacks_helpers = true;
+	learn(k->external, &related);
+	learn(k->external, &both);
+	run(k);
+	assert_int_equal(k->report.n_committed, 2);
+	assert_int_equal(k->report.n_failed, 0);
+	got = k->table[find(k, &related)];
+	assert_false(got.has & FLOW_MASTER);
+	got = k->table[find(k, &both)];
+	assert_false(got.has & (FLOW_MASTER | FLOW_HELPER));
 }
 
 static void test_a_translated_flow_replaces_an_untranslated_one(void **state)
@@ -326,6 +369,20 @@ static void test_an_entry_that_has_gone_from_the_kernel_is_made(void **state)
 	run(k);
 	assert_int_equal(k->report.n_committed, 1);
 	assert_true(find(k, &f) >= 0);
+}
+
+static void test_what_is_ending_is_replaced(void **state)
+{
+	struct fake *k = *state;
+	struct flow f = flow_of(7);
+
+	learn(k->internal, &f);
+	learn(k->external, &f);
+	f.status |= STATUS_DYING; /* as Linux: found, but not in the table */
+	create(k, &f);
+	run(k);
+	assert_int_equal(k->report.n_committed, 1);
+	assert_int_equal(k->report.n_failed, 0);
 }
 
 static void test_a_helper_the_kernel_lacks_costs_the_helper_only(void **state)
@@ -451,11 +508,13 @@ int main(void)
 #define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 		T(test_all_entries_are_created_through_short_batches),
 		T(test_masters_come_before_what_is_related_to_them),
+		T(test_a_flow_whose_master_has_ended_is_made_without_it),
 		T(test_a_translated_flow_replaces_an_untranslated_one),
 		T(test_what_the_internal_cache_knows_saves_a_question),
 		T(test_the_same_translation_is_updated_in_place),
 		T(test_an_update_refused_for_its_status_is_mended),
 		T(test_an_entry_that_has_gone_from_the_kernel_is_made),
+		T(test_what_is_ending_is_replaced),
 		T(test_a_helper_the_kernel_lacks_costs_the_helper_only),
 		T(test_failures_are_counted_by_reason),
 		T(test_a_lost_answer_is_asked_for),
