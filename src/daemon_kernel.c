@@ -342,6 +342,16 @@ void kernel_side_dump(struct daemon *d, enum dump_use use)
 
 /* ---- the walk that never stops ------------------------------------------ */
 
+/* A question by a tuple finds what has it in either direction. */
+static bool is_other_way_round(const struct flow *cached,
+			       const struct flow *found)
+{
+	struct flow f = *found;
+
+	f.orig = flow_reply(found);
+	return flow_same_key(cached, &f);
+}
+
 /* The kernel's answer on an entry that might be gone. */
 static void on_checked(void *ctx, enum kernel_op op, uint32_t id, int error,
 		       const struct flow *found)
@@ -362,8 +372,11 @@ static void on_checked(void *ctx, enum kernel_op op, uint32_t id, int error,
 	if (error < 0 || !found)
 		return; /* the next round asks again */
 	flow_cache_get(d->internal, id, &cached);
-	if (!flow_same_key(&cached, found))
+	if (!flow_same_key(&cached, found)) {
+		if (is_other_way_round(&cached, found))
+			kernel_side_end_entry(d, id);
 		return;
+	}
 	row = *found;
 	liken(&row, &cached);
 	if (flow_cache_put(d->internal, &row, PUT_MERGE, daemon_now_s(d),
