@@ -4,6 +4,10 @@
 #include "sync/ftfw_state.h"
 #include "sync/seq.h"
 
+/* Slots that control messages leave to announcements, which go on while the
+ * ring is stuck: it is for RESEND_MS at most. */
+enum { ANNOUNCE_SLOTS = 64 };
+
 /* It has said HELLO_BACK, to us or to somebody else, or to our last life: its
  * first acknowledgement will tell, and must come soon. */
 static bool may_hear_us(const struct ftfw *f, const struct peer *p)
@@ -88,12 +92,28 @@ static bool has_room(const struct ftfw *f, const struct wr *w, size_t n)
 	return !w->used || w->used + n <= f->room;
 }
 
+/* While nobody is there who would acknowledge, the oldest numbers go. */
+static void make_room(struct ftfw *f)
+{
+	if (f->waited)
+		return;
+	while (ring_free(&f->ring) <= (f->ring.mask + 1) / 4 &&
+	       !ring_owed(&f->ring, f->ring.first))
+		ftfw_release(f, f->ring.first);
+}
+
 /* Our ALIVE: id, capabilities and name. */
 static bool send_announcement(struct ftfw *f, struct wr *w)
 {
 	struct ext_record name = { .type = EXT_STABLE_NAME };
-	size_t offset = begin(f, w, MSG_CTL, MSG_ALIVE);
+	size_t offset;
 
+	make_room(f);
+	if (!ring_free(&f->ring)) {
+		f->announced_ms = f->now_ms; /* not at once again */
+		return true;
+	}
+	offset = begin(f, w, MSG_CTL, MSG_ALIVE);
 	memcpy(name.name, f->o.name, EXT_NAME_SIZE);
 	ext_begin(w, EXT_CAP_ADDRESSED_ACK, f->o.node);
 	ext_add(w, &name);
@@ -212,16 +232,6 @@ static bool is_announcement_due(const struct ftfw *f)
 	return f->now_ms >= announcement_due_ms(f);
 }
 
-/* While nobody is there who would acknowledge, the oldest numbers go. */
-static void make_room(struct ftfw *f)
-{
-	if (f->waited)
-		return;
-	while (ring_free(&f->ring) <= (f->ring.mask + 1) / 4 &&
-	       !ring_owed(&f->ring, f->ring.first))
-		ftfw_release(f, f->ring.first);
-}
-
 enum fill ftfw_send_entry(struct ftfw *f, struct wr *w, uint32_t id)
 {
 	static const enum msg_type types[] = {
@@ -257,11 +267,14 @@ static enum fill fill_control(struct ftfw *f, struct wr *w)
 	queue_resync(f);
 	while (done == FILL_SOME && (f->plain.first || f->addressed.first)) {
 		make_room(f);
-		if (!ring_free(&f->ring))
-			return FILL_WAIT;
-		done = f->plain.first ? send_plain(f, w) : send_addressed(f, w);
+		if (ring_free(&f->ring) <= ANNOUNCE_SLOTS)
+			done = FILL_WAIT;
+		else if (f->plain.first)
+			done = send_plain(f, w);
+		else
+			done = send_addressed(f, w);
 	}
-	if (done == FILL_SOME && is_announcement_due(f) &&
+	if (done != FILL_FULL && is_announcement_due(f) &&
 	    !send_announcement(f, w))
 		done = FILL_FULL;
 	return done;

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: ISC */
+/* The FT-FW engine after a long time, or with little room: nothing that is
+ * counted, held or numbered runs out. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "sim.h"
+
+static void forge_control(struct sim *s, int from, uint8_t flag, uint32_t seq,
+			  uint32_t number)
+{
+	uint8_t bytes[WIRE_RANGE_LEN];
+	struct wr w = { .buf = bytes, .size = sizeof(bytes) };
+	size_t at = wire_begin(&w, MSG_CTL, flag, seq);
+
+	if (flag == MSG_ACK) {
+		wr_be32(&w, number);
+		wr_be32(&w, number);
+	}
+	assert_true(wire_end(&w, at));
+	sim_forge(s, from, 0, bytes, w.used);
+}
+
+/* A node alone holds what it has sent, and says ALIVE once a second: these
+ * numbers need slots too. */
+static void test_a_node_alone_lives_longer_than_its_ring(void **state)
+{
+	struct sim s;
+
+	(void)state;
+	sim_init(&s, 1, 2);
+	s.resend_queue_size = 1; /* made 4096 */
+	sim_start(&s, 0);
+	sim_flow_new(&s, 0, 1);
+	for (int i = 0; i < 6000; i++) {
+		s.now_ms += 990; /* nothing happens */
+		sim_run(&s, 10);
+	}
+	sim_start(&s, 1);
+	assert_true(sim_run_until(&s, 5000, sim_is_complete));
+	sim_fini(&s);
+}
+
+/* Nobody acknowledges the many control messages that gaps make: the ring is
+ * full of them, but signs of life go on, and nobody asks for more at once. */
+static void test_control_messages_leave_slots_to_announcements(void **state)
+{
+	const int stranger = SIM_NODES_MAX;
+	uint32_t seq = 1;
+	struct sim s;
+	uint64_t before;
+
+	(void)state;
+	sim_init(&s, 2, 2);
+	s.has_first_seq = true;
+	s.first_seq = 1000;
+	s.resend_queue_size = 1;
+	sim_start(&s, 0);
+	sim_run(&s, 10);
+	forge_control(&s, stranger, MSG_ACK, seq++, 1000); /* it hears us */
+	for (int i = 0; i < 1000; i++) {
+		for (int k = 0; k < 3; k++, seq += 2)
+			forge_control(&s, stranger, MSG_ALIVE, seq, 0);
+		sim_run(&s, 1);
+	}
+	before = s.nodes[0].n_sent;
+	for (int i = 0; i < 1500; i++) {
+		sim_run(&s, 1);
+		assert_true(s.nodes[0].engine->ops->due_ms(s.nodes[0].engine) >=
+			    s.now_ms - 1);
+	}
+	assert_in_range(s.nodes[0].n_sent - before, 1, 3);
+	sim_start(&s, 1);
+	for (uint32_t i = 0; i < 100; i++)
+		sim_flow_new(&s, 0, i);
+	assert_true(sim_run_until(&s, 20000, sim_is_complete));
+	sim_fini(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_node_alone_lives_longer_than_its_ring),
+		cmocka_unit_test(
+			test_control_messages_leave_slots_to_announcements),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
