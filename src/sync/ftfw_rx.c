@@ -45,11 +45,14 @@ static enum order judge_hello(const struct tracker *rx, uint32_t seq)
 	return ORDER_RESTART;
 }
 
+static bool confirms_wild(const struct tracker *rx, uint32_t seq)
+{
+	return rx->has_wild && seq - rx->wild - 1 < SURE_JUMP;
+}
+
 static enum order judge_jump(struct tracker *rx, uint32_t seq)
 {
-	bool is_confirmed = rx->has_wild && seq - rx->wild - 1 < SURE_JUMP;
-
-	if (is_confirmed || seq - rx->last - 1 <= SURE_JUMP)
+	if (confirms_wild(rx, seq) || seq - rx->last - 1 <= SURE_JUMP)
 		return ORDER_GAP;
 	rx->has_wild = true;
 	rx->wild = seq;
@@ -69,7 +72,9 @@ static enum order judge(struct peer *p, const struct msg *m, bool is_announced)
 		return ORDER_NEXT;
 	if (seq_before(m->seq, rx->last + 1))
 		return ORDER_LATE;
-	if (p->node && !is_announced && m->seq - rx->last > PLAUSIBLE_JUMP)
+	/* What comes next after an announcement is as good as that. */
+	if (p->node && !is_announced && !confirms_wild(rx, m->seq) &&
+	    m->seq - rx->last > PLAUSIBLE_JUMP)
 		return ORDER_LATE;
 	return judge_jump(rx, m->seq);
 }

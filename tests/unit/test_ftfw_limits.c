@@ -81,12 +81,45 @@ static void test_control_messages_leave_slots_to_announcements(void **state)
 	sim_fini(&s);
 }
 
+/* Changes n flows of node 0 in each of so many milliseconds. */
+static void load(struct sim *s, uint32_t n, int64_t ms)
+{
+	for (uint32_t i = 0; ms > 0; ms--) {
+		for (uint32_t k = 0; k < n; k++, i++)
+			sim_flow_update(s, 0, i % 1000, 1 + i + (uint32_t)ms);
+		sim_run(s, 1);
+	}
+}
+
+/* More numbers pass than a jump may have, and the one that missed them is to
+ * hear again although there is never a pause. */
+static void test_a_long_absence_under_load_does_not_make_deaf(void **state)
+{
+	struct sim s;
+
+	(void)state;
+	sim_init(&s, 3, 2);
+	sim_start(&s, 0);
+	sim_start(&s, 1);
+	sim_run(&s, 2000);
+	s.is_cut[1] = true;
+	load(&s, 100, 22000);
+	s.is_cut[1] = false;
+	load(&s, 30, 10000);
+	assert_int_equal(flow_cache_stats(s.nodes[1].external_cache)->n_active,
+			 1000);
+	assert_true(sim_run_until(&s, 200, sim_is_complete));
+	sim_fini(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_node_alone_lives_longer_than_its_ring),
 		cmocka_unit_test(
 			test_control_messages_leave_slots_to_announcements),
+		cmocka_unit_test(
+			test_a_long_absence_under_load_does_not_make_deaf),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
