@@ -39,7 +39,8 @@ struct entry_head {
 	uint8_t state;      /* the cache's: enum entry_state */
 	uint8_t flags;      /* enum entry_flag */
 	uint8_t owner;      /* external: number of the peer that sent it */
-	uint8_t generation; /* external: of the owner when last heard */
+	uint8_t generation; /* external: of the owner when last heard;
+			     * internal: round of bulks it was last sent in */
 };
 
 _Static_assert(sizeof(struct entry_head) == 32, "half a cache line");

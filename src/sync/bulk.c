@@ -99,6 +99,7 @@ static void begin_walk(struct ftfw *f)
 	struct bulk *b = &f->bulk;
 
 	b->phase = BULK_WALK;
+	b->round++;
 	b->begin_seq = f->ring.next;
 	b->position = FLOW_CACHE_NO_ID;
 	b->n_entries = 0;
@@ -171,14 +172,14 @@ void bulk_progress(struct ftfw *f)
 }
 
 /* Dead and queued ones are told of anyway; what was sent since the begin is
- * already on its way. */
+ * already on its way. The number it was sent under does not tell: half of all
+ * numbers later it seems to lie ahead. */
 static bool is_to_send(const struct bulk *b, const struct entry_head *h)
 {
 	if (h->state == ENTRY_FREE || h->state == ENTRY_DEAD ||
 	    (h->flags & ENTRY_QUEUED))
 		return false;
-	return !(h->flags & ENTRY_SENT) ||
-	       seq_before(h->last_seq, b->begin_seq);
+	return !(h->flags & ENTRY_SENT) || h->generation != b->round;
 }
 
 enum fill bulk_fill(struct ftfw *f, struct wr *w)
@@ -228,6 +229,7 @@ void bulk_lost(struct ftfw *f, uint32_t n, struct entry_head *h)
 
 void bulk_sent(struct ftfw *f, uint32_t n, struct entry_head *h)
 {
+	h->generation = f->bulk.round;
 	if (!(h->flags & ENTRY_REPROVE))
 		return;
 	bulk_forget(f, h);

@@ -41,7 +41,9 @@ struct bulk {
 	bool is_scanning;   /* the last call stopped amid entries to skip */
 	uint64_t receivers; /* our own nodes that get the marks */
 	uint32_t walk;      /* number of the walk */
-	uint32_t begin_seq; /* what was sent since is not sent again */
+	uint8_t round;      /* advances when a walk starts; each walk leaves no
+			     * living entry of an earlier round */
+	uint32_t begin_seq; /* numbers since belong to the proof */
 	uint32_t position;  /* id of the last entry looked at */
 	uint32_t n_entries;
 	uint32_t n_reprove;   /* lost entries waiting to be sent anew */

@@ -112,6 +112,30 @@ static void test_a_long_absence_under_load_does_not_make_deaf(void **state)
 	sim_fini(&s);
 }
 
+/* Half the numbers there are have passed since a flow was last sent. */
+static void test_a_bulk_has_flows_of_long_ago(void **state)
+{
+	struct sim s;
+	uint32_t id = FLOW_CACHE_NO_ID;
+	uint32_t i = 0;
+
+	(void)state;
+	sim_init(&s, 4, 2);
+	sim_start(&s, 0);
+	sim_start(&s, 1);
+	for (uint32_t k = 0; k < 100; k++)
+		sim_flow_new(&s, 0, k);
+	assert_true(sim_run_until(&s, 5000, sim_is_complete));
+	while ((id = flow_cache_next(s.nodes[0].internal, id)) !=
+	       FLOW_CACHE_NO_ID)
+		flow_cache_head(s.nodes[0].internal, id)->last_seq -=
+			i++ * UINT32_C(0x02900000);
+	sim_kill(&s, 1);
+	sim_start(&s, 1);
+	assert_true(sim_run_until(&s, 5000, sim_is_complete));
+	sim_fini(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -120,6 +144,7 @@ int main(void)
 			test_control_messages_leave_slots_to_announcements),
 		cmocka_unit_test(
 			test_a_long_absence_under_load_does_not_make_deaf),
+		cmocka_unit_test(test_a_bulk_has_flows_of_long_ago),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
