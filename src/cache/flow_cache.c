@@ -261,6 +261,12 @@ uint32_t flow_cache_next(const struct flow_cache *c, uint32_t after)
 	return slab_next(&c->heads, after);
 }
 
+bool flow_cache_wants_room(const struct flow_cache *c)
+{
+	return c->stats.n_entries > c->limit - c->limit / 8 &&
+	       c->stats.n_entries > c->stats.n_active;
+}
+
 void flow_cache_step(struct flow_cache *c)
 {
 	table_grow(&c->table, BUCKETS_PER_STEP);

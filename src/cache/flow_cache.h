@@ -83,6 +83,10 @@ void flow_cache_remove(struct flow_cache *c, uint32_t id);
  * that stops there says so by an id whose state is ENTRY_FREE. */
 uint32_t flow_cache_next(const struct flow_cache *c, uint32_t after);
 
+/* True if less than an eighth of the limit is left and some entries are dead:
+ * whoever keeps those may remove them. */
+bool flow_cache_wants_room(const struct flow_cache *c);
+
 /* Does a bounded piece of the growth of the hash table; put does some too. */
 void flow_cache_step(struct flow_cache *c);
 

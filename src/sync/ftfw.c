@@ -114,6 +114,17 @@ static void control_again(struct ftfw *f, uint32_t first)
 	}
 }
 
+void ftfw_spare_entries(struct ftfw *f)
+{
+	bool is_owed = f->owed.n && has_silent_reference(f);
+
+	while (flow_cache_wants_room(f->o.cache) && ring_used(&f->ring) &&
+	       !ring_owed(&f->ring, f->ring.first))
+		ftfw_release(f, f->ring.first);
+	while (f->owed.n && (!is_owed || flow_cache_wants_room(f->o.cache)))
+		remove_entry(f, queue_pop(&f->owed, f->o.cache));
+}
+
 void ftfw_send_again(struct ftfw *f, uint32_t n)
 {
 	struct ring_ref ref = ring_at(&f->ring, n);

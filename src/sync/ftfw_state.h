@@ -89,6 +89,9 @@ struct ftfw {
 
 /* The number needs no answer any more: frees a dead entry, a control chain. */
 void ftfw_release(struct ftfw *f, uint32_t n);
+/* Dead entries that nobody waits for go when the cache has little room left;
+ * those that are owed to a silent reference too, and when there is none. */
+void ftfw_spare_entries(struct ftfw *f);
 /* The number was lost: what it holds will be sent anew under another one. */
 void ftfw_send_again(struct ftfw *f, uint32_t n);
 /* Nobody waits for peer p any more; lost: what was owed to it is sent again. */

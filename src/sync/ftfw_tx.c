@@ -304,6 +304,7 @@ enum fill ftfw_fill(struct engine *e, struct wr *w, size_t room, int64_t now_ms)
 		ftfw_check_lives(f);
 	f->says_hello = needs_hello(f);
 	f->waited = peer_waited(&f->peers);
+	ftfw_spare_entries(f);
 	/* A node's first message tells who it is. */
 	if (!f->has_announced && !send_announcement(f, w))
 		return FILL_FULL;

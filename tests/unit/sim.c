@@ -34,7 +34,8 @@ void sim_init(struct sim *s, uint64_t seed, int n_nodes)
 			   .n_nodes = n_nodes,
 			   .now_ms = 1000,
 			   .resend_queue_size = 131072,
-			   .ack_window = 300 };
+			   .ack_window = 300,
+			   .cache_limit = 1000000 };
 	for (int i = 0; i < n_nodes; i++)
 		s->nodes[i].number = i;
 }
@@ -67,7 +68,7 @@ void sim_start(struct sim *s, int node)
 	struct sim_node *n = &s->nodes[node];
 	const struct flow_cache_opts cache = {
 		.first_size = 64,
-		.limit = 1000000,
+		.limit = s->cache_limit,
 		.hash_key = { sim_random(s, UINT64_MAX),
 			      sim_random(s, UINT64_MAX) },
 	};

@@ -45,6 +45,7 @@ struct sim {
 	bool is_cut[SIM_NODES_MAX];     /* hears nothing and is not heard */
 	struct sim_datagram *in_flight; /* sorted by time */
 	uint32_t resend_queue_size, ack_window;
+	uint32_t cache_limit; /* of the caches made from now on */
 	/* Hears every datagram that a node sends. */
 	void (*tap)(void *ctx, int from, const uint8_t *bytes, size_t len);
 	void *tap_ctx;

@@ -136,6 +136,67 @@ static void test_a_bulk_has_flows_of_long_ago(void **state)
 	sim_fini(&s);
 }
 
+/* The dead that nobody waits for give way to the living. */
+static void test_flows_of_a_node_alone_find_room(void **state)
+{
+	struct sim s;
+
+	(void)state;
+	sim_init(&s, 5, 2);
+	s.cache_limit = 1000;
+	sim_start(&s, 0);
+	for (uint32_t i = 0; i < 3000; i++) {
+		sim_flow_new(&s, 0, i);
+		sim_run(&s, 1);
+		sim_flow_end(&s, 0, i);
+		sim_run(&s, 1);
+	}
+	for (uint32_t i = 0; i < 800; i++) {
+		sim_flow_new(&s, 0, i);
+		sim_run(&s, 1);
+	}
+	assert_int_equal(flow_cache_stats(s.nodes[0].internal)->n_active, 800);
+	assert_int_equal(
+		flow_cache_stats(s.nodes[0].internal)->n_create_no_space, 0);
+	sim_start(&s, 1);
+	assert_true(sim_run_until(&s, 5000, sim_is_complete));
+	sim_fini(&s);
+}
+
+/* A node of ours comes in the place of a silent reference, which is owed the
+ * ends of flows. */
+static void test_what_a_reference_was_owed_goes_with_it(void **state)
+{
+	const int stranger = SIM_NODES_MAX;
+	uint8_t bytes[64];
+	struct wr w = { .buf = bytes, .size = sizeof(bytes) };
+	struct sim s;
+	size_t at;
+
+	(void)state;
+	sim_init(&s, 6, 1);
+	s.has_first_seq = true;
+	s.first_seq = 1000;
+	s.resend_queue_size = 4096;
+	sim_start(&s, 0);
+	sim_run(&s, 10);
+	forge_control(&s, stranger, MSG_ACK, 1, 1000);
+	for (uint32_t i = 0; i < 8000; i++)
+		sim_flow_new(&s, 0, i);
+	sim_run(&s, 15000);
+	for (uint32_t i = 0; i < 8000; i++)
+		sim_flow_end(&s, 0, i);
+	sim_run(&s, 15000);
+	assert_true(flow_cache_stats(s.nodes[0].internal)->n_entries > 4096);
+	at = wire_begin(&w, MSG_CTL, MSG_ALIVE, 5000);
+	ext_begin(&w, EXT_CAP_ADDRESSED_ACK, 77);
+	assert_true(wire_end(&w, at));
+	sim_forge(&s, stranger, 0, bytes, w.used);
+	sim_run(&s, 30000);
+	assert_int_equal(flow_cache_stats(s.nodes[0].internal)->n_entries, 0);
+	sim_fini(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -145,6 +206,8 @@ int main(void)
 		cmocka_unit_test(
 			test_a_long_absence_under_load_does_not_make_deaf),
 		cmocka_unit_test(test_a_bulk_has_flows_of_long_ago),
+		cmocka_unit_test(test_flows_of_a_node_alone_find_room),
+		cmocka_unit_test(test_what_a_reference_was_owed_goes_with_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
