@@ -160,8 +160,9 @@ static enum put_result replace(struct flow_cache *c, uint32_t id,
 	return PUT_NEW;
 }
 
-static enum put_result merge(struct flow_cache *c, uint32_t id,
-			     const struct flow *f, uint32_t now_s)
+static enum put_result update(struct flow_cache *c, uint32_t id,
+			      const struct flow *f, enum put_mode mode,
+			      uint32_t now_s)
 {
 	struct entry_head *head = slab_head(&c->heads, id);
 	const uint8_t *body = bodies_at(&c->bodies, head->body);
@@ -170,7 +171,7 @@ static enum put_result merge(struct flow_cache *c, uint32_t id,
 	size_t old_len = pack_decode(body, &merged);
 
 	flow_merge(&merged, f);
-	p.len = pack_encode(&merged, p.bytes);
+	p.len = pack_encode(mode == PUT_MERGE ? &merged : f, p.bytes);
 	if (p.len == old_len && memcmp(p.bytes, body, p.len) == 0) {
 		c->stats.n_updated++;
 		return PUT_SAME;
@@ -196,9 +197,9 @@ enum put_result flow_cache_put(struct flow_cache *c, const struct flow *f,
 	p.len = pack_key(f, p.bytes);
 	hash = hash_bytes(c->hash_key, p.bytes, p.len);
 	found = lookup(c, hash, p.bytes, p.len);
-	if (found && mode == PUT_MERGE &&
+	if (found && mode != PUT_REPLACE &&
 	    slab_head(&c->heads, found)->state != ENTRY_DEAD) {
-		result = merge(c, found, f, now_s);
+		result = update(c, found, f, mode, now_s);
 	} else {
 		p.len = pack_encode(f, p.bytes);
 		result = found ? replace(c, found, &p, now_s)

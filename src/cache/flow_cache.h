@@ -37,6 +37,8 @@ void flow_cache_free(struct flow_cache *c); /* accepts NULL */
 
 enum put_mode {
 	PUT_MERGE,   /* an existing entry is merged (flow_merge) */
+	PUT_CONTENT, /* the same, but what f has not is gone, and the reply
+		      * tuple may change too */
 	PUT_REPLACE, /* an existing entry is replaced: counts as destroyed and
 		      * created, becomes ENTRY_NEW, its age starts again; id,
 		      * queue links, last_seq and flags stay */

@@ -48,6 +48,13 @@ static void store_entry(struct external *x, const struct peer *from,
 	}
 }
 
+static enum put_mode mode_of(const struct peer *from, const struct msg *m)
+{
+	if (m->type == MSG_CT_NEW)
+		return PUT_REPLACE;
+	return peer_sends_whole_updates(from) ? PUT_CONTENT : PUT_MERGE;
+}
+
 enum verdict external_data(struct external *x, const struct peer *from,
 			   const struct msg *m, int64_t now_ms)
 {
@@ -64,8 +71,7 @@ enum verdict external_data(struct external *x, const struct peer *from,
 	if (m->type == MSG_CT_DEL)
 		end_entry(x, from, &f);
 	else
-		store_entry(x, from, &f,
-			    m->type == MSG_CT_NEW ? PUT_REPLACE : PUT_MERGE,
+		store_entry(x, from, &f, mode_of(from, m),
 			    (uint32_t)(now_ms / 1000));
 	return VERDICT_OK;
 }

@@ -202,6 +202,8 @@ static void ftfw_touch(struct engine *e, struct ref entry)
 
 	if (!h || h->state == ENTRY_FREE)
 		return;
+	if (h->state == ENTRY_NEW) /* what was sent was another life */
+		h->flags &= (uint8_t)~ENTRY_SENT;
 	if (h->flags & ENTRY_OWED) {
 		queue_remove(&f->owed, f->o.cache, entry.id);
 		h->flags &= (uint8_t)~ENTRY_OWED;

@@ -8,6 +8,8 @@
  * ring is stuck: it is for RESEND_MS at most. */
 enum { ANNOUNCE_SLOTS = 64 };
 
+enum { CAPABILITIES = EXT_CAP_ADDRESSED_ACK | EXT_CAP_WHOLE_UPDATES };
+
 /* It has said HELLO_BACK, to us or to somebody else, or to our last life: its
  * first acknowledgement will tell, and must come soon. */
 static bool may_hear_us(const struct ftfw *f, const struct peer *p)
@@ -115,7 +117,7 @@ static bool send_announcement(struct ftfw *f, struct wr *w)
 	}
 	offset = begin(f, w, MSG_CTL, MSG_ALIVE);
 	memcpy(name.name, f->o.name, EXT_NAME_SIZE);
-	ext_begin(w, EXT_CAP_ADDRESSED_ACK, f->o.node);
+	ext_begin(w, CAPABILITIES, f->o.node);
 	ext_add(w, &name);
 	if (!end(f, w, offset, (struct ring_ref){ RING_NONE, 0 }))
 		return false;
@@ -138,7 +140,7 @@ static enum fill send_addressed(struct ftfw *f, struct wr *w)
 			      ext_record_len(EXT_BULK_MARK)))
 		return FILL_FULL;
 	offset = begin(f, w, MSG_CTL, MSG_ALIVE);
-	ext_begin(w, EXT_CAP_ADDRESSED_ACK, f->o.node);
+	ext_begin(w, CAPABILITIES, f->o.node);
 	while (f->addressed.first &&
 	       (!taken.first ||
 		has_room(f, w, ext_record_len(EXT_BULK_MARK)))) {
@@ -232,13 +234,19 @@ static bool is_announcement_due(const struct ftfw *f)
 	return f->now_ms >= announcement_due_ms(f);
 }
 
+/* An update is merged by the peer into what it has (spec 5.5), be it of an
+ * earlier life of the same addresses and ports, whose translation would stay.
+ * So what was not sent before is new, though it may have changed since. */
+static enum msg_type type_of(const struct entry_head *h)
+{
+	if (h->state == ENTRY_DEAD)
+		return MSG_CT_DEL;
+	return h->state == ENTRY_NEW || !(h->flags & ENTRY_SENT) ? MSG_CT_NEW
+								 : MSG_CT_UPD;
+}
+
 enum fill ftfw_send_entry(struct ftfw *f, struct wr *w, uint32_t id)
 {
-	static const enum msg_type types[] = {
-		[ENTRY_NEW] = MSG_CT_NEW,
-		[ENTRY_ALIVE] = MSG_CT_UPD,
-		[ENTRY_DEAD] = MSG_CT_DEL,
-	};
 	struct entry_head *h = flow_cache_head(f->o.cache, id);
 	uint32_t n = f->ring.next;
 	struct flow flow;
@@ -249,7 +257,7 @@ enum fill ftfw_send_entry(struct ftfw *f, struct wr *w, uint32_t id)
 	if (ring_free(&f->ring) <= (f->ring.mask + 1) / 4)
 		return FILL_WAIT;
 	flow_cache_get(f->o.cache, id, &flow);
-	offset = begin(f, w, types[h->state], 0);
+	offset = begin(f, w, type_of(h), 0);
 	wire_flow_encode(w, &f->o.wire, &flow);
 	if (!end(f, w, offset, (struct ring_ref){ RING_FLOW, id }))
 		return FILL_FULL;

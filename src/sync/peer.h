@@ -95,6 +95,12 @@ static inline bool peer_reads_records(const struct peer *p)
 	return p->node && (p->capabilities & EXT_CAP_ADDRESSED_ACK);
 }
 
+/* It announced that its updates leave out only what is gone. */
+static inline bool peer_sends_whole_updates(const struct peer *p)
+{
+	return p->node && (p->capabilities & EXT_CAP_WHOLE_UPDATES);
+}
+
 /* The peer known at this place, or NULL. */
 struct peer *peer_at(struct peer_table *t, const struct peer_addr *from);
 

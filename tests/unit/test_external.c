@@ -70,6 +70,36 @@ static uint32_t n_held(const struct fixture *t)
 	return flow_cache_stats(t->x.cache)->n_active;
 }
 
+/* A node whose updates are whole: what it does not say is gone. */
+static void test_a_whole_update_takes_fields_away(void **state)
+{
+	struct fixture *t = *state;
+	struct flow f = flow_of(1), held;
+	const struct entry_head *h;
+	uint32_t id;
+
+	t->peers.peers[0].node = 77;
+	t->peers.peers[0].capabilities = EXT_CAP_WHOLE_UPDATES;
+	f.has |= FLOW_MARK | FLOW_REPLY | FLOW_LABELS;
+	f.mark = 5;
+	f.labels[3] = 1;
+	f.status = STATUS_SRC_NAT_DONE | STATUS_DST_NAT_DONE;
+	f.reply = flow_inverse(&f);
+	f.reply.src.b[0] = 30; /* one real server behind the address */
+	assert_int_equal(hear(t, 0, MSG_CT_NEW, &f, 7000), VERDICT_OK);
+	f.has &= ~(FLOW_MARK | FLOW_LABELS);
+	f.reply.src.b[0] = 31; /* another one */
+	assert_int_equal(hear(t, 0, MSG_CT_UPD, &f, 8000), VERDICT_OK);
+	id = flow_cache_find(t->x.cache, &f);
+	flow_cache_get(t->x.cache, id, &held);
+	assert_false(held.has & (FLOW_MARK | FLOW_LABELS));
+	assert_int_equal(held.reply.src.b[0], 31);
+	h = flow_cache_head(t->x.cache, id);
+	assert_int_equal(h->created_s, 7); /* it is the same entry */
+	assert_int_equal(h->changed_s, 8);
+	assert_int_equal(h->state, ENTRY_ALIVE);
+}
+
 static void test_new_replaces_update_merges_delete_removes(void **state)
 {
 	struct fixture *t = *state;
@@ -180,6 +210,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+		T(test_a_whole_update_takes_fields_away),
 		T(test_new_replaces_update_merges_delete_removes),
 		T(test_an_update_of_an_unknown_flow_adds_it),
 		T(test_a_live_owner_keeps_what_another_ends),

@@ -235,6 +235,50 @@ static void test_dead_entries_do_not_stay(void **state)
 	sim_fini(&s);
 }
 
+/* Type of the last message on a flow that node 0 sent. */
+static void note_type(void *ctx, int from, const uint8_t *bytes, size_t len)
+{
+	struct rd left = { bytes, len };
+	enum verdict why;
+	struct msg m;
+
+	while (from == 0 && wire_next(&left, &m, &why) == WIRE_MSG)
+		if (msg_is_data(&m))
+			*(uint8_t *)ctx = m.type;
+}
+
+/* A connection that reuses the addresses and ports of one that ended just now
+ * is another one, with another translation: a message of type UPD would leave
+ * the old translation at whoever merges it. */
+static void test_the_next_life_of_a_flow_is_told_as_new(void **state)
+{
+	uint8_t type = MSG_CTL;
+	struct sim s;
+
+	(void)state;
+	sim_init(&s, 7, 2);
+	s.tap = note_type;
+	s.tap_ctx = &type;
+	sim_start(&s, 0);
+	sim_start(&s, 1);
+	sim_flow_new(&s, 0, 1);
+	sim_run(&s, 2000);
+	assert_int_equal(type, MSG_CT_NEW);
+	sim_flow_update(&s, 0, 1, 5);
+	sim_run(&s, 10);
+	assert_int_equal(type, MSG_CT_UPD);
+	sim_flow_end(&s, 0, 1);
+	sim_flow_new(&s, 0, 1);
+	sim_flow_update(&s, 0, 1, 6);
+	sim_run(&s, 10);
+	assert_int_equal(type, MSG_CT_NEW);
+	sim_flow_update(&s, 0, 1, 7);
+	sim_run(&s, 10);
+	assert_int_equal(type, MSG_CT_UPD);
+	assert_true(sim_is_complete(&s));
+	sim_fini(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,6 +294,7 @@ int main(void)
 		cmocka_unit_test(
 			test_idle_nodes_exchange_little_more_than_signs_of_life),
 		cmocka_unit_test(test_dead_entries_do_not_stay),
+		cmocka_unit_test(test_the_next_life_of_a_flow_is_told_as_new),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
