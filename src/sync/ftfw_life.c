@@ -171,10 +171,16 @@ static void redo_unowed(struct ftfw *f)
 			ftfw_send_again(f, n);
 }
 
+static void note_answer(const struct ftfw *f, struct peer *p)
+{
+	p->answered_ms = f->now_ms;
+	p->answered_seq = f->ring.next;
+}
+
 static void returned(struct ftfw *f, struct peer *p)
 {
 	p->is_live = true;
-	p->answered_ms = f->now_ms;
+	note_answer(f, p);
 	redo_unowed(f);
 	ftfw_event(f, ENGINE_PEER_RETURNED, p);
 	if (!p->node)
@@ -217,7 +223,7 @@ static void redo_before(struct ftfw *f, const struct peer *p, uint32_t first)
 
 void ftfw_answered(struct ftfw *f, struct peer *p, uint32_t from)
 {
-	p->answered_ms = f->now_ms;
+	note_answer(f, p);
 	if (!p->has_answered) {
 		p->has_answered = true;
 		f->ever_answered = true;
@@ -296,13 +302,29 @@ static bool owes_anything(const struct ftfw *f, const struct peer *p)
 	return false;
 }
 
+/* A reference that sends all the time acknowledges only when its window is
+ * full: it is deaf if it had much more than that, or if it says ALIVE, which
+ * it does when it has sent nothing for a second and has nothing to
+ * acknowledge (spec 4.3). */
+static bool should_have_answered(const struct ftfw *f, const struct peer *p)
+{
+	uint32_t most = f->ring.mask / 2;
+
+	if (f->now_ms - p->answered_ms < DEAF_MS)
+		return false;
+	if (most > REF_WINDOW)
+		most = REF_WINDOW;
+	return p->node || f->ring.next - p->answered_seq > most ||
+	       p->idle_ms - p->answered_ms >= DEAF_MS / 2;
+}
+
 static bool is_deaf(const struct ftfw *f, struct peer *p)
 {
-	if (!p->has_answered || f->now_ms - p->answered_ms < DEAF_MS)
+	if (!p->has_answered)
 		return false;
 	if (owes_anything(f, p))
-		return true;
-	p->answered_ms = f->now_ms;
+		return should_have_answered(f, p);
+	note_answer(f, p);
 	return false;
 }
 

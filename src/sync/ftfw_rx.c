@@ -247,6 +247,8 @@ static enum verdict digest(struct ftfw *f, struct peer *p, const struct msg *m,
 		bulk_want(f, p);
 		return VERDICT_OK;
 	}
+	if (!ext)
+		p->idle_ms = f->now_ms;
 	*ack_due_ms = ext ? take_records(f, p, ext->records) : INT64_MAX;
 	return VERDICT_OK;
 }

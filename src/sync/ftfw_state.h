@@ -22,6 +22,8 @@ enum {
 	HELLO_TRY_MS = 3000,   /* how long HELLO goes on for a later peer */
 	RESTART_MS = 3000,     /* nothing in order for so long, and ... */
 	RESTART_ROW = 8,       /* ... so many late ones in a row: restarted */
+	REF_WINDOW = 4096, /* messages that a reference may let come before it
+			    * acknowledges (300 by default) */
 	EVENTS_MS = 60000,
 	EVENTS_MOST = 100, /* of a kind that are told in EVENTS_MS */
 };

@@ -56,14 +56,17 @@ struct peer {
 
 	/* its life */
 	int64_t found_ms, heard_ms;
-	int64_t answered_ms; /* it last acknowledged or missed a number, or
-			      * had none to acknowledge */
-	bool is_live;        /* heard lately, and not deaf to us */
-	bool is_deaf;        /* heard, but acknowledges nothing */
-	bool has_answered;   /* it acknowledged a number of our life */
-	int64_t back_ms;     /* it said HELLO_BACK; 0: never */
-	bool gave_up_hello;  /* it never answers: no HELLO because of it */
-	uint8_t generation;  /* advances with each life and bulk of it */
+	int64_t answered_ms;   /* it last acknowledged or missed a number, or
+				* had none to acknowledge */
+	uint32_t answered_seq; /* our next number then */
+	int64_t idle_ms;       /* a reference: it last had nothing to send and
+				* nothing to acknowledge */
+	bool is_live;          /* heard lately, and not deaf to us */
+	bool is_deaf;          /* heard, but acknowledges nothing */
+	bool has_answered;     /* it acknowledged a number of our life */
+	int64_t back_ms;       /* it said HELLO_BACK; 0: never */
+	bool gave_up_hello;    /* it never answers: no HELLO because of it */
+	uint8_t generation;    /* advances with each life and bulk of it */
 
 	struct tracker rx;
 	bool needs_first_ack; /* numbers before its first ACK were not heard */
