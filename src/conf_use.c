@@ -109,7 +109,6 @@ static const struct {
 int conf_use_version(const struct conf *c, enum conf_severity severity,
 		     conf_diag_fn *fn, void *ctx)
 {
-	static const struct conf_pos nowhere = { 1, 1, 0 };
 	struct report r = { fn, ctx, 0 };
 
 	for (size_t i = 0; i < N_ELEMENTS(not_yet); i++) {
@@ -117,10 +116,10 @@ int conf_use_version(const struct conf *c, enum conf_severity severity,
 		const struct conf_given *given =
 			conf_find_given(c, NULL, not_yet[i].option, -1);
 
-		if (not_yet[i].is_used(c))
-			tell(&r, instead ? CONF_WARNING : severity,
-			     given ? &given->at : &nowhere, "version",
-			     "%s is not in this version yet: %s",
+		/* of an option in a wrong block the parser has told */
+		if (given && not_yet[i].is_used(c))
+			tell(&r, instead ? CONF_WARNING : severity, &given->at,
+			     "version", "%s is not in this version yet: %s",
 			     not_yet[i].what,
 			     instead ? instead
 				     : "the daemon does not start with it");

@@ -82,13 +82,11 @@ static bool looks_like_word(const struct token *t)
 
 static const char *word_hint(const struct rule *r, const struct token *t)
 {
-	if (token_is(t, "["))
-		return " without brackets (or is this an unfilled "
-		       "placeholder?)";
 	if (t->kind != TOKEN_WORD)
 		return "";
 	if (strstr(r->name, "interface"))
-		return "; the name of the device goes into Interface";
+		return "; names are not looked up, that of the device goes "
+		       "into Interface";
 	return "; host names are not looked up";
 }
 

@@ -30,7 +30,7 @@ static void check_sections(struct parser *p)
 	const struct conf_stats *stats = &p->conf->stats;
 	struct conf_pos first = sync->at, second = stats->at;
 
-	if (!p->has_section && !p->diags.n[CONF_ERROR])
+	if (!p->has_section && !p->diags.n[CONF_ERROR] && !p->is_cut)
 		parser_error(p, given_at(p, NULL, "General"), "empty",
 			     "no Sync, Stats or Helper section: nothing to do");
 	if (!sync->present || !stats->present)
@@ -50,7 +50,8 @@ static void check_socket(struct parser *p)
 	struct conf_general *g = &p->conf->general;
 
 	g->has_unix_path = g->unix_path[0];
-	if (p->has_section && !given_at(p, "UNIX", "Path").line)
+	if (p->has_section && !p->is_cut && !g->has_unix_path &&
+	    !given_at(p, "UNIX", "Path").line)
 		parser_warn(p, given_at(p, NULL, "General"), "missing-path",
 			    "no UNIX Path, %s is used", CONF_DEFAULT_SOCKET);
 }
@@ -137,7 +138,7 @@ static void check_links(struct parser *p)
 {
 	struct conf_sync *sync = &p->conf->sync;
 
-	if (!p->has_link)
+	if (!p->has_link && !p->is_cut)
 		parser_error(p, sync->at, "link",
 			     "Sync has no Multicast, UDP or TCP link");
 	if (p->sync_checksum && sync->n_links)
@@ -198,7 +199,7 @@ static void check_sync(struct parser *p)
 	if (!sync->present)
 		return;
 	check_links(p);
-	if (!p->modes)
+	if (!p->modes && !p->is_cut)
 		parser_warn(p, sync->at, "missing-mode",
 			    "Sync has no Mode, FTFW is used");
 	check_other_modes(p);
@@ -275,9 +276,6 @@ static void check_helpers(struct parser *p)
 	const struct conf_helper *h = &p->conf->helper;
 	uint32_t *users; /* by queue: index of the type, plus 1 */
 
-	if (h->present && !h->n_types)
-		parser_warn(p, h->at, "empty-helper",
-			    "Helper has no Type that could be used");
 	if (h->n_types < 2)
 		return;
 	users = calloc(UINT16_MAX + 1, sizeof(*users));

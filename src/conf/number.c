@@ -28,6 +28,18 @@ static size_t count_digits(const char *at, size_t len)
 	return n;
 }
 
+static bool is_unit(const struct token *t)
+{
+	static const char *const units[] = { "k",  "m",   "g",   "kb",  "mb",
+					     "gb", "kib", "mib", "gib", "b",
+					     "s",  "sec", "ms",  "min", "h" };
+
+	for (size_t i = 0; i < N_ELEMENTS(units); i++)
+		if (token_is_nocase(t, units[i]))
+			return true;
+	return false;
+}
+
 /* Says why this is not a decimal number; returns false. */
 static bool tell_no_number(struct parser *p, const struct frame *f,
 			   const struct rule *r, const struct token *t)
@@ -54,7 +66,9 @@ static bool tell_no_number(struct parser *p, const struct frame *f,
 			     "%s is not a whole number", text);
 	else
 		parser_error(p, token_pos(t), "number",
-			     "%s is not a decimal number", text);
+			     "%s is not a decimal number%s", text,
+			     is_unit(&rest) ? ", it is written without a unit"
+					    : "");
 	return false;
 }
 

@@ -68,16 +68,23 @@ bool parser_expected(struct parser *p, const struct token *t, const char *name,
 	va_start(ap, fmt);
 	vsnprintf(expected, sizeof(expected), fmt, ap);
 	va_end(ap);
-	parser_error(p, token_pos(t), name, "found %s, expected %s",
-		     token_text(t, found), expected);
+	parser_error(p, token_pos(t), name, "found %s, expected %s%s",
+		     token_text(t, found), expected, unknown_hint(p, t));
 	return false;
 }
 
-static bool is_quotation_mark(const struct token *t)
+/* U+2010 to U+201F are dashes, then quotation marks. */
+static const char *typography(const struct token *t)
 {
-	return t->len >= 3 && !memcmp(t->at, "\xe2\x80", 2) &&
-	       (unsigned char)t->at[2] >= 0x98 &&
-	       (unsigned char)t->at[2] <= 0x9f;
+	unsigned char last = t->len >= 3 ? (unsigned char)t->at[2] : 0;
+
+	if (!last || memcmp(t->at, "\xe2\x80", 2))
+		return NULL;
+	if (last >= 0x90 && last <= 0x95)
+		return "dash, write '-'";
+	return last >= 0x98 && last <= 0x9f
+		       ? "quotation mark, values are written without quotes"
+		       : NULL;
 }
 
 static void report_junk(struct parser *p, const struct token *t)
@@ -89,10 +96,9 @@ static void report_junk(struct parser *p, const struct token *t)
 	else if (c < 0x80)
 		parser_error(p, token_pos(t), "control",
 			     "control byte 0x%02X in the file", c);
-	else if (is_quotation_mark(t))
+	else if (typography(t))
 		parser_error(p, token_pos(t), "encoding",
-			     "found a typographic quotation mark, values are "
-			     "written without quotes");
+			     "found a typographic %s", typography(t));
 	else
 		parser_error(p, token_pos(t), "encoding",
 			     "unexpected byte 0x%02X%s", c,
@@ -122,6 +128,11 @@ struct token parser_take(struct parser *p, enum lex_class class)
 	if (t.kind == TOKEN_CLOSE && t.line == p->tab_path_line)
 		p->tab_path_brace = true;
 	return t;
+}
+
+bool frame_is_clean(const struct parser *p, const struct frame *f)
+{
+	return p->diags.n[CONF_ERROR] == f->n_errors;
 }
 
 struct option_pos frame_pos(const struct frame *f, const char *option)
@@ -230,7 +241,10 @@ void parser_recover(struct parser *p)
 			return;
 		if (t.kind == TOKEN_OPEN) {
 			skip_block(p);
-			return;
+			t = parser_peek(p, LEX_WORD);
+			if (t.kind != TOKEN_CHAR || t.first)
+				return;
+			continue; /* such as ${NAME}/rest */
 		}
 		if (begins_clause(p, &t))
 			return;
@@ -239,17 +253,31 @@ void parser_recover(struct parser *p)
 }
 
 /* Looks for the '{' of a block. Where it was forgotten, but an option of the
- * block follows, goes on as if it were there. */
-static bool open_block(struct parser *p, const struct block *b,
-		       struct token *open)
+ * block follows, or a '}' right under the keyword, goes on as if it were
+ * there. */
+static bool open_block(struct parser *p, struct frame *f)
 {
-	*open = parser_peek(p, LEX_WORD);
-	if (open->kind == TOKEN_OPEN) {
+	struct token t = parser_peek(p, LEX_WORD);
+
+	f->open = t;
+	if (t.kind == TOKEN_OPEN) {
 		(void)parser_take(p, LEX_WORD);
 		return true;
 	}
-	parser_expected(p, open, "syntax", "'{' after %s", b->name);
-	return open->kind == TOKEN_WORD && block_rule(b, open);
+	parser_expected(p, &t, "syntax", "'{' after %s", f->block->name);
+	while (t.kind == TOKEN_CHAR && !t.first) {
+		(void)parser_take(p, LEX_WORD);
+		t = parser_peek(p, LEX_WORD);
+	}
+	if (t.kind == TOKEN_OPEN) {
+		f->open = parser_take(p, LEX_WORD);
+		return true;
+	}
+	if (t.kind == TOKEN_CLOSE)
+		return t.first && t.col == f->keyword.col;
+	p->is_cut = true;
+	f->is_loose = t.kind == TOKEN_WORD && block_rule(f->block, &t);
+	return f->is_loose;
 }
 
 static void parse_block(struct parser *p, struct frame *f);
@@ -261,6 +289,7 @@ static void parse_inner(struct parser *p, struct frame *f, const struct rule *r,
 			       .block = r->block,
 			       .keyword = *keyword,
 			       .link = f->link,
+			       .n_errors = p->diags.n[CONF_ERROR],
 			       .depth = f->depth + 1 };
 	enum enter_result entered = ENTER_BLOCK;
 	struct frame *top = p->top; /* not f, where f is a guest */
@@ -275,8 +304,7 @@ static void parse_inner(struct parser *p, struct frame *f, const struct rule *r,
 	if (entered == ENTER_DONE)
 		return;
 	assert(entered == ENTER_FAILED || inner.block);
-	if (entered == ENTER_FAILED ||
-	    !open_block(p, inner.block, &inner.open)) {
+	if (entered == ENTER_FAILED || !open_block(p, &inner)) {
 		parser_recover(p);
 		return;
 	}
@@ -288,6 +316,7 @@ static void parse_inner(struct parser *p, struct frame *f, const struct rule *r,
 static void parse_clause(struct parser *p, struct frame *f,
 			 const struct rule *r, const struct token *keyword)
 {
+	p->single = NULL;
 	if (r->note)
 		parser_warn(p, token_pos(keyword),
 			    r->flags & RULE_LEGACY ? "legacy" : "deprecated",
@@ -298,15 +327,58 @@ static void parse_clause(struct parser *p, struct frame *f,
 		parser_recover(p);
 }
 
+/* After a section a word that belongs into it: one '}' was too many. Goes on
+ * in the section, as if it were not there. */
+static void parse_reopened(struct parser *p, struct frame *f,
+			   const struct block *section)
+{
+	struct frame again = { .up = f,
+			       .block = section,
+			       .keyword = p->closed_keyword,
+			       .open = p->closed_by,
+			       .link = -1,
+			       .base = (char *)p->conf + section->base,
+			       .n_errors = p->diags.n[CONF_ERROR],
+			       .depth = f->depth + 1,
+			       .is_loose = true };
+	struct frame *top = p->top;
+
+	p->top = &again;
+	parse_block(p, &again);
+	p->top = top;
+}
+
+/* A word that belongs to a block further out: those in between end here. Their
+ * own '}' may still come. */
+static void unwind_to(struct parser *p, struct frame *f, struct frame *outer)
+{
+	p->unwind = outer; /* the word is read there */
+	for (; f != outer; f = f->up)
+		p->n_assumed += !f->is_loose;
+}
+
 /* One word at the begin of a clause, which is not an option of this block. */
 static void parse_unknown(struct parser *p, struct frame *f,
 			  const struct token *t)
 {
 	struct found found = unknown_find(p, f, t);
 
-	unknown_report(p, f, t, &found);
+	if (found.what != FOUND_ABOVE || !f->is_loose)
+		unknown_report(p, f, t, &found);
 	if (found.what == FOUND_ABOVE) {
-		p->unwind = found.frame; /* the word is read there */
+		unwind_to(p, f, found.frame);
+		return;
+	}
+	f->has_unknown = true;
+	if (found.what == FOUND_CLOSED) {
+		parse_reopened(p, f, found.block);
+		return;
+	}
+	if (found.what == FOUND_BARE) {
+		p->is_quiet = true;
+		if (!value_read(p, f, found.rule, t))
+			(void)parser_take(p, LEX_ADDR);
+		p->is_quiet = p->err != 0;
 		return;
 	}
 	(void)parser_take(p, LEX_WORD);
@@ -335,7 +407,8 @@ static void parse_unknown(struct parser *p, struct frame *f,
 static bool parse_end(struct parser *p, struct frame *f, const struct token *t)
 {
 	if (t->kind == TOKEN_END) {
-		if (f->up)
+		p->is_cut = p->is_cut || f->up;
+		if (f->up && !f->is_loose)
 			parser_expected(p, t, "unclosed",
 					"an option or '}': %s was opened at "
 					"%u:%u",
@@ -349,8 +422,14 @@ static bool parse_end(struct parser *p, struct frame *f, const struct token *t)
 	}
 	if (t->kind == TOKEN_CLOSE && f->up) {
 		(void)parser_take(p, LEX_WORD);
+		p->single = NULL;
 		if (f->block->close)
 			f->block->close(p, f);
+		if (!f->up->up) {
+			p->closed = f->block;
+			p->closed_keyword = f->keyword;
+			p->closed_by = *t;
+		}
 		return true;
 	}
 	return false;
@@ -373,6 +452,9 @@ static void parse_block(struct parser *p, struct frame *f)
 			f->block->item(p, f);
 		} else if (t.kind == TOKEN_WORD) {
 			parse_unknown(p, f, &t);
+		} else if (t.kind == TOKEN_CLOSE && p->n_assumed) {
+			p->n_assumed--; /* it was not missing, but late */
+			(void)parser_take(p, LEX_WORD);
 		} else {
 			unknown_report_stray(p, f, &t);
 			if (t.kind == TOKEN_CLOSE) /* of nothing */

@@ -16,12 +16,15 @@ struct option_pos {
 struct frame {
 	struct frame *up; /* NULL: the file itself */
 	const struct block *block;
-	void *base;           /* the object it fills */
-	struct token keyword; /* General, Multicast, ... */
-	struct token open;    /* its '{' */
-	int link;             /* index of the link it belongs to, -1 */
-	unsigned int depth;   /* blocks around it */
-	bool is_guest;        /* stands for the home of a misplaced option */
+	void *base;            /* the object it fills */
+	struct token keyword;  /* General, Multicast, ... */
+	struct token open;     /* its '{' */
+	int link;              /* index of the link it belongs to, -1 */
+	unsigned int depth;    /* blocks around it */
+	unsigned int n_errors; /* told before it */
+	bool is_guest;         /* stands for the home of a misplaced option */
+	bool is_loose;         /* a brace of it was told: no '}' is due */
+	bool has_unknown; /* an option that does not belong here was told */
 	struct option_pos pos[RULES_MAX]; /* by index of the rule */
 };
 
@@ -35,6 +38,7 @@ struct parser {
 	struct frame *unwind; /* not NULL: close blocks until this is on top */
 	bool is_quiet;        /* the option's name was only guessed */
 	int err;              /* -ENOMEM, or 0 */
+	const char *single;   /* option whose value was taken just now */
 	uint32_t path_line;   /* the last path stands on it */
 	uint32_t tab_path_line;     /* a path on it ended at a tab or CR */
 	bool tab_path_brace;        /* and a '}' followed it */
@@ -42,7 +46,11 @@ struct parser {
 	unsigned int modes;         /* bit m: enum conf_mode; or MODE_UNKNOWN */
 	bool has_link;              /* a link block was seen, good or bad */
 	bool has_section;           /* Sync, Stats or Helper was seen */
-	uint8_t sync_checksum;      /* legacy clause: 0 absent, 1 off, 2 on */
+	bool is_cut;                /* a block could not be read as one */
+	unsigned int n_assumed;     /* '}' that were told to be missing */
+	const struct block *closed; /* the last section that came to its end */
+	struct token closed_keyword, closed_by; /* its name and '}' */
+	uint8_t sync_checksum; /* legacy clause: 0 absent, 1 off, 2 on */
 	/* objects of blocks that have no place: a fifth link, a bad Type */
 	struct conf_link spare_link;
 	struct conf_helper_type spare_type;
@@ -73,6 +81,10 @@ bool parser_expected(struct parser *p, const struct token *t, const char *name,
 /* How a token is named in messages: 'text', end of the file, ... */
 enum { TOKEN_TEXT_SIZE = DIAG_QUOTE_SIZE + 2 };
 const char *token_text(const struct token *t, char out[TOKEN_TEXT_SIZE]);
+
+/* True if nothing in the block was an error: what it lacks is not what was
+ * told already. */
+bool frame_is_clean(const struct parser *p, const struct frame *f);
 
 /* Where the option stands in this block; line 0 if it does not. */
 struct option_pos frame_pos(const struct frame *f, const char *option);

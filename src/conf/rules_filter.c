@@ -122,6 +122,12 @@ static void protocol_unknown(struct parser *p, const struct token *t)
 		    near ? "?" : "");
 }
 
+static const char *number_name(uint64_t number)
+{
+	return number <= UINT8_MAX ? protocols_name((unsigned int)number)
+				   : NULL;
+}
+
 static void protocol_item(struct parser *p, struct frame *f)
 {
 	struct token t = parser_take(p, LEX_NUMBER);
@@ -133,7 +139,10 @@ static void protocol_item(struct parser *p, struct frame *f)
 
 	if (number_digits(t.at, t.len, &number)) {
 		if (!is_old)
-			parser_expected(p, &t, "number", "a protocol name");
+			parser_expected(
+				p, &t, "number", "a protocol name%s%s",
+				number_name(number) ? ": " : "",
+				number_name(number) ? number_name(number) : "");
 		else if (number > UINT8_MAX)
 			parser_error(p, token_pos(&t), "range-protocol",
 				     "protocol numbers are 0 to 255");
@@ -164,10 +173,8 @@ static bool set_is_empty(const struct frame *f)
 		return true;
 	case BLOCK_STATE:
 		return !filter->tcp_states;
-	default: /* a wrong address is told as such */
-		return !filter->n_nets &&
-		       !frame_pos(f, "IPv4_address").at.line &&
-		       !frame_pos(f, "IPv6_address").at.line;
+	default:
+		return !filter->n_nets;
 	}
 }
 
@@ -175,7 +182,7 @@ static void close_set(struct parser *p, struct frame *f)
 {
 	enum filter_action action = *action_of(f->base, f->block->id);
 
-	if (!set_is_empty(f))
+	if (!set_is_empty(f) || !frame_is_clean(p, f))
 		return;
 	parser_warn(p, token_pos(&f->keyword), "empty-set",
 		    action == FILTER_ACCEPT
@@ -233,6 +240,7 @@ static void state_unknown(struct parser *p, const struct token *t)
 /* Reads `state... for TCP`; *states grows. False: told. */
 static bool read_states(struct parser *p, uint16_t *states)
 {
+	unsigned int n_errors = p->diags.n[CONF_ERROR];
 	struct token t;
 
 	for (;;) {
@@ -253,7 +261,7 @@ static bool read_states(struct parser *p, uint16_t *states)
 			state_unknown(p, &t);
 		(void)parser_take(p, LEX_WORD);
 	}
-	if (!*states)
+	if (!*states && p->diags.n[CONF_ERROR] == n_errors)
 		parser_warn(p, token_pos(&t), "empty-set",
 			    "no state before "
 			    "'for TCP'");

@@ -214,6 +214,13 @@ static void close_policy(struct parser *p, struct frame *f)
 			     "ExpectTimeout");
 }
 
+static void close_helper(struct parser *p, struct frame *f)
+{
+	if (!p->conf->helper.n_types && frame_is_clean(p, f))
+		parser_warn(p, token_pos(&f->keyword), "empty-helper",
+			    "Helper has no Type that could be used");
+}
+
 #define AT(field) .at = offsetof(struct conf_helper_type, field)
 /* clang-format off */
 static const struct rule policy_rules[] = {
@@ -244,6 +251,7 @@ const struct block conf_block_helper = {
 	.name = "Helper",
 	RULES(helper_rules),
 	.base = offsetof(struct conf, helper),
+	.close = close_helper,
 };
 
 const struct block conf_block_type = {

@@ -83,6 +83,8 @@ static bool is_multicast(const struct conf_addr *a)
 static void missing(struct parser *p, const struct frame *f, const char *name,
 		    const char *what)
 {
+	if (f->has_unknown) /* which may be it, under another name */
+		return;
 	parser_error(p, token_pos(&f->keyword), name, "%s has no %s",
 		     f->block->name, what);
 }

@@ -19,6 +19,15 @@ static const struct hint {
 	  "the group address is both" },
 	{ BLOCK_MULTICAST, "IPv6_Destination_Address", NULL, NULL,
 	  "the group address is both" },
+	{ BLOCK_MULTICAST, "Address", NULL, NULL,
+	  "use IPv4_address or IPv6_address" },
+	{ BLOCK_UDP, "Address", NULL, NULL,
+	  "use IPv4_address or IPv6_address" },
+	{ BLOCK_TCP, "Address", NULL, NULL,
+	  "use IPv4_address or IPv6_address" },
+	{ BLOCK_MULTICAST, "Default", NULL, NULL, "it stands before the '{'" },
+	{ BLOCK_UDP, "Default", NULL, NULL, "it stands before the '{'" },
+	{ BLOCK_TCP, "Default", NULL, NULL, "it stands before the '{'" },
 	{ BLOCK_UDP, "Group", "Port", NULL, "use Port" },
 	{ BLOCK_TCP, "Group", "Port", NULL, "use Port" },
 	{ BLOCK_UDP, "IPv4_interface", NULL, NULL,
@@ -47,7 +56,7 @@ static const struct hint *find_hint(const struct block *b,
 
 static struct frame *above(struct frame *f, const struct token *t)
 {
-	if (!t->first || t->col > f->keyword.col)
+	if ((!t->first || t->col > f->keyword.col) && !f->is_loose)
 		return NULL;
 	for (struct frame *up = f->up; up; up = up->up)
 		if (!up->is_guest && block_rule(up->block, t))
@@ -83,6 +92,21 @@ static const struct rule *rule_named(const struct block *b, const char *name)
 	return block_rule(b, &t);
 }
 
+/* The option that an address without one was meant for. */
+static const struct rule *bare_rule(struct parser *p, const struct block *b)
+{
+	struct token t = parser_peek(p, LEX_ADDR);
+	const char *slash = memchr(t.at, '/', t.len);
+	size_t len = slash ? (size_t)(slash - t.at) : t.len;
+	struct addr ignored;
+
+	if (addr_parse(FAMILY_IPV4, t.at, len, &ignored))
+		return rule_named(b, "IPv4_address");
+	if (addr_parse(FAMILY_IPV6, t.at, len, &ignored))
+		return rule_named(b, "IPv6_address");
+	return NULL;
+}
+
 struct found unknown_find(struct parser *p, struct frame *f,
 			  const struct token *t)
 {
@@ -90,10 +114,15 @@ struct found unknown_find(struct parser *p, struct frame *f,
 	const struct hint *hint = find_hint(f->block, t);
 	struct nearest near;
 
-	(void)p;
 	found.frame = above(f, t);
 	if (found.frame) {
 		found.what = FOUND_ABOVE;
+		return found;
+	}
+	if (!f->up && p->closed && p->closed->base != NO_BASE &&
+	    block_rule(p->closed, t)) {
+		found.what = FOUND_CLOSED;
+		found.block = p->closed;
 		return found;
 	}
 	found.block = home_of(t);
@@ -106,6 +135,11 @@ struct found unknown_find(struct parser *p, struct frame *f,
 	if (found.block) {
 		found.what = FOUND_ELSEWHERE;
 		found.rule = block_rule(found.block, t);
+		return found;
+	}
+	found.rule = bare_rule(p, f->block);
+	if (found.rule) {
+		found.what = FOUND_BARE;
 		return found;
 	}
 	nearest_init(&near, t->at, t->len);
@@ -146,7 +180,9 @@ static const char *path_note(struct parser *p, const struct token *t,
 			     char out[NOTE_SIZE])
 {
 	out[0] = '\0';
-	if (!p->brace_path.line && p->path_line == t->line)
+	if (!t->first && p->single && t->kind == TOKEN_WORD)
+		snprintf(out, NOTE_SIZE, "; %s has one value", p->single);
+	else if (!p->brace_path.line && p->path_line == t->line)
 		snprintf(out, NOTE_SIZE, "; a path ends at a blank");
 	if (p->brace_path.line)
 		snprintf(out, NOTE_SIZE,
@@ -186,7 +222,7 @@ static const char *homes_of(const struct token *t, char out[LIST_SIZE])
 		if (!r || (r->flags & (RULE_LEGACY | RULE_IGNORED)))
 			continue;
 		n = snprintf(out + used, LIST_SIZE - used, "%s%s",
-			     used ? ", " : "", conf_blocks[i]->name);
+			     used ? " or " : "", conf_blocks[i]->name);
 		if (n > 0 && (size_t)n < LIST_SIZE - used)
 			used += (size_t)n;
 	}
@@ -221,6 +257,18 @@ static void report_elsewhere(struct parser *p, const struct frame *f,
 			     text, where, homes_of(t, homes), note);
 }
 
+static void report_closed(struct parser *p, const struct token *t)
+{
+	char text[TOKEN_TEXT_SIZE];
+
+	parser_error(p, token_pos(t), "misplaced",
+		     "%s is not a section, it belongs in %s, which was closed "
+		     "at %u:%u: is that '}' one too many?",
+		     token_text(t, text), p->closed->name,
+		     (unsigned int)p->closed_by.line,
+		     (unsigned int)p->closed_by.col);
+}
+
 static void report_unknown(struct parser *p, const struct frame *f,
 			   const struct token *t, const struct found *found)
 {
@@ -247,18 +295,47 @@ static void report_unknown(struct parser *p, const struct frame *f,
 			     *expected ? ", expected " : "", expected, note);
 }
 
+static void report_bare(struct parser *p, const struct rule *r)
+{
+	struct token t = parser_peek(p, LEX_ADDR);
+	char text[TOKEN_TEXT_SIZE];
+
+	parser_error(p, token_pos(&t), "option",
+		     "found %s without an option, expected %s before it",
+		     token_text(&t, text), r->name);
+}
+
 void unknown_report(struct parser *p, const struct frame *f,
 		    const struct token *t, const struct found *found)
 {
+	if (found->what != FOUND_NOTHING)
+		p->single = NULL;
 	if (found->what == FOUND_ABOVE)
 		report_above(p, f, t);
-	else if (found->block)
+	else if (found->what == FOUND_CLOSED)
+		report_closed(p, t);
+	else if (found->what == FOUND_BARE)
+		report_bare(p, found->rule);
+	else if (found->block || find_hint(f->block, t))
 		report_elsewhere(p, f, t);
 	else
 		report_unknown(p, f, t, found);
 }
 
-static const char *stray_hint(const struct token *t)
+/* A '/' that begins no path: what was it? */
+static const char *slash_hint(const struct parser *p, const struct token *t)
+{
+	const char *next = t->at + 1;
+	enum block_id id = p->top ? p->top->block->id : BLOCK_FILE;
+
+	if (next < p->lx.text + p->lx.len && (*next == '/' || *next == '*'))
+		return " (comments start with '#')";
+	if (id == BLOCK_ADDRESS || id == BLOCK_OLD_TRAFFIC)
+		return " (no blank before the '/' of a prefix)";
+	return "";
+}
+
+const char *unknown_hint(const struct parser *p, const struct token *t)
 {
 	static const struct {
 		char c;
@@ -266,17 +343,27 @@ static const char *stray_hint(const struct token *t)
 	} rows[] = {
 		{ ';', " (no ';' in this language)" },
 		{ '=', " (no '=' in this language)" },
-		{ ',', " (items are separated by blanks)" },
 		{ '"', " (no quotes in this language)" },
 		{ '\'', " (no quotes in this language)" },
+		{ '$', " (no variables in this language)" },
 		{ '\\', " (a clause may go on in the next line as it is)" },
-		{ '/', " (comments start with '#')" },
-		{ ':', " (no ':' in names)" },
+		{ ':', " (no ':' here, and none in names)" },
 		{ '@', " (what follows '@' is no part of the name)" },
-		{ '[', " (an unfilled placeholder?)" },
+		{ '[', " (no brackets here; or an unfilled placeholder?)" },
+		{ '<', " (an unfilled placeholder?)" },
 	};
 
-	for (size_t i = 0; t->kind == TOKEN_CHAR && i < N_ELEMENTS(rows); i++)
+	if (t->kind != TOKEN_CHAR)
+		return "";
+	if (*t->at == '/')
+		return slash_hint(p, t);
+	if (*t->at == ',')
+		return p->top && p->top->block->items
+			       ? " (items are separated by blanks)"
+			       : " (an option has one value)";
+	if (*t->at == '[' && p->top && !p->top->up)
+		return " (a section is written NAME { ... })";
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
 		if (*t->at == rows[i].c)
 			return rows[i].hint;
 	return "";
@@ -296,12 +383,11 @@ void unknown_report_stray(struct parser *p, const struct frame *f,
 			     note);
 	else if (b->id == BLOCK_FILE)
 		parser_expected(p, t, "syntax",
-				"General, Sync, Stats or Helper%s%s",
-				stray_hint(t), note);
+				"General, Sync, Stats or Helper%s", note);
 	else
 		parser_error(p, token_pos(t), "syntax",
 			     "found %s, expected %s%s or '}'%s%s",
 			     token_text(t, text),
 			     b->items ? b->items : "an option of ",
-			     b->items ? "" : b->name, stray_hint(t), note);
+			     b->items ? "" : b->name, unknown_hint(p, t), note);
 }

@@ -9,8 +9,10 @@
 enum found_what {
 	FOUND_NOTHING,
 	FOUND_ABOVE,     /* a '}' is missing: option of the open block .frame */
+	FOUND_CLOSED,    /* option of .block, the section that ended before */
 	FOUND_ELSEWHERE, /* option of another block */
 	FOUND_NEAR,      /* nearly .rule of this block */
+	FOUND_BARE,      /* a value of .rule, whose name is missing */
 };
 
 struct found {
@@ -29,6 +31,10 @@ struct found unknown_find(struct parser *p, struct frame *f,
 
 void unknown_report(struct parser *p, const struct frame *f,
 		    const struct token *t, const struct found *found);
+
+/* What to know of a character that has no place in the language: "" or words
+ * in parentheses, after a blank. */
+const char *unknown_hint(const struct parser *p, const struct token *t);
 
 /* Tells of a token that is no word where an option is due. */
 void unknown_report_stray(struct parser *p, const struct frame *f,

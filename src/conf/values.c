@@ -111,9 +111,8 @@ static bool store_path(struct parser *p, struct frame *f, const struct rule *r,
 		       const struct token *t)
 {
 	if (t->kind != TOKEN_PATH)
-		return parser_expected(
-			p, t, "path", "an absolute path%s for %s",
-			token_is(t, "\"") ? " without quotes" : "", r->name);
+		return parser_expected(p, t, "path", "an absolute path for %s",
+				       r->name);
 	remember_path_end(p, t);
 	if (!path_is_clean(p, t))
 		return false;
@@ -142,8 +141,7 @@ static bool store_log(struct parser *p, struct frame *f, const struct rule *r,
 	}
 	if (t->kind == TOKEN_PATH)
 		return store_path(p, f, r, t);
-	return parser_expected(p, t, "path", "yes, no or an absolute path%s",
-			       token_is(t, "\"") ? " without quotes" : "");
+	return parser_expected(p, t, "path", "yes, no or an absolute path");
 }
 
 static bool store_syslog(struct parser *p, struct frame *f,
@@ -214,11 +212,12 @@ static bool store_ifname(struct parser *p, struct frame *f,
 			 const struct rule *r, const struct token *t)
 {
 	char text[TOKEN_TEXT_SIZE];
+	struct addr ignored;
 
-	if (t->kind != TOKEN_WORD)
-		return parser_expected(
-			p, t, "interface", "the name of an interface%s",
-			token_is(t, "[") ? " (an unfilled placeholder?)" : "");
+	if (t->kind != TOKEN_WORD ||
+	    addr_parse(FAMILY_IPV4, t->at, t->len, &ignored))
+		return parser_expected(p, t, "interface",
+				       "the name of an interface");
 	if (t->len > CONF_IFNAME_MAX || token_is(t, ".") || token_is(t, "..")) {
 		parser_error(p, token_pos(t), "interface",
 			     "%s cannot be an interface: such a name has at "
@@ -352,5 +351,6 @@ bool value_read(struct parser *p, struct frame *f, const struct rule *r,
 	if (keep)
 		memcpy((char *)f->base + r->at, &first, sizeof(first));
 	(void)parser_take(p, kind->class);
+	p->single = t.kind == TOKEN_PATH ? NULL : r->name;
 	return true;
 }

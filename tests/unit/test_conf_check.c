@@ -2,6 +2,7 @@
 /* Single options and combinations: what is told, where, under which name. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -191,7 +192,7 @@ static const struct {
 	{ FILTER("State Accept { LISTEN CLOSE for TCP }"), "" },
 	{ FILTER("State Accept { SYN_SENT2 LISTEN for TCP }"),
 	  "error 1:52 state" },
-	{ FILTER("") " Helper", "warning 1:52 empty-helper; error 1:58 syntax" },
+	{ FILTER("") " Helper", "error 1:58 syntax" },
 
 	/* Helper */
 	{ HELPER(""), "warning 1:30 empty-helper" },
@@ -200,20 +201,53 @@ static const struct {
 	{ HELPER("Type ftp inet tcp { }"),
 	  "warning 1:39 missing-queue; warning 1:39 helper-unsupported" },
 	{ HELPER("Type ftp inet udp { }"),
-	  "warning 1:30 empty-helper; error 1:44 helper" },
+	  "error 1:44 helper" },
 	{ HELPER("Type nope inet tcp { }"),
-	  "warning 1:30 empty-helper; error 1:44 helper" },
+	  "error 1:44 helper" },
 	{ HELPER("Type ftp inet tcp { QueueNum 1 Policy ftp { } }"),
 	  "warning 1:39 helper-unsupported; error 1:70 policy" },
 	{ HELPER("\n Type ftp inet tcp { QueueNum 1\n"
 		 " Type ftp inet tcp { QueueNum 1 }\n }"),
-	  "error 3:2 queue-type; warning 3:2 helper-unsupported; "
-	  "error 4:4 brace" },
-	{ HELPER("QueueNum 5"), "warning 1:30 empty-helper; error 1:39 queue" },
+	  "error 3:2 queue-type; warning 3:2 helper-unsupported" },
+	{ HELPER("QueueNum 5"), "error 1:39 queue" },
 
-	/* braces */
-	{ "Sync { Mode FTFW { } " MCAST,
-	  "warning 1:1 missing-path; error 1:79 unclosed" },
+	/* braces: one that is missing or too many is one mistake */
+	{ "Sync { Mode FTFW { } " MCAST, "error 1:79 unclosed" },
+	{ GENERAL("") "\nSync {\n Mode FTFW {\n " MCAST "\n }\n}",
+	  "error 2:1 combination; error 4:2 unclosed" },
+	{ "General {\n UNIX { Path /x }\nStats { }\n}", "error 3:1 unclosed" },
+	{ "Sync {\n Mode FTFW {\n }\n }\n " MCAST "\n Options { }\n}\n"
+	  "General { UNIX { Path /x } }", "error 5:2 misplaced" },
+	{ "General {\n UNIX { Path /x }\n}\nStats {\n}\n Syslog on\n"
+	  "LogFile on\n", "error 6:2 misplaced" },
+	{ "General { UNIX { Path /x } }\nSync {\n Mode FTFW\n }\n " MCAST
+	  "\n}", "error 4:2 syntax" },
+	{ "General\n UNIX { Path /x }\nStats { }", "error 2:2 syntax" },
+	{ "General:\n UNIX: { Path: /x }\nStats { }",
+	  "error 1:8 syntax; error 2:6 syntax; error 2:14 path" },
+
+	/* one mistake, one finding: nothing of what follows from it */
+	{ FILTER("Protocol Accept { 6 17 }"),
+	  "error 1:55 number; error 1:57 number" },
+	{ FILTER("Address Ignore { 10.0.0.1 10.0.0.0/8 fe80::1 x }"),
+	  "error 1:54 option; error 1:63 option; error 1:74 option; "
+	  "error 1:82 option" },
+	{ FILTER("State Accept { ESTABLISHD for TCP }"), "error 1:52 state" },
+	{ LINK("Multicast {\nfe80::1/64\nIPv6_address ff02::50 Group 1\n"
+	       "Interface a }"), "error 2:1 option; warning 3:1 duplicate" },
+	{ LINK("Multicast { Dev eth0 IPv4_address 225.0.0.50 Group 1 }"),
+	  "error 1:63 option" },
+	{ LINK("Multicast { IPv4_address 225.0.0.50, 225.0.0.51 Group 1 "
+	       "Interface a }"), "error 1:86 syntax" },
+	{ LINK("Multicast { Default IPv4_address 225.0.0.50 Group 1 "
+	       "Interface a }"), "error 1:63 misplaced" },
+	{ LINK("Multicast { Interface ${IF}/x IPv4_address 225.0.0.50 "
+	       "Group 1 }"), "error 1:73 interface" },
+	{ LINK("Multicast { Interface 10.0.0.1 IPv4_address 225.0.0.50 "
+	       "Group 1 }"), "error 1:73 interface" },
+	{ "General { Path /x } Stats { }", "error 1:11 misplaced" },
+	{ "General { UNIX /x } Stats { }", "error 1:16 syntax" },
+	{ "Helper { ftp }", "warning 1:1 missing-path; error 1:10 option" },
 };
 /* clang-format on */
 
@@ -234,10 +268,60 @@ static void test_each_mistake_is_told_once_at_its_place(void **state)
 	}
 }
 
+/* What a message should hold for somebody who knows nothing else. */
+/* clang-format off */
+static const struct {
+	const char *text, *says;
+} texts[] = {
+	{ GENERAL("LogFile \"/x\""), "no quotes in this language" },
+	{ GENERAL("HashSize = 5"), "a number for HashSize (no '=' in" },
+	{ GENERAL("HashSize 2M"), "written without a unit" },
+	{ GENERAL("HashSize 262,144"), "an option has one value" },
+	{ GENERAL("Nice \xe2\x80\x93" "5"), "dash, write '-'" },
+	{ GENERAL("HashSize \xe2\x80\x9c" "5"), "quotation mark" },
+	{ LINK("Multicast { Interface eth0 eth1 }"),
+	  "; Interface has one value" },
+	{ LINK("Multicast { Interface $IF }"), "no variables" },
+	{ LINK("Multicast { Interface <dev> }"), "placeholder?" },
+	{ LINK("Multicast { Interface a Address 225.0.0.50 }"),
+	  "use IPv4_address or IPv6_address" },
+	{ LINK("Multicast { IPv4_interface eth0 }"), "goes into Interface" },
+	{ FILTER("Protocol Accept { 17 }"), "a protocol name: UDP" },
+	{ FILTER("Protocol Accept { TCP, UDP }"), "separated by blanks" },
+	{ FILTER("Address Ignore { 10.0.0.1 }"), "expected IPv4_address" },
+	{ FILTER("Address Ignore { IPv4_address 10.0.0.0 /8 }"),
+	  "no blank before the '/'" },
+	{ "// x\n" GENERAL(""), "comments start with '#'" },
+	{ "[General]\n", "a section is written NAME {" },
+	{ SYNC("}\n " MCAST), "was closed at 1:37: is that '}' one too many?" },
+	{ FTFW("CacheTimeout 5"), "belongs in Sync or Mode ALARM" },
+};
+/* clang-format on */
+
+static void test_a_message_says_what_to_do(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(texts); i++) {
+		struct conf_read *r =
+			conf_read_text(texts[i].text, strlen(texts[i].text));
+		bool found = false;
+
+		for (size_t k = 0; k < r->n; k++)
+			found |= strstr(r->findings[k].text, texts[i].says) !=
+				 NULL;
+		if (!found)
+			fail_msg("%s\n  is:     %s\n  should: %s",
+				 texts[i].text, r->n ? r->findings[0].text : "",
+				 texts[i].says);
+		conf_read_free(r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_mistake_is_told_once_at_its_place),
+		cmocka_unit_test(test_a_message_says_what_to_do),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
