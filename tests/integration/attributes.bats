@@ -169,6 +169,31 @@ nothing_bad() {
 	nothing_bad
 }
 
+# 212 octets are left for messages: two of an ordinary TCP connection, but not
+# one of 220.
+@test "attributes: a message larger than the MTU goes alone, and arrives" {
+	prepare
+	for node in fw1 fw2; do
+		ip -n "$P$node" link set sync0 mtu 240
+	done
+	start_peer
+	start_fw1
+	cat "$FLOWS" - >"$D/flows" <<-END
+		ipv6=fd00:1::10,fd00:2::99 l4proto=6 port=1009,8080 tcp_state=3 status=0x21fe timeout=609 mark=0x7 spat_port=61000 dpat_port=80 seqadj=0x1020304,5,6,0xa0b0c0d,-2,8 helper=ftp labels=0x1,0x2,0x3,0x4 snat_ipv6=fd00:2::1 dnat_ipv6=fd00:2::10 synproxy=0x0,0x0,0x0
+	END
+	add fw1 <"$D/flows"
+	wait_until 10 heard_count CT_NEW "$(wc -l <"$D/flows")"
+	heard CT_NEW >"$D/new"
+	same_flows "$D/flows" "$D/new"
+	nothing_bad
+	heard DATAGRAM | sort -n | uniq -c
+	heard DATAGRAM | awk '
+		$1 > 212 && $2 == 1 { large = 1 }
+		$1 > 212 && $2 > 1 { bad = 1 }
+		$2 > 1 { several = 1 }
+		END { exit bad || !large || !several }'
+}
+
 @test "attributes: window scales, with TCPWindowTracking on, both ways" {
 	prepare 'Options {\nTCPWindowTracking on\n}'
 	start_peer

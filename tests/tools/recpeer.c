@@ -9,6 +9,7 @@
  *	CT_NEW ATTRIBUTES		also CT_UPD, CT_DEL: see attrs.h
  *	EXP_NEW N bytes			also EXP_UPD, EXP_DEL
  *	RESYNC, NACK FROM TO, BAD what is wrong with the message
+ *	DATAGRAM BYTES MESSAGES		after those of one that has data
  * Lines that it reads from the FIFO:
  *	CT_NEW ATTRIBUTES		also CT_UPD, CT_DEL
  *	hex FILE			the messages in it, newly numbered
@@ -230,6 +231,11 @@ static void show_data(int type, const uint8_t *m, size_t len)
 	fputc('\n', stdout);
 }
 
+static bool is_data(const uint8_t *m)
+{
+	return (m[0] & 15) <= EXP_DEL;
+}
+
 static void show(const uint8_t *m, size_t len)
 {
 	int type = m[0] & 15, flags = m[1] & ~(HELLO | HELLO_BACK);
@@ -281,6 +287,7 @@ static void receive(struct peer *p)
 	static uint8_t d[DGRAM_MAX];
 	ssize_t got = recv(p->in, d, sizeof(d), MSG_DONTWAIT);
 	size_t left = got > 0 ? (size_t)got : 0, at = 0;
+	int n = 0, n_data = 0;
 
 	while (left > 0) {
 		size_t len = left >= HEADER ? get16(d + at + 2) : 0;
@@ -291,9 +298,13 @@ static void receive(struct peer *p)
 		}
 		if (follow(p, d[at + 1], get32(d + at + 4)))
 			show(d + at, len);
+		n++;
+		n_data += is_data(d + at);
 		at += len;
 		left -= len;
 	}
+	if (n_data)
+		printf("DATAGRAM %zd %d\n", got, n);
 	if (p->n_unacked >= WINDOW)
 		acknowledge(p);
 }
