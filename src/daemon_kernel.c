@@ -163,11 +163,20 @@ static void on_event(void *ctx, enum flow_event type, enum flow_origin origin,
 		on_present(d, type, origin, f);
 }
 
+/* A dump repairs the cache after a while. */
+static void repair_later(struct daemon *d)
+{
+	uint32_t after_s = d->conf->general.overrun_resync_s;
+
+	if (after_s && !timer_is_set(&d->kernel.overrun_timer))
+		timer_set(d->loop, &d->kernel.overrun_timer,
+			  loop_now_ms(d->loop) + (int64_t)after_s * 1000);
+}
+
 static void on_overrun(void *ctx)
 {
 	struct daemon *d = ctx;
 	const struct ct_kernel_stats *s = ct_kernel_stats(d->kernel.ct);
-	uint32_t after_s = d->conf->general.overrun_resync_s;
 
 	/* One line until the repair, however many overruns there are. */
 	if (s->is_buffer_at_max && d->kernel.has_warned)
@@ -184,9 +193,7 @@ static void on_overrun(void *ctx)
 			   "to %u bytes",
 			   s->buffer_bytes);
 	d->kernel.has_warned = s->is_buffer_at_max;
-	if (after_s && !timer_is_set(&d->kernel.overrun_timer))
-		timer_set(d->loop, &d->kernel.overrun_timer,
-			  loop_now_ms(d->loop) + (int64_t)after_s * 1000);
+	repair_later(d);
 }
 
 static void on_overrun_timer(void *ctx, int64_t now_ms)
@@ -251,6 +258,24 @@ static void on_dumped(void *ctx, const struct flow *f)
 		h->flags |= ENTRY_FROM_DUMP;
 }
 
+/* The one that was asked for meanwhile. */
+static void start_next_dump(struct daemon *d)
+{
+	enum dump_use use = d->kernel.dump_next;
+
+	d->kernel.dump_next = DUMP_NONE;
+	if (use != DUMP_NONE)
+		kernel_side_dump(d, use);
+}
+
+static void dump_failed(struct daemon *d, enum dump_use use, int err)
+{
+	log_error("can't get kernel conntrack table: %s", strerror(-err));
+	if (use == DUMP_OVERRUN)
+		repair_later(d);
+	control_side_dump_ended(d, use, err);
+}
+
 static void end_sweep(struct daemon *d)
 {
 	struct kernel_side *k = &d->kernel;
@@ -266,11 +291,7 @@ static void end_sweep(struct daemon *d)
 		k->is_flushing = true;
 	else
 		control_side_dump_ended(d, use, 0);
-	if (k->dump_next != DUMP_NONE) {
-		use = k->dump_next;
-		k->dump_next = DUMP_NONE;
-		kernel_side_dump(d, use);
-	}
+	start_next_dump(d);
 }
 
 /* Entries that the dump should have met and did not are gone, once a look at
@@ -308,9 +329,9 @@ static void on_dump_end(void *ctx, enum ct_dump_end end)
 	if (end == CT_DUMP_FAILED) {
 		enum dump_use use = k->dump;
 
-		log_error("can't get kernel conntrack table");
 		k->dump = DUMP_NONE;
-		control_side_dump_ended(d, use, -EIO);
+		dump_failed(d, use, -EIO);
+		start_next_dump(d);
 		return;
 	}
 	k->is_sweeping = true;
@@ -331,9 +352,7 @@ void kernel_side_dump(struct daemon *d, enum dump_use use)
 	}
 	err = ct_kernel_dump(k->ct);
 	if (err < 0) {
-		log_error("can't get kernel conntrack table: %s",
-			  strerror(-err));
-		control_side_dump_ended(d, use, err);
+		dump_failed(d, use, err);
 		return;
 	}
 	k->dump = use;

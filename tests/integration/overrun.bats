@@ -96,6 +96,21 @@ repairs() {
 	told_is 25000 5000 5000
 }
 
+@test "the repair fails, for lack of descriptors: it is tried again" {
+	command -v prlimit >/dev/null || skip "no prlimit"
+	start_with_small_buffer 1
+	load fw1 insert 1000
+	wait_until 20 all_equal
+	prlimit --pid "$pid_fw1" --nofile=3:
+	kill -STOP "$pid_fw1"
+	lab_in fw1 "$B/tools/ctload" delete 500
+	kill -CONT "$pid_fw1"
+	wait_until 10 grep -q "can't get kernel .*: Too many open" "$D/fw1.log"
+	prlimit --pid "$pid_fw1" --nofile=1024:
+	wait_until 10 told_is 1000 0 500
+	all_equal
+}
+
 # No bytes but signs of life in a second.
 network_is_quiet() {
 	local before after
