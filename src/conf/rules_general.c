@@ -4,7 +4,7 @@
 
 enum {
 	HASH_SIZE_MAX = 1 << 28, /* 4 bytes each: 1 GiB */
-	SECONDS_MAX = 31536000,  /* a year */
+	SECONDS_MAX = INT32_MAX, /* some mean never by it */
 };
 
 #define AT(field) .at = offsetof(struct conf_general, field)

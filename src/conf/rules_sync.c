@@ -8,7 +8,7 @@
 
 enum {
 	QUEUE_MAX = 1 << 27, /* objects; 4 bytes each in the ring */
-	SECONDS_MAX = 31536000,
+	SECONDS_MAX = INT32_MAX,
 	EXPECT_NAMES_MAX = 1024,
 };
 
@@ -154,7 +154,7 @@ static void close_expect(struct parser *p, struct frame *f)
 {
 	struct conf_sync *sync = f->base;
 
-	if (sync->n_expect_names)
+	if (sync->n_expect_names || !frame_is_clean(p, f))
 		return;
 	parser_warn(p, token_pos(&f->keyword), "empty-set",
 		    "an empty list means the expectations of every helper");

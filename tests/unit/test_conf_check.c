@@ -43,6 +43,8 @@ static const struct {
 	{ GENERAL("HashSize 18446744073709551617"), "error 1:37 range-hash" },
 	{ GENERAL("HashLimit 2147483648"), "error 1:38 range-hash" },
 	{ GENERAL("HashSize 007"), "" },
+	{ FTFW("CommitTimeout 432000000 PurgeTimeout 2147483647"), "" },
+	{ FTFW("CommitTimeout 2147483648"), "error 1:63 range-time" },
 	{ GENERAL("HashSize"), "error 1:37 value" },
 	{ GENERAL("HashSize x"), "error 1:37 number" },
 	{ GENERAL("PollSecs 0"), "error 1:37 range-time" },
