@@ -27,7 +27,7 @@ fake_clock() {
 	done
 	[ -e "$lib" ] || skip "no libfaketime"
 	readelf -d "$CONNTRACKD" | grep -q NEEDED || skip "a static binary"
-	! grep -q __asan_init "$CONNTRACKD" || skip "a binary with ASan"
+	! has_asan || skip "a binary with ASan"
 	set_clock +0
 	cat >"$D/faked" <<-END
 		#!/bin/sh

@@ -23,7 +23,7 @@ is_small() { # NODE ENTRIES
 	local each=$((($(rss_bytes "$1") - empty_bytes) / $2))
 
 	echo "# $1: $each bytes for each of $2 entries" >&3
-	[ "$each" -le 128 ]
+	has_asan || [ "$each" -le 128 ]
 }
 
 took() { # WHAT SINCE_MS
@@ -40,7 +40,7 @@ turns_are_short() { # NODE
 		"$D/$1.log")"
 	echo "# $1: turns of the loop: 99.9 % below $below_us us," \
 		"the longest $longest_us us" >&3
-	[ "$below_us" -lt 60000 ] && [ "$longest_us" -lt 100000 ]
+	has_asan || { [ "$below_us" -lt 60000 ] && [ "$longest_us" -lt 100000 ]; }
 }
 
 all_equal() {

@@ -55,6 +55,11 @@ is_reference() {
 	[ "$CONNTRACKD" = "$REFERENCE" ]
 }
 
+# True where it is built with ASan, which needs memory and time of its own.
+has_asan() {
+	grep -q __asan_init "$CONNTRACKD"
+}
+
 # Starts a daemon in a node and keeps its binary and pid. A reference needs the
 # help that its users give it: the lock file of a dead one deleted.
 start_daemon() { # NODE BINARY
