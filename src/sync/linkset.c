@@ -17,13 +17,17 @@ void linkset_add(struct linkset *s, struct link *l, bool is_default)
 	s->n_links++;
 }
 
+static bool is_running(const struct linkset *s, int index)
+{
+	return link_status(s->links[index]) == LINK_RUNNING;
+}
+
 enum linkset_change linkset_update(struct linkset *s)
 {
-	if (s->current >= 0 &&
-	    link_status(s->links[s->current]) == LINK_RUNNING)
+	if (s->current >= 0 && is_running(s, s->current))
 		return LINKSET_SAME;
 	for (int i = 0; i < s->n_links; i++) {
-		if (link_status(s->links[i]) == LINK_RUNNING) {
+		if (is_running(s, i)) {
 			s->current = i;
 			return LINKSET_SWITCHED;
 		}
@@ -34,7 +38,8 @@ enum linkset_change linkset_update(struct linkset *s)
 bool linkset_heard(struct linkset *s, int index)
 {
 	assert(index >= 0 && index < s->n_links);
-	if (index == s->current)
+	if (index == s->current ||
+	    (!is_running(s, index) && is_running(s, s->current)))
 		return false;
 	s->current = index;
 	return true;

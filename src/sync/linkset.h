@@ -25,7 +25,8 @@ enum linkset_change { LINKSET_SAME, LINKSET_SWITCHED, LINKSET_NONE_USABLE };
  * first other that is becomes current. */
 enum linkset_change linkset_update(struct linkset *s);
 /* A message that the engine accepted arrived on this link: the peer sends
- * there, so do we. True if that changed the current link. */
+ * there, so do we; but not away from a running link to one that has gone down
+ * since. True if that changed the current link. */
 bool linkset_heard(struct linkset *s, int index);
 
 #endif

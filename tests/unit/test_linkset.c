@@ -84,7 +84,7 @@ static void test_without_a_running_link_the_current_one_stays(void **state)
 
 static void test_we_follow_the_link_that_the_peer_uses(void **state)
 {
-	struct link links[2] = { { LINK_RUNNING }, { LINK_DOWN } };
+	struct link links[2] = { { LINK_RUNNING }, { LINK_RUNNING } };
 	struct linkset s = make(links, 2, 0);
 
 	(void)state;
@@ -92,7 +92,25 @@ static void test_we_follow_the_link_that_the_peer_uses(void **state)
 	assert_true(linkset_heard(&s, 1));
 	assert_int_equal(s.current, 1);
 	assert_false(linkset_heard(&s, 1));
+	links[1].status = LINK_DOWN;
 	assert_int_equal(linkset_update(&s), LINKSET_SWITCHED);
+	assert_int_equal(s.current, 0);
+}
+
+/* What was received before the link went down may be read after. */
+static void
+test_what_a_dead_link_had_still_to_say_does_not_lead_back(void **state)
+{
+	struct link links[2] = { { LINK_DOWN }, { LINK_RUNNING } };
+	struct linkset s = make(links, 2, 0);
+
+	(void)state;
+	assert_int_equal(linkset_update(&s), LINKSET_SWITCHED);
+	assert_false(linkset_heard(&s, 0));
+	assert_int_equal(s.current, 1);
+	/* where none is known to be usable, being heard is better than that */
+	links[1].status = LINK_NO_CARRIER;
+	assert_true(linkset_heard(&s, 0));
 	assert_int_equal(s.current, 0);
 }
 
@@ -106,6 +124,8 @@ int main(void)
 		cmocka_unit_test(
 			test_without_a_running_link_the_current_one_stays),
 		cmocka_unit_test(test_we_follow_the_link_that_the_peer_uses),
+		cmocka_unit_test(
+			test_what_a_dead_link_had_still_to_say_does_not_lead_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
