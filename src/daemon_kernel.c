@@ -258,14 +258,17 @@ static void on_dumped(void *ctx, const struct flow *f)
 		h->flags |= ENTRY_FROM_DUMP;
 }
 
-/* The one that was asked for meanwhile. */
+/* Those that were asked for meanwhile: each has its own effect, and somebody
+ * who waits for it. */
 static void start_next_dump(struct daemon *d)
 {
-	enum dump_use use = d->kernel.dump_next;
+	struct kernel_side *k = &d->kernel;
 
-	d->kernel.dump_next = DUMP_NONE;
-	if (use != DUMP_NONE)
-		kernel_side_dump(d, use);
+	for (int use = DUMP_START; use <= DUMP_FLUSH; use++)
+		if (k->dump == DUMP_NONE && k->dumps_next >> use & 1) {
+			k->dumps_next &= ~(1U << use);
+			kernel_side_dump(d, (enum dump_use)use);
+		}
 }
 
 static void dump_failed(struct daemon *d, enum dump_use use, int err)
@@ -345,9 +348,7 @@ void kernel_side_dump(struct daemon *d, enum dump_use use)
 	int err;
 
 	if (k->dump != DUMP_NONE) {
-		/* One for an overrun does all that one on request does. */
-		if (k->dump_next == DUMP_NONE || k->dump_next < use)
-			k->dump_next = use;
+		k->dumps_next |= 1U << use;
 		return;
 	}
 	err = ct_kernel_dump(k->ct);

@@ -40,7 +40,7 @@ struct kernel_side {
 	struct ct_kernel *ct;
 	struct ct_writer *commit_writer, *flush_writer, *check_writer;
 	enum dump_use dump;
-	enum dump_use dump_next; /* asked for while one was running */
+	unsigned int dumps_next; /* bits of those asked for meanwhile */
 	uint32_t sweep_position; /* entries the dump has not met */
 	bool is_sweeping;
 	uint32_t check_position; /* the walk that never stops */
