@@ -298,7 +298,7 @@ void control_side_flush_ended(struct daemon *d)
 	struct control_side *c = &d->control;
 
 	finish(d, &c->kernel_flush_client, 0, NULL);
-	if (c->is_purging && !c->flush.client) {
+	if (c->is_purging) {
 		c->is_purging = false;
 		c->flush.internal = true;
 		c->flush.position = FLOW_CACHE_NO_ID;
@@ -356,6 +356,7 @@ void control_side_dump_ended(struct daemon *d, enum dump_use use, int error)
 		       error < 0 ? "see the log" : NULL);
 		break;
 	case DUMP_FLUSH:
+		d->control.is_purging = false; /* it has failed */
 		finish(d, &d->control.kernel_flush_client, error < 0,
 		       error < 0 ? "see the log" : NULL);
 		break;

@@ -122,7 +122,7 @@ static void ask_for_seqadj(struct daemon *d, enum flow_event type, uint32_t id,
 static void on_present(struct daemon *d, enum flow_event type,
 		       enum flow_origin origin, const struct flow *f)
 {
-	enum put_mode mode = type == FLOW_EVENT_NEW ? PUT_REPLACE : PUT_MERGE;
+	enum put_mode mode = type == FLOW_EVENT_NEW ? PUT_REPLACE : PUT_TOLD;
 	struct entry_head *h;
 	uint32_t id;
 
@@ -208,7 +208,7 @@ static void on_overrun_timer(void *ctx, int64_t now_ms)
 
 /* What a row of a dump has that an event had not, and the other way round, is
  * no difference worth sending: the time that is left, a mark of 0, what the
- * wire does not carry. */
+ * wire does not carry. Of the next life all is new. */
 static void liken(struct flow *row, const struct flow *cached)
 {
 	const uint64_t local = FLOW_TIMESTAMP_START | FLOW_TIMESTAMP_STOP |
@@ -216,6 +216,8 @@ static void liken(struct flow *row, const struct flow *cached)
 			       FLOW_TCP_FLAGS_ORIG | FLOW_TCP_FLAGS_REPLY |
 			       FLOW_TCP_WSCALE_ORIG | FLOW_TCP_WSCALE_REPLY;
 
+	if (!flow_same_reply(row, cached))
+		return;
 	row->has &= ~(local & ~cached->has);
 	if (cached->has & FLOW_TIMEOUT)
 		row->timeout_s = cached->timeout_s;
@@ -237,7 +239,7 @@ static void on_dumped(void *ctx, const struct flow *f)
 		flow_cache_get(d->internal, id, &cached);
 		liken(&row, &cached);
 	}
-	switch (flow_cache_put(d->internal, &row, PUT_MERGE, daemon_now_s(d),
+	switch (flow_cache_put(d->internal, &row, PUT_TOLD, daemon_now_s(d),
 			       &id)) {
 	case PUT_NEW:
 	case PUT_CHANGED:
@@ -379,6 +381,7 @@ static void on_checked(void *ctx, enum kernel_op op, uint32_t id, int error,
 	struct daemon *d = ctx;
 	struct entry_head *h = flow_cache_head(d->internal, id);
 	struct flow row, cached;
+	enum put_result put;
 	uint32_t same_id;
 
 	(void)op;
@@ -399,8 +402,9 @@ static void on_checked(void *ctx, enum kernel_op op, uint32_t id, int error,
 	}
 	row = *found;
 	liken(&row, &cached);
-	if (flow_cache_put(d->internal, &row, PUT_MERGE, daemon_now_s(d),
-			   &same_id) == PUT_CHANGED)
+	put = flow_cache_put(d->internal, &row, PUT_TOLD, daemon_now_s(d),
+			     &same_id);
+	if (put == PUT_NEW || put == PUT_CHANGED)
 		touch(d, id);
 	/* The time that is left is for ourselves only. */
 	(void)flow_cache_put(d->internal, found, PUT_MERGE, daemon_now_s(d),

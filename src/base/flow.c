@@ -72,21 +72,33 @@ static const struct {
 	{ L4_ICMPV6, 139, 140 }, /* node information */
 };
 
+/* has: which parts both tuples have. */
+static bool same_tuple(uint64_t has, const struct tuple *s,
+		       const struct tuple *t)
+{
+	if (!addr_equal(&s->src, &t->src) || !addr_equal(&s->dst, &t->dst))
+		return false;
+	if ((has & (FLOW_PORTS | FLOW_GRE_KEYS)) &&
+	    (s->sport != t->sport || s->dport != t->dport))
+		return false;
+	return !(has & FLOW_ICMP) ||
+	       (s->icmp_id == t->icmp_id && s->icmp_type == t->icmp_type &&
+		s->icmp_code == t->icmp_code);
+}
+
 bool flow_same_key(const struct flow *a, const struct flow *b)
 {
 	const uint64_t parts = FLOW_PORTS | FLOW_GRE_KEYS | FLOW_ICMP;
-	const struct tuple *s = &a->orig, *t = &b->orig;
 
-	if (a->family != b->family || a->l4proto != b->l4proto ||
-	    a->zone != b->zone || (a->has & parts) != (b->has & parts) ||
-	    !addr_equal(&s->src, &t->src) || !addr_equal(&s->dst, &t->dst))
-		return false;
-	if ((a->has & (FLOW_PORTS | FLOW_GRE_KEYS)) &&
-	    (s->sport != t->sport || s->dport != t->dport))
-		return false;
-	return !(a->has & FLOW_ICMP) ||
-	       (s->icmp_id == t->icmp_id && s->icmp_type == t->icmp_type &&
-		s->icmp_code == t->icmp_code);
+	return a->family == b->family && a->l4proto == b->l4proto &&
+	       a->zone == b->zone && (a->has & parts) == (b->has & parts) &&
+	       same_tuple(a->has, &a->orig, &b->orig);
+}
+
+bool flow_same_reply(const struct flow *a, const struct flow *b)
+{
+	return !(a->has & b->has & FLOW_REPLY) ||
+	       same_tuple(a->has, &a->reply, &b->reply);
 }
 
 static uint8_t icmp_answer(uint8_t l4proto, uint8_t type)

@@ -204,6 +204,10 @@ struct flow {
  * protocol apart (ports, ICMP fields, GRE keys) are equal. */
 bool flow_same_key(const struct flow *a, const struct flow *b);
 
+/* For two of the same key: false if both know their reply tuple and these
+ * differ, which one connection never changes: they are two lives. */
+bool flow_same_reply(const struct flow *a, const struct flow *b);
+
 /* The reply direction of an untranslated flow: addresses and ports swapped,
  * ICMP type answered (8-0, 13-14, 15-16, 17-18, 128-129, 139-140; others have
  * no answer and stay). */

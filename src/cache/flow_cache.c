@@ -170,8 +170,12 @@ static enum put_result update(struct flow_cache *c, uint32_t id,
 	struct flow merged;
 	size_t old_len = pack_decode(body, &merged);
 
+	if (mode == PUT_TOLD && !flow_same_reply(&merged, f)) {
+		p.len = pack_encode(f, p.bytes);
+		return replace(c, id, &p, now_s);
+	}
 	flow_merge(&merged, f);
-	p.len = pack_encode(mode == PUT_MERGE ? &merged : f, p.bytes);
+	p.len = pack_encode(mode == PUT_CONTENT ? f : &merged, p.bytes);
 	if (p.len == old_len && memcmp(p.bytes, body, p.len) == 0) {
 		c->stats.n_updated++;
 		return PUT_SAME;

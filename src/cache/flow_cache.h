@@ -39,6 +39,8 @@ enum put_mode {
 	PUT_MERGE,   /* an existing entry is merged (flow_merge) */
 	PUT_CONTENT, /* the same, but what f has not is gone, and the reply
 		      * tuple may change too */
+	PUT_TOLD,    /* by the kernel: PUT_REPLACE if the reply tuple differs,
+		      * for then it is the next life; PUT_MERGE otherwise */
 	PUT_REPLACE, /* an existing entry is replaced: counts as destroyed and
 		      * created, becomes ENTRY_NEW, its age starts again; id,
 		      * queue links, last_seq and flags stay */

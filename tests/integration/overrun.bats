@@ -84,8 +84,11 @@ repairs() {
 	lab_in fw1 "$B/tools/ctload" -m 7 -f 5000 update 5000
 	lab_in fw1 "$B/tools/ctload" -f 10000 delete 5000
 	lab_in fw1 "$B/tools/ctload" -f 20000 insert 5000
+	# addresses and ports in use again, translated otherwise
+	lab_in fw1 "$B/tools/ctload" -f 15000 delete 1000
+	lab_in fw1 "$B/tools/ctload" -n -f 15000 insert 1000
 	kill -CONT "$pid_fw1"
-	wait_until 10 told_is 25000 5000 5000
+	wait_until 10 told_is 26000 5000 6000
 	all_equal
 	[ "$(external fw2 | grep -c 'mark=7\b')" -eq 5000 ]
 	read -r lost resyncs <<<"$(repairs)"
@@ -93,7 +96,7 @@ repairs() {
 	[ "$lost" -gt 0 ]
 	# nothing follows
 	wait_until 5 network_is_quiet
-	told_is 25000 5000 5000
+	told_is 26000 5000 6000
 }
 
 @test "the repair fails, for lack of descriptors: it is tried again" {

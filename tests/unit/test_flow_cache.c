@@ -133,6 +133,34 @@ static void test_a_merge_keeps_the_reply_tuple(void **state)
 	flow_cache_free(c);
 }
 
+static void test_another_reply_tuple_in_the_kernel_is_another_life(void **state)
+{
+	struct flow_cache *c = new_cache(16, 10);
+	struct flow f = numbered(1), next;
+	uint32_t id;
+
+	(void)state;
+	f.has |= FLOW_REPLY | FLOW_MARK;
+	f.reply = flow_inverse(&f);
+	f.mark = 7;
+	id = put(c, &f, PUT_TOLD, 1, PUT_NEW);
+	/* the same reply tuple, or none known: what is not said stays */
+	next = f;
+	next.has &= ~(FLOW_REPLY | FLOW_MARK);
+	next.mark = 0;
+	put(c, &next, PUT_TOLD, 2, PUT_SAME);
+	next.has |= FLOW_REPLY;
+	put(c, &next, PUT_TOLD, 2, PUT_SAME);
+	assert_holds(c, id, &f);
+	next.reply.dport++;
+	put(c, &next, PUT_TOLD, 3, PUT_NEW);
+	assert_holds(c, id, &next);
+	assert_int_equal(flow_cache_head(c, id)->state, ENTRY_NEW);
+	assert_int_equal(flow_cache_head(c, id)->created_s, 3);
+	assert_int_equal(flow_cache_stats(c)->n_created, 2);
+	flow_cache_free(c);
+}
+
 static void test_counters_and_use_are_not_kept(void **state)
 {
 	struct flow_cache *c = new_cache(16, 10);
@@ -633,6 +661,8 @@ int main(void)
 		cmocka_unit_test(test_a_new_flow_is_found_and_comes_back),
 		cmocka_unit_test(test_a_merge_tells_whether_something_differs),
 		cmocka_unit_test(test_a_merge_keeps_the_reply_tuple),
+		cmocka_unit_test(
+			test_another_reply_tuple_in_the_kernel_is_another_life),
 		cmocka_unit_test(test_counters_and_use_are_not_kept),
 		cmocka_unit_test(
 			test_a_replaced_entry_begins_anew_under_its_id),
