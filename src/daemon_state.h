@@ -102,6 +102,12 @@ struct control_side {
 	bool is_committing;
 };
 
+/* What was said of a cache that is full. */
+struct full_watch {
+	uint64_t n_told;
+	int64_t quiet_until_ms;
+};
+
 struct daemon {
 	const struct conf *conf;
 	bool is_background;
@@ -117,6 +123,8 @@ struct daemon {
 	struct link_side links;
 	struct control_side control;
 	struct deferred work; /* pieces of long walks */
+	struct timer second;  /* comes every second */
+	struct full_watch internal_full, external_full;
 	struct timer watchdog;
 	int64_t watchdog_ms; /* 0: none */
 	int64_t started_ms;
@@ -158,6 +166,24 @@ bool kernel_side_work(struct daemon *d);
 void kernel_side_end_entry(struct daemon *d, uint32_t id);
 /* The entry goes without a word to the peers. */
 void kernel_side_forget_entry(struct daemon *d, uint32_t id);
+
+/* The entry changed or died, which the engine is to send. */
+void kernel_side_touch(struct daemon *d, uint32_t id);
+
+/* daemon_check.c: questions to the kernel about single entries. 0 or a
+ * negative errno value. */
+NODISCARD int check_side_open(struct daemon *d);
+void check_side_close(struct daemon *d);
+/* Whether this entry is still there, and as it is cached; if not, it ends or
+ * changes. -EAGAIN: too many questions are under way. The caller calls the
+ * writer's finish() after the last one. */
+NODISCARD int check_side_ask(struct daemon *d, uint32_t id);
+/* After this event of the entry: asks by how much its sequence numbers, or its
+ * master's, are shifted, if they may be. */
+void check_side_ask_for_shifts(struct daemon *d, enum flow_event type,
+			       uint32_t id, const struct flow *f);
+/* Makes a row of the kernel's table comparable with what is cached. */
+void check_side_liken(struct flow *row, const struct flow *cached);
 
 /* daemon_links.c */
 NODISCARD int link_side_open(struct daemon *d);
