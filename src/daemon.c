@@ -15,6 +15,8 @@
 #include "privileges.h"
 #include "sysctl.h"
 
+enum { FULL_QUIET_MS = 60000 };
+
 static void on_work(void *ctx)
 {
 	struct daemon *d = ctx;
@@ -86,6 +88,29 @@ static int open_log(const struct conf_general *g)
 	return err;
 }
 
+/* What HashLimit costs is said at once, then once a minute at most. */
+static void tell_refused(struct full_watch *w, const char *name,
+			 const struct flow_cache *c, int64_t now_ms)
+{
+	uint64_t n = flow_cache_stats(c)->n_create_no_space;
+
+	if (n == w->n_told || now_ms < w->quiet_until_ms)
+		return;
+	log_warn("cache %s is full (HashLimit): %llu new flows were refused",
+		 name, (unsigned long long)(n - w->n_told));
+	w->n_told = n;
+	w->quiet_until_ms = now_ms + FULL_QUIET_MS;
+}
+
+static void on_second(void *ctx, int64_t now_ms)
+{
+	struct daemon *d = ctx;
+
+	tell_refused(&d->internal_full, "internal", d->internal, now_ms);
+	tell_refused(&d->external_full, "external", d->external_cache, now_ms);
+	timer_set(d->loop, &d->second, now_ms + 1000);
+}
+
 /* The order matters: nothing of another instance is touched before the lock
  * and the socket are ours; events are subscribed to before the dump. */
 static int open_all(struct daemon *d)
@@ -109,6 +134,8 @@ static int open_all(struct daemon *d)
 		err = daemon_build(d);
 	if (err < 0)
 		return err;
+	d->second = (struct timer){ .fn = on_second, .ctx = d };
+	on_second(d, loop_now_ms(d->loop));
 	sysctl_prepare(d->conf->general.hash_limit);
 	err = link_side_open(d);
 	if (err == 0)
@@ -185,6 +212,7 @@ static void close_all(struct daemon *d)
 {
 	if (d->loop) {
 		timer_cancel(d->loop, &d->watchdog);
+		timer_cancel(d->loop, &d->second);
 		loop_defer_cancel(d->loop, &d->work);
 		link_side_close(d);
 		kernel_side_close(d);

@@ -152,3 +152,23 @@ commits() { # STATUS
 	grep -q '^ipv4=10.2.0.10,10.1.0.10 .*port=20,40100 tcp_state=3 status=0xe .*mark=0x3' \
 		"$D/table"
 }
+
+refused_is() { # NODE COUNT: by its internal cache
+	[ "$(ask "$1" -s cache | awk '/no space left/ { print $NF; exit }')" \
+		-eq "$2" ]
+}
+
+@test "a full cache: told once, with how many it cost" {
+	LAB_LIMIT=100 lab_conf fw1 Multicast
+	LAB_LIMIT=50 lab_conf fw2 Multicast
+	start_daemon fw1 "$CONNTRACKD"
+	start_daemon fw2 "$CONNTRACKD"
+	load fw1 insert 150
+	wait_until 5 grep -q 'cache internal is full (HashLimit): [1-9][0-9]* new' \
+		"$D/fw1.log"
+	wait_until 5 grep -q 'cache external is full' "$D/fw2.log"
+	load fw1 -f 1000 insert 50
+	wait_until 5 refused_is fw1 100
+	sleep 2 # it looks once a second, and must say no more
+	[ "$(grep -c 'is full' "$D/fw1.log")" -eq 1 ]
+}
