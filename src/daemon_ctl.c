@@ -370,7 +370,8 @@ static void ask_peers(struct daemon *d, uint64_t client, int code)
 {
 	bool is_bulk = code == CTL_SEND_BULK;
 
-	log_notice(is_bulk ? "sending bulk update" : "resync requested");
+	if (!is_bulk) /* of a bulk its begin tells */
+		log_notice("resync requested");
 	d->engine->ops->ask(d->engine, is_bulk ? ASK_BULK : ASK_RESYNC);
 	finish(d, &client, 0, NULL);
 }

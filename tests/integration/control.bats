@@ -143,6 +143,10 @@ gone() { # PID
 	ask fw1 -s >/dev/null
 }
 
+bulk_is_logged_once() { # BEFORE: how often it was already
+	[ "$(grep -c 'sending bulk update' "$D/fw1.log")" -eq $(($1 + 1)) ]
+}
+
 # Every command of one client on the other's daemon.
 try_all() { # CLIENT
 	lab_ask fw1 "$1" -s >"$D/out.s"
@@ -151,8 +155,11 @@ try_all() { # CLIENT
 	lab_ask fw1 "$1" -i | tuples >"$D/out.i"
 	kernel fw1 | tuples >"$D/kernel"
 	same_lines "$D/out.i" "$D/kernel"
+	before=$(grep -c 'sending bulk update' "$D/fw1.log" || :)
 	lab_ask fw1 "$1" -B
 	wait_until 10 count_is fw2 external 200
+	[ "$bin_fw1" = "$REFERENCE" ] ||
+		wait_until 5 bulk_is_logged_once "$before"
 	lab_ask fw1 "$1" -n
 	lab_ask fw1 "$1" -c
 	grep -q 'commit has taken' "$D/fw1.log"
