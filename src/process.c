@@ -34,18 +34,24 @@ static int open_nothing(void)
 {
 	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	return fd < 0 ? open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : fd;
+	if (fd < 0)
+		fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd;
 }
 
 void process_init(struct process *p)
 {
+	int fd;
+
 	*p = (struct process){ .first = getpid(),
 			       .ready_fd = -1,
 			       .lock_fd = -1 };
-	/* The lowest free number is the one that is closed. */
-	for (int i = 0; i <= STDERR_FILENO; i++)
-		if (fcntl(i, F_GETFD) < 0)
-			(void)open_nothing();
+	/* What is opened gets the lowest number that is free. */
+	do
+		fd = open_nothing();
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
 }
 
 /* The parent's part of -d: a byte means ready, the end of the stream the end

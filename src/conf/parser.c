@@ -78,7 +78,7 @@ static const char *typography(const struct token *t)
 {
 	unsigned char last = t->len >= 3 ? (unsigned char)t->at[2] : 0;
 
-	if (!last || memcmp(t->at, "\xe2\x80", 2))
+	if (!last || memcmp(t->at, "\xe2\x80", 2) != 0)
 		return NULL;
 	if (last >= 0x90 && last <= 0x95)
 		return "dash, write '-'";

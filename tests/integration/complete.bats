@@ -93,8 +93,7 @@ complete() { # OF_FW1 OF_FW2 LINK LOSS
 }
 
 ip6_count() { # NODE COUNTER
-	lab_in "$1" awk -v name="Ip6$2" '$1 == name { print $2 }' \
-		/proc/net/snmp6
+	lab_in "$1" sed -n "s/^Ip6$2[[:space:]]*//p" /proc/net/snmp6
 }
 
 ip6_sent() { # NODE COUNT
