@@ -372,7 +372,8 @@ lab_now() {
 	echo $((${_up%.*} * 1000 + 10 * (1${_up#*.} - 100)))
 }
 
-# Tries a command until it succeeds; false after LIMIT seconds.
+# Tries a command until it succeeds; false after LIMIT seconds. The command does
+# not call it itself.
 wait_until() { # LIMIT COMMAND...
 	_end=$(($(lab_now) + $1 * 1000))
 	shift
