@@ -95,7 +95,7 @@ repairs() {
 	echo "# $lost overruns, $resyncs repairs" >&3
 	[ "$lost" -gt 0 ]
 	# nothing follows
-	wait_until 5 network_is_quiet
+	wait_until 5 nothing_waits
 	told_is 26000 5000 6000
 }
 
@@ -114,16 +114,14 @@ repairs() {
 	all_equal
 }
 
-# No bytes but signs of life in a second.
-network_is_quiet() {
-	local before after
-
-	before=$(bytes_sent)
-	sleep 1
-	after=$(bytes_sent)
-	[ $((after - before)) -lt 1000 ]
-}
-
-bytes_sent() {
-	ask fw1 -s | awk '/Bytes sent/ { print $1; exit }'
+# Nothing waits to be sent, and flows are all acknowledged; an announcement may
+# be under way.
+nothing_waits() {
+	ask fw1 -s queue | awk '
+		/^queue/ { name = $2 }
+		/^current elements/ {
+			if ($NF > (name == "rsqueue:" ? 4 : 0))
+				busy = 1
+		}
+		END { exit busy || !name }'
 }

@@ -161,6 +161,7 @@ refused_is() { # NODE COUNT: by its internal cache
 @test "a full cache: told once, with how many it cost" {
 	LAB_LIMIT=100 lab_conf fw1 Multicast
 	LAB_LIMIT=50 lab_conf fw2 Multicast
+	sed -i 's/PurgeTimeout .*/PurgeTimeout 3/' "$D/fw1.conf"
 	start_daemon fw1 "$CONNTRACKD"
 	start_daemon fw2 "$CONNTRACKD"
 	load fw1 insert 150
@@ -169,6 +170,8 @@ refused_is() { # NODE COUNT: by its internal cache
 	wait_until 5 grep -q 'cache external is full' "$D/fw2.log"
 	load fw1 -f 1000 insert 50
 	wait_until 5 refused_is fw1 100
-	sleep 2 # it looks once a second, and must say no more
+	# it looks once a second; three seconds of its own later:
+	ask fw1 -t
+	wait_until 15 grep -q 'table (scheduled)' "$D/fw1.log"
 	[ "$(grep -c 'is full' "$D/fw1.log")" -eq 1 ]
 }
