@@ -231,8 +231,9 @@ static void go(struct commit *c, enum step step, uint32_t id,
 		step = STEP_REPLACE;
 		err = submit(c, step, id, &f);
 	}
+	/* What it was adjusted to may be another by then: ask again. */
 	if (err == -EAGAIN)
-		later(c, step, id);
+		later(c, step == STEP_ADJUST ? STEP_LOOK : step, id);
 	else if (err < 0)
 		failed(c, op_of(step), err);
 }

@@ -359,6 +359,24 @@ static void test_an_update_refused_for_its_status_is_mended(void **state)
 	assert_int_equal(count(k, KERNEL_GET), 1);
 }
 
+/* A batch of looks asks for more than a batch: two messages to replace one. */
+static void test_what_is_adjusted_later_is_looked_at_again(void **state)
+{
+	struct fake *k = *state;
+
+	for (uint16_t i = 0; i < 20; i++) {
+		struct flow wanted = i % 2 ? flow_of(i) : snatted(i);
+		struct flow there = flow_of(i);
+
+		there.status |= STATUS_ASSURED;
+		create(k, &there);
+		learn(k->external, &wanted);
+	}
+	run(k);
+	assert_int_equal(k->report.n_committed, 20);
+	assert_int_equal(k->report.n_failed, 0);
+}
+
 static void test_an_entry_that_has_gone_from_the_kernel_is_made(void **state)
 {
 	struct fake *k = *state;
@@ -513,6 +531,7 @@ int main(void)
 		T(test_what_the_internal_cache_knows_saves_a_question),
 		T(test_the_same_translation_is_updated_in_place),
 		T(test_an_update_refused_for_its_status_is_mended),
+		T(test_what_is_adjusted_later_is_looked_at_again),
 		T(test_an_entry_that_has_gone_from_the_kernel_is_made),
 		T(test_what_is_ending_is_replaced),
 		T(test_a_helper_the_kernel_lacks_costs_the_helper_only),
