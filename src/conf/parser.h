@@ -78,6 +78,9 @@ PRINTF_LIKE(4, 5)
 bool parser_expected(struct parser *p, const struct token *t, const char *name,
 		     const char *fmt, ...);
 
+/* Says which byte a TOKEN_JUNK is, and what to write in its place. */
+void parser_report_junk(struct parser *p, const struct token *t);
+
 /* How a token is named in messages: 'text', end of the file, ... */
 enum { TOKEN_TEXT_SIZE = DIAG_QUOTE_SIZE + 2 };
 const char *token_text(const struct token *t, char out[TOKEN_TEXT_SIZE]);
