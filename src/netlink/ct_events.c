@@ -30,8 +30,8 @@ static void count_rate(struct ct_kernel *k, uint32_t n)
 	e->since_ms += span_ms;
 }
 
-/* The kernel had no room for events. Grows the buffer, today or, if it may not
- * grow, never mind: the next overrun tries again. */
+/* The kernel had no room for events. Grows the buffer; where that fails, the
+ * next overrun tries again. */
 static void on_overrun(struct ct_kernel *k)
 {
 	struct nlsock *s = &k->events.sock;

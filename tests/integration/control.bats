@@ -213,6 +213,29 @@ client_of_daemon() { # CLIENT DAEMON
 	[ -s "$D/ours" ]
 }
 
+kernel_has() { # NODE COUNT
+	[ "$(kernel "$1" | wc -l)" -eq "$2" ]
+}
+
+@test "-R finds what no event told, for -B to send; its end is found unasked" {
+	start_pair ours ours Multicast
+	load fw1 insert 10
+	wait_until 10 count_is fw2 external 10
+	# flows made from now on have no events, to their end
+	lab_ctl fw1 net.netfilter.nf_conntrack_events=0
+	load fw1 -f 1000 insert 20
+	kernel_has fw1 30
+	count_is fw1 internal 10
+	ask fw1 -R
+	count_is fw1 internal 30
+	ask fw1 -B
+	wait_until 10 external_is_kernel fw2 fw1
+	load fw1 -f 1000 delete 20
+	kernel_has fw1 10
+	wait_until 10 count_is fw1 internal 10
+	wait_until 10 external_is_kernel fw2 fw1
+}
+
 @test "the control socket is root's alone" {
 	start_one
 	[ "$(stat -c %a "$D/fw1.sock")" = 600 ]

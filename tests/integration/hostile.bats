@@ -83,6 +83,7 @@ times_logged() { # NODE TEXT
 	done
 	kill -0 "$pid_fw1"
 	[ "$(count_of fw1 external)" -eq 1000 ]
+	[ "$(network_stat fw1 'Malformed messages')" -eq 0 ]
 	[ "$(times_logged fw1 'from 10.1.0.66 are refused')" -le 1 ]
 	[ "$(times_logged fw1 'heard for the first time')" -eq 1 ]
 }
