@@ -269,8 +269,7 @@ nothing_bad() {
 start_two() { # OF_FW1 OF_FW2
 	need_reference
 	prepare
-	start_daemon fw1 "$(binary_of "$1")"
-	start_daemon fw2 "$(binary_of "$2")"
+	start_both "$1" "$2"
 }
 
 # The reference keeps keys of GRE and ports of UDP-Lite to itself, at sending

@@ -69,12 +69,28 @@ start_daemon() { # NODE BINARY
 	declare -g "pid_$1=$(lab_daemon_pid "$1")"
 }
 
+heard_by() { # NODE: datagrams that its links have received
+	ask "$1" -s | awk '/ Pckts recv/ { n += $4 } END { print n + 0 }'
+}
+
+# A HELLO and the answer to its own.
+have_met() {
+	[ "$(heard_by fw1)" -ge 2 ] && [ "$(heard_by fw2)" -ge 2 ]
+}
+
+# A reference that hears a HELLO forgets what it still has to send: what a test
+# makes comes after it.
+start_both() { # OF_FW1 OF_FW2
+	start_daemon fw1 "$(binary_of "$1")"
+	start_daemon fw2 "$(binary_of "$2")"
+	case "$1 $2" in *ref*) wait_until 10 have_met ;; esac
+}
+
 start_pair() { # OF_FW1 OF_FW2 LINK
 	case "$1 $2" in *ref*) need_reference ;; esac
 	lab_conf fw1 "$3"
 	lab_conf fw2 "$3"
-	start_daemon fw1 "$(binary_of "$1")"
-	start_daemon fw2 "$(binary_of "$2")"
+	start_both "$1" "$2"
 }
 
 # A client command of the node's own binary.
