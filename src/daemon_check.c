@@ -14,13 +14,7 @@ enum {
 
 int check_side_ask(struct daemon *d, uint32_t id)
 {
-	const struct kernel_ops *ops = ct_writer_ops(d->kernel.check_writer);
-	struct object o = { .kind = OBJECT_FLOW };
-	struct flow f;
-
-	flow_cache_get(d->internal, id, &f);
-	o.flow = &f;
-	return ops->submit(ops->self, KERNEL_GET, &o, id);
+	return kernel_side_submit(d, d->kernel.check_writer, KERNEL_GET, id);
 }
 
 /* The master of a related flow, as far as it is cached. */

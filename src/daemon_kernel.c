@@ -10,6 +10,18 @@ enum { WALK_STEP = 1024 }; /* entries in one piece of a walk */
 
 /* ---- events ------------------------------------------------------------- */
 
+int kernel_side_submit(struct daemon *d, struct ct_writer *writer,
+		       enum kernel_op op, uint32_t id)
+{
+	const struct kernel_ops *ops = ct_writer_ops(writer);
+	struct object o = { .kind = OBJECT_FLOW };
+	struct flow f;
+
+	flow_cache_get(d->internal, id, &f);
+	o.flow = &f;
+	return ops->submit(ops->self, op, &o, id);
+}
+
 void kernel_side_touch(struct daemon *d, uint32_t id)
 {
 	d->engine->ops->touch(d->engine, (struct ref){ OBJECT_FLOW, id });
@@ -289,18 +301,6 @@ void kernel_side_dump(struct daemon *d, enum dump_use use)
 
 /* ---- flush of the kernel's table ---------------------------------------- */
 
-/* -EAGAIN: the writer has no room. */
-static int delete_from_kernel(struct daemon *d, uint32_t id)
-{
-	const struct kernel_ops *ops = ct_writer_ops(d->kernel.flush_writer);
-	struct object o = { .kind = OBJECT_FLOW };
-	struct flow f;
-
-	flow_cache_get(d->internal, id, &f);
-	o.flow = &f;
-	return ops->submit(ops->self, KERNEL_DELETE, &o, id);
-}
-
 static void on_deleted(void *ctx, enum kernel_op op, uint32_t id, int error,
 		       const struct flow *found)
 {
@@ -335,7 +335,8 @@ static bool flush(struct daemon *d)
 		}
 		h = flow_cache_head(d->internal, id);
 		if (h->state != ENTRY_FREE && h->state != ENTRY_DEAD &&
-		    delete_from_kernel(d, id) == -EAGAIN)
+		    kernel_side_submit(d, k->flush_writer, KERNEL_DELETE, id) ==
+			    -EAGAIN)
 			return false;
 		k->flush_position = id;
 	}

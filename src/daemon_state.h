@@ -170,6 +170,11 @@ void kernel_side_forget_entry(struct daemon *d, uint32_t id);
 /* The entry changed or died, which the engine is to send. */
 void kernel_side_touch(struct daemon *d, uint32_t id);
 
+/* Submits an operation on an internal entry as it is cached, with its id as
+ * cookie. -EAGAIN: the writer has no room. */
+NODISCARD int kernel_side_submit(struct daemon *d, struct ct_writer *writer,
+				 enum kernel_op op, uint32_t id);
+
 /* daemon_check.c: questions to the kernel about single entries. 0 or a
  * negative errno value. */
 NODISCARD int check_side_open(struct daemon *d);
