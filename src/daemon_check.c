@@ -117,7 +117,7 @@ static void on_checked(void *ctx, enum kernel_op op, uint32_t id, int error,
 	put = flow_cache_put(d->internal, &row, PUT_TOLD, daemon_now_s(d),
 			     &same_id);
 	if (put == PUT_NEW || put == PUT_CHANGED)
-		kernel_side_touch(d, id);
+		kernel_side_touch(d, id, TOUCH_SEND);
 	/* The time that is left is for ourselves only. */
 	(void)flow_cache_put(d->internal, found, PUT_MERGE, daemon_now_s(d),
 			     &same_id);

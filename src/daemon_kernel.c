@@ -22,15 +22,15 @@ int kernel_side_submit(struct daemon *d, struct ct_writer *writer,
 	return ops->submit(ops->self, op, &o, id);
 }
 
-void kernel_side_touch(struct daemon *d, uint32_t id)
+void kernel_side_touch(struct daemon *d, uint32_t id, enum touch how)
 {
-	d->engine->ops->touch(d->engine, (struct ref){ OBJECT_FLOW, id });
+	d->engine->ops->touch(d->engine, (struct ref){ OBJECT_FLOW, id }, how);
 }
 
 void kernel_side_end_entry(struct daemon *d, uint32_t id)
 {
 	flow_cache_kill(d->internal, id);
-	kernel_side_touch(d, id);
+	kernel_side_touch(d, id, TOUCH_SEND);
 }
 
 void kernel_side_forget_entry(struct daemon *d, uint32_t id)
@@ -85,8 +85,9 @@ static void on_present(struct daemon *d, enum flow_event type,
 	switch (flow_cache_put(d->internal, f, mode, daemon_now_s(d), &id)) {
 	case PUT_NEW:
 	case PUT_CHANGED:
-		if (origin == ORIGIN_OTHER)
-			kernel_side_touch(d, id);
+		kernel_side_touch(d, id,
+				  origin == ORIGIN_OTHER ? TOUCH_SEND
+							 : TOUCH_QUIET);
 		break;
 	case PUT_SAME:
 		break;
@@ -180,8 +181,9 @@ static void on_dumped(void *ctx, const struct flow *f)
 			       &id)) {
 	case PUT_NEW:
 	case PUT_CHANGED:
-		if (d->kernel.dump == DUMP_OVERRUN)
-			kernel_side_touch(d, id);
+		kernel_side_touch(d, id,
+				  d->kernel.dump == DUMP_OVERRUN ? TOUCH_SEND
+								 : TOUCH_QUIET);
 		break;
 	case PUT_SAME:
 		break;

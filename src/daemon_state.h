@@ -167,8 +167,8 @@ void kernel_side_end_entry(struct daemon *d, uint32_t id);
 /* The entry goes without a word to the peers. */
 void kernel_side_forget_entry(struct daemon *d, uint32_t id);
 
-/* The entry changed or died, which the engine is to send. */
-void kernel_side_touch(struct daemon *d, uint32_t id);
+/* The entry was made, changed or died: after every put and kill. */
+void kernel_side_touch(struct daemon *d, uint32_t id, enum touch how);
 
 /* Submits an operation on an internal entry as it is cached, with its id as
  * cookie. -EAGAIN: the writer has no room. */

@@ -84,9 +84,19 @@ struct engine_walk {
 	uint32_t next;
 };
 
+/* Whether a change of an entry is to be told. */
+enum touch {
+	TOUCH_SEND,
+	/* Not for its own sake: what a commit or a dump has made. A next life
+	 * of what the peers know is told nevertheless, for they know its end,
+	 * or will. */
+	TOUCH_QUIET,
+};
+
 struct engine_ops {
-	/* The entry changed or died. */
-	void (*touch)(struct engine *e, struct ref entry);
+	/* The entry was made, changed or died: said after every put and kill,
+	 * for what revives a dead entry must reach who waits to remove it. */
+	void (*touch)(struct engine *e, struct ref entry, enum touch how);
 	/* The entry is about to be removed untold (flush). */
 	void (*forget)(struct engine *e, struct ref entry);
 	void (*ask)(struct engine *e, enum ask what);

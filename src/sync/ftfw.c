@@ -195,19 +195,24 @@ static struct ftfw *ftfw_of(struct engine *e)
 	return CONTAINER_OF(e, struct ftfw, base);
 }
 
-static void ftfw_touch(struct engine *e, struct ref entry)
+static void ftfw_touch(struct engine *e, struct ref entry, enum touch how)
 {
 	struct ftfw *f = ftfw_of(e);
 	struct entry_head *h = flow_cache_head(f->o.cache, entry.id);
+	bool is_known, is_next_life;
 
 	if (!h || h->state == ENTRY_FREE)
 		return;
+	is_known = h->flags & (ENTRY_SENT | ENTRY_OWED);
+	is_next_life = h->state == ENTRY_NEW && is_known;
 	if (h->state == ENTRY_NEW) /* what was sent was another life */
 		h->flags &= (uint8_t)~ENTRY_SENT;
 	if (h->flags & ENTRY_OWED) {
 		queue_remove(&f->owed, f->o.cache, entry.id);
 		h->flags &= (uint8_t)~ENTRY_OWED;
 	}
+	if (how == TOUCH_QUIET && !is_next_life && h->state != ENTRY_DEAD)
+		return;
 	if (!(h->flags & ENTRY_QUEUED))
 		queue_push(&f->dirty, f->o.cache, entry.id);
 }

@@ -108,7 +108,7 @@ static void change_flow(struct world *w, bool is_update)
 			       (uint32_t)(w->now_ms / 1000), &ref.id)) {
 	case PUT_NEW:
 	case PUT_CHANGED:
-		w->engine->ops->touch(w->engine, ref);
+		w->engine->ops->touch(w->engine, ref, TOUCH_SEND);
 		break;
 	case PUT_SAME:
 	case PUT_NO_SPACE:
@@ -129,7 +129,7 @@ static void end_flow(struct world *w, bool is_flush)
 		flow_cache_remove(w->internal, ref.id);
 	} else {
 		flow_cache_kill(w->internal, ref.id);
-		w->engine->ops->touch(w->engine, ref);
+		w->engine->ops->touch(w->engine, ref, TOUCH_SEND);
 	}
 }
 

@@ -141,7 +141,7 @@ static struct flow flow_of(int node, uint32_t number)
 }
 
 static void put(struct sim *s, int node, const struct flow *f,
-		enum put_mode mode, bool is_sent)
+		enum put_mode mode, enum touch how)
 {
 	struct sim_node *n = &s->nodes[node];
 	uint32_t id;
@@ -150,9 +150,8 @@ static void put(struct sim *s, int node, const struct flow *f,
 			       (uint32_t)(s->now_ms / 1000), &id)) {
 	case PUT_NEW:
 	case PUT_CHANGED:
-		if (is_sent)
-			n->engine->ops->touch(n->engine,
-					      (struct ref){ OBJECT_FLOW, id });
+		n->engine->ops->touch(n->engine,
+				      (struct ref){ OBJECT_FLOW, id }, how);
 		break;
 	case PUT_SAME:
 	case PUT_NO_SPACE:
@@ -165,14 +164,14 @@ void sim_flow_new(struct sim *s, int node, uint32_t number)
 {
 	struct flow f = flow_of(node, number);
 
-	put(s, node, &f, PUT_REPLACE, true);
+	put(s, node, &f, PUT_REPLACE, TOUCH_SEND);
 }
 
 void sim_flow_dumped(struct sim *s, int node, uint32_t number)
 {
 	struct flow f = flow_of(node, number);
 
-	put(s, node, &f, PUT_MERGE, false);
+	put(s, node, &f, PUT_MERGE, TOUCH_QUIET);
 }
 
 void sim_flow_update(struct sim *s, int node, uint32_t number, uint32_t mark)
@@ -182,7 +181,7 @@ void sim_flow_update(struct sim *s, int node, uint32_t number, uint32_t mark)
 	f.has |= FLOW_MARK;
 	f.mark = mark;
 	f.tcp_state = TCP_STATE_ESTABLISHED;
-	put(s, node, &f, PUT_MERGE, true);
+	put(s, node, &f, PUT_MERGE, TOUCH_SEND);
 }
 
 void sim_flow_end(struct sim *s, int node, uint32_t number)
@@ -194,7 +193,8 @@ void sim_flow_end(struct sim *s, int node, uint32_t number)
 	if (id == FLOW_CACHE_NO_ID)
 		return;
 	flow_cache_kill(n->internal, id);
-	n->engine->ops->touch(n->engine, (struct ref){ OBJECT_FLOW, id });
+	n->engine->ops->touch(n->engine, (struct ref){ OBJECT_FLOW, id },
+			      TOUCH_SEND);
 }
 
 static void post_one(struct sim *s, int from, int to, const uint8_t *bytes,
