@@ -5,14 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim_net.h"
 #include "sync/ftfw.h"
 
-struct sim_datagram {
-	struct sim_datagram *next;
-	int64_t at_ms;
-	int from, to;
-	size_t len;
-	uint8_t bytes[];
+enum {
+	TURN_US = 50,        /* a turn of the daemon's loop */
+	SENDS_PER_TURN = 64, /* datagrams */
+	CHECK_MS = 50,       /* between two looks of sim_run_until() */
 };
 
 uint64_t sim_random(struct sim *s, uint64_t below)
@@ -23,11 +22,6 @@ uint64_t sim_random(struct sim *s, uint64_t below)
 	return s->random % below;
 }
 
-static bool chance(struct sim *s, unsigned int percent)
-{
-	return percent && sim_random(s, 100) < percent;
-}
-
 void sim_init(struct sim *s, uint64_t seed, int n_nodes)
 {
 	*s = (struct sim){ .random = seed * 2654435761u + 88172645463325252u,
@@ -36,9 +30,29 @@ void sim_init(struct sim *s, uint64_t seed, int n_nodes)
 			   .resend_queue_size = 131072,
 			   .ack_window = 300,
 			   .cache_limit = 1000000 };
-	for (int i = 0; i < n_nodes; i++)
+	s->helpers = names_new(8, 15);
+	assert(s->helpers);
+	for (int i = 0; i < SIM_NODES_MAX; i++) {
+		s->nodes[i].sim = s;
 		s->nodes[i].number = i;
+		s->nodes[i].name[0] = (uint8_t)(i + 1);
+		s->nodes[i].name[1] = 0xaa;
+		s->nodes[i].wake_us = INT64_MAX;
+	}
 }
+
+/* The node has something to do, as soon as its present turn is over. */
+static void wake(struct sim *s, struct sim_node *n)
+{
+	int64_t at_us = sim_now_us(s);
+
+	if (at_us < n->ready_us)
+		at_us = n->ready_us;
+	if (n->wake_us > at_us)
+		n->wake_us = at_us;
+}
+
+/* ---- a node's life ------------------------------------------------------ */
 
 static enum verdict on_data(void *ctx, const struct peer *from,
 			    const struct msg *m, int64_t now_ms)
@@ -58,14 +72,15 @@ static void on_sweep(void *ctx, const struct peer *from)
 static void on_event(void *ctx, enum engine_event what, const struct peer *p)
 {
 	struct sim_node *n = ctx;
+	const struct sim_watch *w = n->sim->watch;
 
-	(void)p;
 	n->events[what]++;
+	if (w && w->event)
+		w->event(w->ctx, n->number, what, p);
 }
 
-void sim_start(struct sim *s, int node)
+static void open_node(struct sim *s, struct sim_node *n)
 {
-	struct sim_node *n = &s->nodes[node];
 	const struct flow_cache_opts cache = {
 		.first_size = 64,
 		.limit = s->cache_limit,
@@ -73,29 +88,39 @@ void sim_start(struct sim *s, int node)
 			      sim_random(s, UINT64_MAX) },
 	};
 	struct ftfw_opts o = {
-		.wire = { .send_timeout = true },
+		.wire = { .helpers = s->helpers, .send_timeout = true },
 		.sink = { n, on_data, on_sweep, on_event },
 		.resend_queue_size = s->resend_queue_size,
 		.ack_window = s->ack_window,
 		.first_seq = (uint32_t)sim_random(s, UINT64_C(1) << 32),
 		.node = sim_random(s, UINT64_MAX) | 1,
-		.name = { (uint8_t)(node + 1), 0xaa },
 	};
 
 	if (s->has_first_seq)
 		o.first_seq = s->first_seq;
-	assert(!n->is_up);
+	memcpy(o.name, n->name, sizeof(o.name));
 	n->internal = flow_cache_new(&cache);
 	n->external_cache = flow_cache_new(&cache);
 	assert(n->internal && n->external_cache);
 	o.cache = n->internal;
+	n->node_id = o.node;
 	n->engine = ftfw_new(&o, s->now_ms);
 	assert(n->engine);
 	n->external = (struct external){
 		.cache = n->external_cache,
+		.wire = o.wire,
 		.peers = n->engine->ops->peers(n->engine),
 	};
+	n->kept_len = 0;
 	n->is_up = true;
+	wake(s, n);
+}
+
+void sim_start(struct sim *s, int node)
+{
+	assert(!s->nodes[node].is_up);
+	sim_kernel_clear(&s->nodes[node].kernel);
+	open_node(s, &s->nodes[node]);
 }
 
 void sim_kill(struct sim *s, int node)
@@ -109,49 +134,49 @@ void sim_kill(struct sim *s, int node)
 	flow_cache_free(n->external_cache);
 	n->engine = NULL;
 	n->is_up = false;
+	n->wake_us = INT64_MAX;
 }
 
 void sim_fini(struct sim *s)
 {
-	for (int i = 0; i < s->n_nodes; i++)
+	for (int i = 0; i < SIM_NODES_MAX; i++) {
 		sim_kill(s, i);
-	while (s->in_flight) {
-		struct sim_datagram *d = s->in_flight;
-
-		s->in_flight = d->next;
-		free(d);
+		sim_kernel_fini(&s->nodes[i].kernel);
 	}
+	sim_net_fini(s);
+	names_free(s->helpers);
 }
 
-static struct flow flow_of(int node, uint32_t number)
-{
-	struct flow f = { .family = FAMILY_IPV4, .l4proto = L4_TCP };
+/* ---- its flows ---------------------------------------------------------- */
 
-	f.orig.src.b[0] = 10;
-	f.orig.src.b[1] = (uint8_t)node;
-	f.orig.src.b[2] = (uint8_t)(number >> 16);
-	f.orig.dst.b[0] = 192;
-	f.orig.sport = (uint16_t)number;
-	f.orig.dport = 80;
-	f.has = FLOW_PORTS | FLOW_STATUS | FLOW_TIMEOUT | FLOW_TCP_STATE;
-	f.status = 8;
-	f.timeout_s = 600;
-	f.tcp_state = TCP_STATE_SYN_SENT;
+static struct flow value_of(struct sim *s, int node, uint32_t number)
+{
+	const struct sim_flow *k =
+		sim_kernel_flow(&s->nodes[node].kernel, number);
+	struct flow f;
+
+	assert(k);
+	sim_flow_value(k, node, number, s->helpers, &f);
 	return f;
 }
 
-static void put(struct sim *s, int node, const struct flow *f,
-		enum put_mode mode, enum touch how)
+static void put(struct sim *s, int node, uint32_t number, enum put_mode mode,
+		enum touch how)
 {
 	struct sim_node *n = &s->nodes[node];
+	struct flow f;
 	uint32_t id;
 
-	switch (flow_cache_put(n->internal, f, mode,
+	if (!n->is_up)
+		return;
+	f = value_of(s, node, number);
+	switch (flow_cache_put(n->internal, &f, mode,
 			       (uint32_t)(s->now_ms / 1000), &id)) {
 	case PUT_NEW:
 	case PUT_CHANGED:
 		n->engine->ops->touch(n->engine,
 				      (struct ref){ OBJECT_FLOW, id }, how);
+		wake(s, n);
 		break;
 	case PUT_SAME:
 	case PUT_NO_SPACE:
@@ -162,232 +187,238 @@ static void put(struct sim *s, int node, const struct flow *f,
 
 void sim_flow_new(struct sim *s, int node, uint32_t number)
 {
-	struct flow f = flow_of(node, number);
-
-	put(s, node, &f, PUT_REPLACE, TOUCH_SEND);
+	sim_kernel_begin(&s->nodes[node].kernel, number);
+	put(s, node, number, PUT_REPLACE, TOUCH_SEND);
 }
 
 void sim_flow_dumped(struct sim *s, int node, uint32_t number)
 {
-	struct flow f = flow_of(node, number);
+	const struct sim_flow *k =
+		sim_kernel_flow(&s->nodes[node].kernel, number);
 
-	put(s, node, &f, PUT_MERGE, TOUCH_QUIET);
+	if (!k || !k->is_alive)
+		sim_kernel_begin(&s->nodes[node].kernel, number);
+	put(s, node, number, PUT_TOLD, TOUCH_QUIET);
 }
 
 void sim_flow_update(struct sim *s, int node, uint32_t number, uint32_t mark)
 {
-	struct flow f = flow_of(node, number);
-
-	f.has |= FLOW_MARK;
-	f.mark = mark;
-	f.tcp_state = TCP_STATE_ESTABLISHED;
-	put(s, node, &f, PUT_MERGE, TOUCH_SEND);
+	sim_kernel_update(&s->nodes[node].kernel, number, mark);
+	put(s, node, number, PUT_TOLD, TOUCH_SEND);
 }
 
 void sim_flow_end(struct sim *s, int node, uint32_t number)
 {
 	struct sim_node *n = &s->nodes[node];
-	struct flow f = flow_of(node, number);
-	uint32_t id = flow_cache_find(n->internal, &f);
+	const struct sim_flow *k = sim_kernel_flow(&n->kernel, number);
+	struct flow f;
+	uint32_t id;
 
+	if (!k || !k->is_alive)
+		return;
+	f = value_of(s, node, number);
+	sim_kernel_end(&n->kernel, number);
+	if (!n->is_up)
+		return;
+	id = flow_cache_find(n->internal, &f);
 	if (id == FLOW_CACHE_NO_ID)
 		return;
 	flow_cache_kill(n->internal, id);
 	n->engine->ops->touch(n->engine, (struct ref){ OBJECT_FLOW, id },
 			      TOUCH_SEND);
+	wake(s, n);
 }
 
-static void post_one(struct sim *s, int from, int to, const uint8_t *bytes,
-		     size_t len)
-{
-	struct sim_datagram *d = malloc(sizeof(*d) + len);
-	struct sim_datagram **at = &s->in_flight;
-
-	assert(d);
-	*d = (struct sim_datagram){
-		.at_ms = s->now_ms + s->faults.delay_ms,
-		.from = from,
-		.to = to,
-		.len = len,
-	};
-	if (chance(s, s->faults.reorder))
-		d->at_ms +=
-			1 + (int64_t)sim_random(
-				    s, (uint64_t)s->faults.delay_spread_ms + 1);
-	memcpy(d->bytes, bytes, len);
-	if (chance(s, s->faults.bit_error)) {
-		uint64_t bit = sim_random(s, len * 8);
-
-		d->bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
-	}
-	while (*at && (*at)->at_ms <= d->at_ms)
-		at = &(*at)->next;
-	d->next = *at;
-	*at = d;
-}
-
-static void post(struct sim *s, int from, const uint8_t *bytes, size_t len)
-{
-	s->nodes[from].n_sent++;
-	if (s->tap)
-		s->tap(s->tap_ctx, from, bytes, len);
-	for (int to = 0; to < s->n_nodes; to++) {
-		if (to == from || s->is_cut[from] || s->is_cut[to] ||
-		    chance(s, s->faults.loss))
-			continue;
-		post_one(s, from, to, bytes, len);
-		if (chance(s, s->faults.duplicate))
-			post_one(s, from, to, bytes, len);
-	}
-}
-
-static bool may_send(const struct sim *s, struct sim_node *n)
-{
-	if (n->sent_ms != s->now_ms) {
-		n->sent_ms = s->now_ms;
-		n->sent_this_ms = 0;
-	}
-	return !s->faults.datagrams_per_ms ||
-	       n->sent_this_ms < s->faults.datagrams_per_ms;
-}
-
-static void pull(struct sim *s, int node)
+void sim_resume(struct sim *s, int node)
 {
 	struct sim_node *n = &s->nodes[node];
-	uint8_t bytes[65536];
+
+	assert(!n->is_up);
+	open_node(s, n);
+	for (uint32_t i = 0; i < n->kernel.size; i++)
+		if (n->kernel.flows[i].is_alive)
+			put(s, node, i, PUT_TOLD, TOUCH_QUIET);
+}
+
+/* ---- requests ----------------------------------------------------------- */
+
+void sim_ask(struct sim *s, int node, enum ask what)
+{
+	struct sim_node *n = &s->nodes[node];
+
+	n->engine->ops->ask(n->engine, what);
+	wake(s, n);
+}
+
+void sim_flush_external(struct sim *s, int node)
+{
+	struct flow_cache *c = s->nodes[node].external_cache;
+	uint32_t id = FLOW_CACHE_NO_ID;
+
+	while ((id = flow_cache_next(c, id)) != FLOW_CACHE_NO_ID)
+		if (flow_cache_head(c, id)->state != ENTRY_FREE)
+			flow_cache_remove(c, id);
+}
+
+/* ---- links -------------------------------------------------------------- */
+
+void sim_set_link(struct sim *s, int node, int link, bool is_up)
+{
+	struct sim_node *n = &s->nodes[node];
+
+	n->is_link_down[link] = !is_up;
+	if (!n->is_link_down[n->link])
+		return;
+	for (uint8_t i = 0; i < SIM_LINKS_MAX; i++)
+		if (!n->is_link_down[i]) {
+			n->link = i;
+			return;
+		}
+}
+
+/* The peer sends there, so do we. */
+static void follow(struct sim_node *n, uint8_t link)
+{
+	if (!n->is_link_down[link] || n->is_link_down[n->link])
+		n->link = link;
+}
+
+/* ---- its turns ---------------------------------------------------------- */
+
+/* False: the link takes no more for now. */
+static bool send_kept(struct sim *s, struct sim_node *n)
+{
+	if (!s->faults.drops_overflow &&
+	    sim_net_free_us(s, n) > sim_now_us(s)) {
+		n->wake_us = sim_net_free_us(s, n);
+		return false;
+	}
+	sim_net_send(s, n, n->kept, n->kept_len);
+	n->kept_len = 0;
+	return true;
+}
+
+static void pump(struct sim *s, struct sim_node *n)
+{
 	enum fill done = FILL_FULL;
 
-	while (n->is_up && done == FILL_FULL && may_send(s, n)) {
-		struct wr w = { .buf = bytes, .size = sizeof(bytes) };
+	if (n->kept_len && !send_kept(s, n))
+		return;
+	for (int i = 0; done == FILL_FULL && i < SENDS_PER_TURN; i++) {
+		struct wr w = { .buf = n->kept, .size = sizeof(n->kept) };
 
 		done = n->engine->ops->fill(n->engine, &w, SIM_PAYLOAD,
 					    s->now_ms);
-		if (!w.used)
-			break;
-		n->sent_this_ms++;
-		post(s, node, bytes, w.used);
+		n->kept_len = w.used;
+		if (n->kept_len && !send_kept(s, n))
+			return;
+	}
+	n->wake_us = n->engine->ops->due_ms(n->engine) * 1000;
+	if (done == FILL_FULL || n->wake_us < n->ready_us)
+		n->wake_us = n->ready_us;
+}
+
+static void take_turn(struct sim *s, struct sim_node *n)
+{
+	n->n_turns++;
+	n->ready_us = sim_now_us(s) + TURN_US;
+	n->wake_us = INT64_MAX;
+	if (external_step(&n->external)) {
+		pump(s, n);
+		wake(s, n);
+	} else {
+		pump(s, n);
 	}
 }
 
-static void receive(struct sim *s, const struct sim_datagram *d)
+static void receive(struct sim *s, int from, int to, uint8_t link,
+		    struct rd left)
 {
-	struct sim_node *n = &s->nodes[d->to];
-	struct peer_addr from = { .family = FAMILY_IPV4 };
-	struct rd left = { d->bytes, d->len };
+	struct sim_node *n = &s->nodes[to];
+	struct peer_addr place = { .family = FAMILY_IPV4, .link = link };
 	enum verdict why = VERDICT_OK;
 	enum wire_step step;
 	struct msg m;
 
-	from.addr.b[3] = (uint8_t)(d->from + 1);
+	place.addr.b[2] = link;
+	place.addr.b[3] = (uint8_t)(from + 1);
 	n->n_recv++;
+	if (s->watch && s->watch->heard)
+		s->watch->heard(s->watch->ctx, from, to, left.at, left.left);
 	while ((step = wire_next(&left, &m, &why)) != WIRE_END) {
 		if (step == WIRE_MSG)
-			why = n->engine->ops->receive(n->engine, &from, &m,
+			why = n->engine->ops->receive(n->engine, &place, &m,
 						      s->now_ms);
 		n->n_malformed += verdict_is_malformed(why);
 		if (step == WIRE_DROP)
 			break;
+		if (why == VERDICT_OK)
+			follow(n, link);
 	}
+	wake(s, n);
 }
 
 void sim_forge(struct sim *s, int from, int to, const uint8_t *bytes,
 	       size_t len)
 {
-	struct sim_datagram *d = malloc(sizeof(*d) + len);
+	uint8_t link = from < SIM_NODES_MAX ? s->nodes[from].link : 0;
 
-	assert(d);
-	*d = (struct sim_datagram){ .from = from, .to = to, .len = len };
-	memcpy(d->bytes, bytes, len);
 	if (s->nodes[to].is_up)
-		receive(s, d);
-	free(d);
+		receive(s, from, to, link, (struct rd){ bytes, len });
+}
+
+/* ---- time --------------------------------------------------------------- */
+
+static int64_t next_event_us(const struct sim *s)
+{
+	int64_t next_us = sim_net_next_us(s);
+
+	for (int i = 0; i < s->n_nodes; i++)
+		if (s->nodes[i].wake_us < next_us)
+			next_us = s->nodes[i].wake_us;
+	return next_us;
+}
+
+static void set_now(struct sim *s, int64_t us)
+{
+	s->now_ms = us / 1000;
+	s->now_us = us % 1000;
 }
 
 static void deliver(struct sim *s)
 {
-	while (s->in_flight && s->in_flight->at_ms <= s->now_ms) {
-		struct sim_datagram *d = s->in_flight;
+	while (sim_net_next_us(s) <= sim_now_us(s)) {
+		struct sim_datagram *d = sim_net_take(s);
 
-		s->in_flight = d->next;
 		if (s->nodes[d->to].is_up)
-			receive(s, d);
+			receive(s, d->from, d->to, d->link,
+				(struct rd){ d->bytes, d->len });
 		free(d);
 	}
 }
 
 void sim_run(struct sim *s, int64_t ms)
 {
-	for (int64_t end = s->now_ms + ms; s->now_ms < end; s->now_ms++) {
+	int64_t end_us = sim_now_us(s) + ms * 1000, next_us;
+
+	while ((next_us = next_event_us(s)) < end_us) {
+		if (next_us > sim_now_us(s))
+			set_now(s, next_us);
 		deliver(s);
-		for (int i = 0; i < s->n_nodes; i++) {
-			pull(s, i);
-			if (s->nodes[i].is_up)
-				(void)external_step(&s->nodes[i].external);
-		}
+		for (int i = 0; i < s->n_nodes; i++)
+			if (s->nodes[i].wake_us <= sim_now_us(s))
+				take_turn(s, &s->nodes[i]);
 	}
+	set_now(s, end_us);
 }
 
 bool sim_run_until(struct sim *s, int64_t limit_ms,
 		   bool (*check)(struct sim *s))
 {
 	for (int64_t end = s->now_ms + limit_ms; s->now_ms < end;) {
-		sim_run(s, 50);
+		sim_run(s, CHECK_MS);
 		if (check(s))
 			return true;
 	}
 	return false;
-}
-
-/* Every living entry of node's internal cache is in the external one of
- * other, with the same state and mark; returns how many there are, -1 if one
- * is missing or differs. */
-static int64_t count_held(struct sim *s, int node, int other)
-{
-	struct flow_cache *in = s->nodes[node].internal;
-	struct flow_cache *out = s->nodes[other].external_cache;
-	uint32_t id = FLOW_CACHE_NO_ID;
-	int64_t n = 0;
-
-	while ((id = flow_cache_next(in, id)) != FLOW_CACHE_NO_ID) {
-		uint8_t state = flow_cache_head(in, id)->state;
-		struct flow a, b;
-		uint32_t found;
-
-		if (state == ENTRY_FREE || state == ENTRY_DEAD)
-			continue;
-		flow_cache_get(in, id, &a);
-		found = flow_cache_find(out, &a);
-		if (found == FLOW_CACHE_NO_ID)
-			return -1;
-		flow_cache_get(out, found, &b);
-		if (a.tcp_state != b.tcp_state ||
-		    (a.has & FLOW_MARK) != (b.has & FLOW_MARK) ||
-		    ((a.has & FLOW_MARK) && a.mark != b.mark))
-			return -1;
-		n++;
-	}
-	return n;
-}
-
-bool sim_is_complete(struct sim *s)
-{
-	for (int other = 0; other < s->n_nodes; other++) {
-		int64_t expected = 0;
-
-		for (int i = 0; i < s->n_nodes && s->nodes[other].is_up; i++) {
-			int64_t n;
-
-			if (i == other || !s->nodes[i].is_up)
-				continue;
-			n = count_held(s, i, other);
-			if (n < 0)
-				return false;
-			expected += n;
-		}
-		if (s->nodes[other].is_up &&
-		    flow_cache_stats(s->nodes[other].external_cache)
-				    ->n_active != expected)
-			return false;
-	}
-	return true;
 }

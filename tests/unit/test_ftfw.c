@@ -83,7 +83,7 @@ static const struct sim_faults weather[] = {
 	  .reorder = 25,
 	  .delay_ms = 2,
 	  .delay_spread_ms = 20 },
-	{ .delay_ms = 1, .datagrams_per_ms = 2 },
+	{ .delay_ms = 1, .bytes_per_s = 2 * SIM_PAYLOAD * 1000, .queue_ms = 1 },
 };
 
 static void test_caches_agree_once_traffic_stops(void **state)
