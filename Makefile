@@ -82,7 +82,7 @@ say = $(if $(V),,@echo '  $(1)	$@')
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all musl tools check check-unit check-integration check-full check-s390x \
-	check-i386 asan fuzz lint objects plain format bench demo install dist clean FORCE
+	check-i386 soak asan fuzz lint objects plain format bench demo install dist clean FORCE
 
 all: $(B)/conntrackd
 musl: $(B)/musl/conntrackd
@@ -176,6 +176,20 @@ $(B)/tools/%: tests/tools/%.c
 	$(Q)$(CC) $(STD) $(WERROR) -O2 -g $(KERNEL_INC) -MMD -MP -o $@ $<
 -include $(wildcard $(B)/tools/*.d)
 
+# the soak runs long: without sanitizers, with the simulator of the unit tests
+SOAK_SRCS := $(wildcard tests/soak/*.c tests/unit/sim*.c)
+SOAK_FLAGS = $(STD) $(WERROR) $(PATHS) -O2 -g -Itests/unit -Itests/soak $(KERNEL_INC)
+$(eval $(call variant,soak/obj,$(CC),$(SOAK_FLAGS)))
+$(B)/soak/tests/%.o: tests/%.c $(B)/soak/obj.flags
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(SOAK_FLAGS) -MMD -MP -c -o $@ $<
+$(B)/soak/soak: $(SOAK_SRCS:tests/%.c=$(B)/soak/tests/%.o) \
+		$(B)/soak/obj/libconntrackd.a
+	$(call say,LD)
+	$(Q)$(CC) -O2 -g -o $@ $^
+-include $(SOAK_SRCS:tests/%.c=$(B)/soak/tests/%.d)
+
 NEED := sh tests/need.sh
 # as many jobs as processors, unless the user has said how many
 JOBS = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 1))
@@ -222,6 +236,17 @@ endef
 $(eval $(call cross,s390x,s390x-linux-gnu-,qemu-s390x:qemu-user))
 $(eval $(call cross,i386,i686-linux-gnu-,qemu-i386:qemu-user))
 
+# FIRST: the first seed, SEEDS: how many of each KIND; a line for each that fails
+FIRST ?= 1
+SEEDS ?= 1000
+KIND ?= own idle
+soak:
+	@$(SUB_MAKE) $(B)/soak/soak
+	@status=0; for kind in $(KIND); do \
+		$(B)/soak/soak -k $$kind -j $$(nproc) $(FIRST) $(SEEDS) || \
+			status=1; \
+	done; exit $$status
+
 asan:
 	@$(MAKE) --no-print-directory check-unit
 	@$(SUB_MAKE) $(B)/asan/conntrackd
@@ -239,6 +264,7 @@ lint:
 
 # for lint: everything compiled, nothing linked or run; objects of src/ alone
 objects: $(SRCS:src/%.c=$(B)/obj/%.o) $(TOOLS) \
+	$(SOAK_SRCS:tests/%.c=$(B)/soak/tests/%.o) \
 	$(UNIT_SRCS:tests/unit/%.c=$(B)/unit/obj/%.o) $(HELP_OBJS) \
 	$(FUZZ_SRCS:tests/fuzz/%.c=$(B)/fuzz/replay/%.o)
 plain: $(SRCS:src/%.c=$(B)/obj/%.o)

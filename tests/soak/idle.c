@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: ISC */
+#include "idle.h"
+
+#include <inttypes.h>
+
+enum {
+	START_MS = 5000, /* between the first and the last start, at most */
+	SETTLE_MS = 60000,
+	IDLE_MS = 100000,
+	REPAIR_MS = 60000,
+	MOST_PER_S = 5,
+	SENT_MOST = 500000,
+};
+
+static void start(struct sim *s, uint64_t seed)
+{
+	static const uint32_t windows[] = { 1, 20, 300 };
+	uint32_t n_flows;
+
+	sim_init(s, seed, 2);
+	s->n_nodes = 2 + (int)sim_random(s, SIM_NODES_MAX - 1);
+	s->ack_window = windows[sim_random(s, 3)];
+	s->sent_most = SENT_MOST;
+	s->faults.loss = (unsigned int)sim_random(s, 31);
+	s->faults.delay_ms = (int64_t)sim_random(s, 5);
+	n_flows = (uint32_t)sim_random(s, 200);
+	for (int i = 0; i < s->n_nodes; i++) {
+		sim_start(s, i);
+		for (uint32_t k = 0; k < n_flows; k++)
+			sim_flow_dumped(s, i, k);
+		sim_run(s, (int64_t)sim_random(s, START_MS / SIM_NODES_MAX));
+	}
+}
+
+static bool judge(struct sim *s, const uint64_t *before, char why[WHY_SIZE])
+{
+	unsigned int loss = s->faults.loss;
+
+	for (int i = 0; i < s->n_nodes; i++) {
+		uint64_t n = s->nodes[i].n_sent - before[i];
+
+		if (n <= MOST_PER_S * IDLE_MS / 1000)
+			continue;
+		snprintf(why, WHY_SIZE,
+			 "restless: node %d of %d sent %" PRIu64
+			 " datagrams in %d s, loss %u %%",
+			 i, s->n_nodes, n, IDLE_MS / 1000, loss);
+		return false;
+	}
+	for (int i = 0; i < s->n_nodes; i++)
+		if (s->nodes[i].external.n_swept) {
+			snprintf(why, WHY_SIZE,
+				 "swept: node %d of %d lost %" PRIu64
+				 " living entries, loss %u %%",
+				 i, s->n_nodes, s->nodes[i].external.n_swept,
+				 loss);
+			return false;
+		}
+	s->faults.loss = 0;
+	if (sim_run_until(s, REPAIR_MS, sim_is_complete))
+		return true;
+	snprintf(why, WHY_SIZE, "%s, of %d, loss was %u %%", sim_difference(s),
+		 s->n_nodes, loss);
+	return false;
+}
+
+bool play_idle(uint64_t seed, char why[WHY_SIZE])
+{
+	uint64_t before[SIM_NODES_MAX];
+	struct sim s;
+	bool ok;
+
+	start(&s, seed);
+	sim_run(&s, SETTLE_MS);
+	for (int i = 0; i < s.n_nodes; i++)
+		before[i] = s.nodes[i].n_sent;
+	sim_run(&s, IDLE_MS);
+	ok = judge(&s, before, why);
+	sim_fini(&s);
+	return ok;
+}

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: ISC */
+#include "play.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "sync/ftfw_state.h"
+#include "trace.h"
+
+enum {
+	SENT_MOST = 2000000, /* datagrams: more is a storm */
+	REPAIR_MS = 60000,
+	SETTLE_MS = 30000,
+	IDLE_MS = 20000,
+	/* in IDLE_MS, of each node: one a second, and a few that answer */
+	IDLE_SENT_MOST = 22,
+	IDLE_TURNS_MOST = 200,
+	OUTSTANDING_MOST = 64, /* signs of life, acknowledged late */
+	CHECK_MS = 250,
+	BITS_MS = 15000, /* after wrong bits, before the bulks that repair */
+};
+
+struct play {
+	const struct scenario *c;
+	const struct play_opts *o;
+	struct sim s;
+	uint64_t state; /* of the dice of this step */
+	bool had_bits;
+	uint8_t n_renamed;
+	char *why;
+};
+
+static uint32_t roll(struct play *p, uint32_t below)
+{
+	p->state ^= p->state << 13;
+	p->state ^= p->state >> 7;
+	p->state ^= p->state << 17;
+	return (uint32_t)(p->state >> 16) % below;
+}
+
+/* ---- the steps ---------------------------------------------------------- */
+
+static void resume(struct play *p, int node, uint32_t first_seq)
+{
+	struct sim *s = &p->s;
+
+	if (s->nodes[node].is_up)
+		return;
+	s->has_first_seq = true;
+	s->first_seq = first_seq;
+	sim_resume(s, node);
+}
+
+static void restart(struct play *p, int node, uint32_t first_seq)
+{
+	sim_kill(&p->s, node);
+	resume(p, node, first_seq);
+}
+
+static void rename_node(struct play *p, int node, uint32_t first_seq)
+{
+	p->s.nodes[node].name[2] = ++p->n_renamed;
+	restart(p, node, first_seq);
+}
+
+static void isolate(struct sim *s, int node)
+{
+	for (int i = 0; i < s->n_nodes; i++)
+		s->is_cut_way[node][i] = s->is_cut_way[i][node] = true;
+}
+
+/* Nodes up to this one lose those after it. */
+static void split(struct sim *s, int last)
+{
+	for (int i = 0; i <= last; i++)
+		for (int k = last + 1; k < s->n_nodes; k++)
+			s->is_cut_way[i][k] = s->is_cut_way[k][i] = true;
+}
+
+static void heal(struct sim *s)
+{
+	memset(s->is_cut_way, 0, sizeof(s->is_cut_way));
+}
+
+static void set_weather(struct play *p, const struct sim_faults *w)
+{
+	p->s.faults = *w;
+	p->had_bits |= w->bit_error != 0;
+}
+
+static void ask(struct play *p, int node, enum ask what, bool flushes)
+{
+	if (!p->s.nodes[node].is_up)
+		return;
+	if (flushes)
+		sim_flush_external(&p->s, node);
+	sim_ask(&p->s, node, what);
+}
+
+static void act(struct play *p, const struct step *t)
+{
+	struct sim *s = &p->s;
+
+	switch (t->what) {
+	case ACT_NOTHING:
+	case ACTION_N:
+		break;
+	case ACT_WEATHER:
+		set_weather(p, &t->weather);
+		break;
+	case ACT_KILL:
+		sim_kill(s, t->node);
+		break;
+	case ACT_RESUME:
+		resume(p, t->node, t->first_seq);
+		break;
+	case ACT_RESTART:
+		restart(p, t->node, t->first_seq);
+		break;
+	case ACT_REBOOT:
+		sim_kernel_clear(&s->nodes[t->node].kernel);
+		restart(p, t->node, t->first_seq);
+		break;
+	case ACT_RENAME:
+		rename_node(p, t->node, t->first_seq);
+		break;
+	case ACT_ISOLATE:
+		isolate(s, t->node);
+		break;
+	case ACT_SPLIT:
+		split(s, t->node);
+		break;
+	case ACT_CUT_WAY:
+		s->is_cut_way[t->node][t->other] = true;
+		break;
+	case ACT_HEAL:
+		heal(s);
+		break;
+	case ACT_LINK_DOWN:
+	case ACT_LINK_UP:
+		sim_set_link(s, t->node, t->link, t->what == ACT_LINK_UP);
+		break;
+	case ACT_BULK:
+		ask(p, t->node, ASK_BULK, false);
+		break;
+	case ACT_RESYNC:
+	case ACT_FLUSH:
+		ask(p, t->node, ASK_RESYNC, t->what == ACT_FLUSH);
+		break;
+	}
+}
+
+static void change(struct play *p, int node, uint32_t n_flows)
+{
+	uint32_t flow = roll(p, n_flows), mark = roll(p, 1000);
+
+	switch (roll(p, 5)) {
+	case 0:
+		sim_flow_end(&p->s, node, flow);
+		break;
+	case 1:
+		sim_flow_new(&p->s, node, flow);
+		break;
+	default:
+		sim_flow_update(&p->s, node, flow, mark);
+		break;
+	}
+}
+
+static void change_some(struct play *p, const struct step *t, uint32_t n)
+{
+	for (int node = 0; node < p->s.n_nodes; node++)
+		for (uint32_t i = 0; (t->busy >> node & 1) && i < n; i++)
+			change(p, node, t->n_flows);
+}
+
+static void pass_time(struct play *p, const struct step *t)
+{
+	int64_t piece_ms = t->per_s < 1000 ? 1000 / (t->per_s + !t->per_s) : 1;
+	uint32_t n = t->per_s < 1000 ? 1 : t->per_s / 1000;
+
+	if (!t->per_s || !t->busy)
+		piece_ms = t->ms;
+	for (int64_t left = t->ms; left > 0; left -= piece_ms) {
+		if (t->per_s)
+			change_some(p, t, n);
+		sim_run(&p->s, piece_ms < left ? piece_ms : left);
+	}
+}
+
+static bool is_storm(const struct play *p)
+{
+	return p->s.n_sent > SENT_MOST;
+}
+
+static void play_steps(struct play *p)
+{
+	const struct scenario *c = p->c;
+
+	for (int i = 0; i < c->n_steps && !is_storm(p); i++) {
+		trace_step(p->o->trace, &p->s, i, &c->steps[i]);
+		p->state = c->steps[i].seed | 1;
+		act(p, &c->steps[i]);
+		pass_time(p, &c->steps[i]);
+	}
+}
+
+/* ---- the end ------------------------------------------------------------ */
+
+/* Flows end until every cache has room for what is left. */
+static void make_room(struct play *p)
+{
+	struct sim *s = &p->s;
+	uint32_t most = p->c->cache_limit / 8 * 7, all = 0;
+
+	for (int i = 0; i < s->n_nodes; i++)
+		all += s->nodes[i].kernel.n_alive;
+	for (uint32_t flow = 0; all > most && flow < p->c->n_flows; flow++)
+		for (int i = 0; i < s->n_nodes && all > most; i++) {
+			all -= s->nodes[i].kernel.n_alive;
+			sim_flow_end(s, i, flow);
+			all += s->nodes[i].kernel.n_alive;
+		}
+}
+
+static void make_whole(struct play *p)
+{
+	struct sim *s = &p->s;
+
+	heal(s);
+	for (int i = 0; i < s->n_nodes; i++) {
+		for (int k = 0; k < SIM_LINKS_MAX; k++)
+			sim_set_link(s, i, k, true);
+		if (i == p->c->lost)
+			sim_kill(s, i);
+		else
+			resume(p, i,
+			       (uint32_t)p->c->seed * 2654435761U +
+				       (uint32_t)i);
+	}
+	make_room(p);
+	s->faults = p->c->last;
+	if (!p->had_bits)
+		return;
+	sim_run(s, BITS_MS);
+	for (int i = 0; i < s->n_nodes; i++)
+		ask(p, i, ASK_BULK, false);
+}
+
+static int64_t repair_limit_ms(const struct play *p)
+{
+	const struct sim_faults *w = &p->c->last;
+
+	return REPAIR_MS + 40 * w->delay_ms + 3000 * (int64_t)w->loss;
+}
+
+static bool fails(struct play *p, const char *class, const char *what)
+{
+	snprintf(p->why, WHY_SIZE, "%s%s%s", class, *class ? " " : "", what);
+	return false;
+}
+
+static bool is_repaired(struct play *p)
+{
+	int64_t limit_ms = p->s.now_ms + repair_limit_ms(p);
+	const char *why = sim_difference(&p->s);
+
+	while (why && p->s.now_ms < limit_ms && !is_storm(p)) {
+		sim_run(&p->s, CHECK_MS);
+		why = sim_difference(&p->s);
+	}
+	if (is_storm(p))
+		return fails(p, "storm:", "too many datagrams");
+	return !why || fails(p, "", why);
+}
+
+static bool stays_right(struct play *p)
+{
+	const char *why;
+
+	p->s.faults = (struct sim_faults){ .delay_ms = 1 };
+	sim_run(&p->s, SETTLE_MS);
+	why = sim_difference(&p->s);
+	return !why || fails(p, "later", why);
+}
+
+struct counts {
+	uint64_t n_sent, n_turns, n_events;
+};
+
+static struct counts count(const struct sim_node *n)
+{
+	return (struct counts){
+		.n_sent = n->n_sent,
+		.n_turns = n->n_turns,
+		.n_events = n->events[ENGINE_BULK_BEGINS] +
+			    n->events[ENGINE_PEER_DEAF] +
+			    n->events[ENGINE_PEER_SILENT] +
+			    n->events[ENGINE_PEER_RETURNED] +
+			    n->events[ENGINE_PEER_RESTARTED],
+	};
+}
+
+static bool is_quiet(struct play *p)
+{
+	struct counts before[SIM_NODES_MAX];
+	struct sim *s = &p->s;
+	char text[80];
+
+	for (int i = 0; i < s->n_nodes; i++)
+		before[i] = count(&s->nodes[i]);
+	sim_run(s, IDLE_MS);
+	for (int i = 0; i < s->n_nodes; i++) {
+		struct counts now = count(&s->nodes[i]);
+
+		snprintf(text, sizeof(text),
+			 "node %d: %" PRIu64 " datagrams, %" PRIu64
+			 " turns, %" PRIu64 " events",
+			 i, now.n_sent - before[i].n_sent,
+			 now.n_turns - before[i].n_turns,
+			 now.n_events - before[i].n_events);
+		if (now.n_sent - before[i].n_sent > IDLE_SENT_MOST)
+			return fails(p, "restless:", text);
+		if (now.n_turns - before[i].n_turns > IDLE_TURNS_MOST)
+			return fails(p, "busy:", text);
+		if (now.n_events != before[i].n_events)
+			return fails(p, "events:", text);
+	}
+	return true;
+}
+
+/* Control messages that are neither queued, held nor free; no statistic has
+ * them. */
+static uint32_t count_leaked(struct engine *e)
+{
+	const struct ftfw *f = CONTAINER_OF(e, struct ftfw, base);
+	struct engine_walk walk = { 0 };
+	struct engine_held held;
+	uint32_t n = 0, n_held = 0;
+
+	for (uint32_t id = f->pool.first_free; id; id = f->pool.all[id].next)
+		n++;
+	while (e->ops->held(e, &walk, &held))
+		n_held++;
+	if (n_held || f->plain.n || f->addressed.n || !f->pool.n_all)
+		return 0; /* not all can be free */
+	return f->pool.n_all - 1 - n;
+}
+
+static bool is_clean_node(struct play *p, int node)
+{
+	struct sim_node *n = &p->s.nodes[node];
+	const struct flow_cache_stats *c = flow_cache_stats(n->internal);
+	struct engine_stats st;
+	uint32_t n_up = 0;
+	char text[80];
+
+	n->engine->ops->stats(n->engine, &st);
+	for (int i = 0; i < p->s.n_nodes; i++)
+		n_up += p->s.nodes[i].is_up;
+	snprintf(text, sizeof(text),
+		 "node %d: %u outstanding, %u dirty, %u dead, %u peers, %u "
+		 "leaked",
+		 node, st.n_outstanding, st.n_dirty, c->n_entries - c->n_active,
+		 st.n_peers_live, count_leaked(n->engine));
+	if (st.n_outstanding > OUTSTANDING_MOST || st.n_dirty ||
+	    c->n_entries != c->n_active || st.n_peers_live != n_up - 1 ||
+	    count_leaked(n->engine))
+		return fails(p, "left over:", text);
+	if (n->n_malformed && !p->had_bits)
+		return fails(p, "malformed:", text);
+	return true;
+}
+
+static bool is_clean(struct play *p)
+{
+	for (int i = 0; i < p->s.n_nodes; i++)
+		if (p->s.nodes[i].is_up && !is_clean_node(p, i))
+			return false;
+	return true;
+}
+
+static void begin(struct play *p)
+{
+	const struct scenario *c = p->c;
+	struct sim *s = &p->s;
+
+	sim_init(s, c->seed, c->n_nodes);
+	s->resend_queue_size = c->resend_queue_size;
+	s->ack_window = c->ack_window;
+	s->cache_limit = c->cache_limit;
+	s->sent_most = SENT_MOST;
+	for (int i = 0; i < c->n_nodes; i++)
+		s->nodes[i].name[0] = (uint8_t)(c->image_of[i] + 1);
+	set_weather(p, &c->weather);
+	for (int i = 0; i < c->n_nodes; i++)
+		if (c->up >> i & 1)
+			sim_start(s, i);
+}
+
+bool play(const struct scenario *c, const struct play_opts *o,
+	  char why[WHY_SIZE])
+{
+	struct play p = { .c = c, .o = o, .why = why };
+	struct trace t = { .out = o->trace,
+			   .has_datagrams = o->has_datagrams,
+			   .sim = &p.s };
+	struct sim_watch watch;
+	bool ok;
+
+	begin(&p);
+	trace_watch(&t, &watch);
+	if (o->trace)
+		p.s.watch = &watch;
+	play_steps(&p);
+	trace_note(o->trace, &p.s, "healed");
+	make_whole(&p);
+	ok = is_repaired(&p) && stays_right(&p) && is_quiet(&p) && is_clean(&p);
+	if (!ok)
+		trace_note(o->trace, &p.s, why);
+	trace_nodes(o->trace, &p.s);
+	sim_fini(&p.s);
+	return ok;
+}
