@@ -239,7 +239,7 @@ $(eval $(call cross,i386,i686-linux-gnu-,qemu-i386:qemu-user))
 # FIRST: the first seed, SEEDS: how many of each KIND; a line for each that fails
 FIRST ?= 1
 SEEDS ?= 1000
-KIND ?= own idle
+KIND ?= own reference idle
 soak:
 	@$(SUB_MAKE) $(B)/soak/soak
 	@status=0; for kind in $(KIND); do \

@@ -32,7 +32,7 @@ static void start(struct sim *s, uint64_t seed)
 	}
 }
 
-static bool judge(struct sim *s, const uint64_t *before, char why[WHY_SIZE])
+static bool is_idle(struct sim *s, const uint64_t *before, char why[WHY_SIZE])
 {
 	unsigned int loss = s->faults.loss;
 
@@ -75,7 +75,7 @@ bool play_idle(uint64_t seed, char why[WHY_SIZE])
 	for (int i = 0; i < s.n_nodes; i++)
 		before[i] = s.nodes[i].n_sent;
 	sim_run(&s, IDLE_MS);
-	ok = judge(&s, before, why);
+	ok = is_idle(&s, before, why);
 	sim_fini(&s);
 	return ok;
 }

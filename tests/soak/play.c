@@ -8,12 +8,15 @@
 #include "trace.h"
 
 enum {
-	SENT_MOST = 2000000, /* datagrams: more is a storm */
+	SENT_MOST = 500000, /* datagrams: more is a storm */
 	REPAIR_MS = 60000,
 	SETTLE_MS = 30000,
 	IDLE_MS = 20000,
 	/* in IDLE_MS, of each node: one a second, and a few that answer */
 	IDLE_SENT_MOST = 22,
+	/* a reference acknowledges every sign of life, and wants its
+	 * acknowledgements acknowledged */
+	IDLE_SENT_WITH_REFERENCE = 30,
 	IDLE_TURNS_MOST = 200,
 	OUTSTANDING_MOST = 64, /* signs of life, acknowledged late */
 	CHECK_MS = 250,
@@ -27,6 +30,7 @@ struct play {
 	uint64_t state; /* of the dice of this step */
 	bool had_bits;
 	uint8_t n_renamed;
+	bool asked[SIM_NODES_MAX]; /* when it started */
 	char *why;
 };
 
@@ -40,27 +44,56 @@ static uint32_t roll(struct play *p, uint32_t below)
 
 /* ---- the steps ---------------------------------------------------------- */
 
-static void resume(struct play *p, int node, uint32_t first_seq)
+/* How a node starts. */
+struct start {
+	uint32_t first_seq;
+	bool is_reference, asks;
+};
+
+static struct start start_of(const struct step *t)
+{
+	return (struct start){ .first_seq = t->first_seq,
+			       .is_reference = t->is_reference,
+			       .asks = t->asks };
+}
+
+/* The first number of a reference is the time: near that of its last life. */
+static uint32_t clock_s(const struct play *p, uint32_t first_seq)
+{
+	uint32_t set = first_seq > UINT32_MAX - 5000 ? first_seq : 1700000000;
+
+	return set + (uint32_t)(p->s.now_ms / 1000);
+}
+
+static void resume(struct play *p, int node, const struct start *how)
 {
 	struct sim *s = &p->s;
 
 	if (s->nodes[node].is_up)
 		return;
 	s->has_first_seq = true;
-	s->first_seq = first_seq;
+	s->first_seq = how->first_seq;
+	p->asked[node] = how->asks && p->c->has_reference;
+	if (how->is_reference) {
+		s->first_seq = clock_s(p, how->first_seq);
+		sim_resume_reference(s, node, how->asks);
+		return;
+	}
 	sim_resume(s, node);
+	if (p->asked[node])
+		sim_ask(s, node, ASK_RESYNC);
 }
 
-static void restart(struct play *p, int node, uint32_t first_seq)
+static void restart(struct play *p, int node, const struct start *how)
 {
 	sim_kill(&p->s, node);
-	resume(p, node, first_seq);
+	resume(p, node, how);
 }
 
-static void rename_node(struct play *p, int node, uint32_t first_seq)
+static void rename_node(struct play *p, int node, const struct start *how)
 {
 	p->s.nodes[node].name[2] = ++p->n_renamed;
-	restart(p, node, first_seq);
+	restart(p, node, how);
 }
 
 static void isolate(struct sim *s, int node)
@@ -99,6 +132,7 @@ static void ask(struct play *p, int node, enum ask what, bool flushes)
 
 static void act(struct play *p, const struct step *t)
 {
+	const struct start how = start_of(t);
 	struct sim *s = &p->s;
 
 	switch (t->what) {
@@ -112,17 +146,17 @@ static void act(struct play *p, const struct step *t)
 		sim_kill(s, t->node);
 		break;
 	case ACT_RESUME:
-		resume(p, t->node, t->first_seq);
+		resume(p, t->node, &how);
 		break;
 	case ACT_RESTART:
-		restart(p, t->node, t->first_seq);
+		restart(p, t->node, &how);
 		break;
 	case ACT_REBOOT:
-		sim_kernel_clear(&s->nodes[t->node].kernel);
-		restart(p, t->node, t->first_seq);
+		sim_kernel_clear(&s->nodes[t->node].kernel, s->now_ms);
+		restart(p, t->node, &how);
 		break;
 	case ACT_RENAME:
-		rename_node(p, t->node, t->first_seq);
+		rename_node(p, t->node, &how);
 		break;
 	case ACT_ISOLATE:
 		isolate(s, t->node);
@@ -225,6 +259,10 @@ static void make_room(struct play *p)
 
 static void make_whole(struct play *p)
 {
+	const struct start last = {
+		.first_seq = (uint32_t)p->c->seed * 2654435761U,
+		.asks = true,
+	};
 	struct sim *s = &p->s;
 
 	heal(s);
@@ -234,9 +272,7 @@ static void make_whole(struct play *p)
 		if (i == p->c->lost)
 			sim_kill(s, i);
 		else
-			resume(p, i,
-			       (uint32_t)p->c->seed * 2654435761U +
-				       (uint32_t)i);
+			resume(p, i, &last);
 	}
 	make_room(p);
 	s->faults = p->c->last;
@@ -260,28 +296,64 @@ static bool fails(struct play *p, const char *class, const char *what)
 	return false;
 }
 
+static bool has_reference(const struct play *p)
+{
+	return p->s.nodes[1].reference;
+}
+
+static bool is_right_with_reference(struct play *p)
+{
+	const struct judge_opts o = { .ours = 0,
+				      .reference = 1,
+				      .n_flows = p->c->n_flows,
+				      .asked = p->asked[0],
+				      .reference_asked = p->asked[1],
+				      .is_strict = p->o->is_strict };
+	uint32_t n[CAUSE_N];
+	bool ok = judge(&p->s, &o, n, p->why);
+
+	if (p->o->n_excused)
+		memcpy(p->o->n_excused, n, sizeof(n));
+	return ok;
+}
+
+static bool is_right(struct play *p)
+{
+	const char *why;
+
+	if (has_reference(p))
+		return is_right_with_reference(p);
+	if (sim_is_complete(&p->s))
+		return true;
+	why = sim_difference(&p->s);
+	return fails(p, "", why);
+}
+
 static bool is_repaired(struct play *p)
 {
 	int64_t limit_ms = p->s.now_ms + repair_limit_ms(p);
-	const char *why = sim_difference(&p->s);
 
-	while (why && p->s.now_ms < limit_ms && !is_storm(p)) {
+	while (!is_right(p)) {
+		if (is_storm(p))
+			return fails(p, "storm:", "too many datagrams");
+		if (p->s.now_ms >= limit_ms)
+			return false;
 		sim_run(&p->s, CHECK_MS);
-		why = sim_difference(&p->s);
 	}
-	if (is_storm(p))
-		return fails(p, "storm:", "too many datagrams");
-	return !why || fails(p, "", why);
+	return true;
 }
 
 static bool stays_right(struct play *p)
 {
-	const char *why;
+	char why[WHY_SIZE];
 
 	p->s.faults = (struct sim_faults){ .delay_ms = 1 };
 	sim_run(&p->s, SETTLE_MS);
-	why = sim_difference(&p->s);
-	return !why || fails(p, "later", why);
+	if (is_right(p))
+		return true;
+	memcpy(why, p->why, sizeof(why));
+	snprintf(p->why, WHY_SIZE, "later %.180s", why);
+	return false;
 }
 
 struct counts {
@@ -306,6 +378,8 @@ static bool is_quiet(struct play *p)
 	struct counts before[SIM_NODES_MAX];
 	struct sim *s = &p->s;
 	char text[80];
+	uint64_t most_sent =
+		has_reference(p) ? IDLE_SENT_WITH_REFERENCE : IDLE_SENT_MOST;
 
 	for (int i = 0; i < s->n_nodes; i++)
 		before[i] = count(&s->nodes[i]);
@@ -319,7 +393,7 @@ static bool is_quiet(struct play *p)
 			 i, now.n_sent - before[i].n_sent,
 			 now.n_turns - before[i].n_turns,
 			 now.n_events - before[i].n_events);
-		if (now.n_sent - before[i].n_sent > IDLE_SENT_MOST)
+		if (now.n_sent - before[i].n_sent > most_sent)
 			return fails(p, "restless:", text);
 		if (now.n_turns - before[i].n_turns > IDLE_TURNS_MOST)
 			return fails(p, "busy:", text);
@@ -375,7 +449,7 @@ static bool is_clean_node(struct play *p, int node)
 static bool is_clean(struct play *p)
 {
 	for (int i = 0; i < p->s.n_nodes; i++)
-		if (p->s.nodes[i].is_up && !is_clean_node(p, i))
+		if (p->s.nodes[i].engine && !is_clean_node(p, i))
 			return false;
 	return true;
 }
@@ -384,6 +458,8 @@ static void begin(struct play *p)
 {
 	const struct scenario *c = p->c;
 	struct sim *s = &p->s;
+	struct start first = { .first_seq = (uint32_t)c->seed * 2246822519U,
+			       .asks = true };
 
 	sim_init(s, c->seed, c->n_nodes);
 	s->resend_queue_size = c->resend_queue_size;
@@ -393,9 +469,11 @@ static void begin(struct play *p)
 	for (int i = 0; i < c->n_nodes; i++)
 		s->nodes[i].name[0] = (uint8_t)(c->image_of[i] + 1);
 	set_weather(p, &c->weather);
-	for (int i = 0; i < c->n_nodes; i++)
+	for (int i = 0; i < c->n_nodes; i++) {
+		first.is_reference = i == 1 && c->has_reference;
 		if (c->up >> i & 1)
-			sim_start(s, i);
+			resume(p, i, &first);
+	}
 }
 
 bool play(const struct scenario *c, const struct play_opts *o,

@@ -169,6 +169,8 @@ static void draw_step(struct dice *d, const struct scenario *c, struct step *t)
 	t->first_seq = draw_first_seq(d);
 	t->ms = 1 + (int64_t)roll(
 			    d, (uint64_t)most_ms[roll(d, N_ELEMENTS(most_ms))]);
+	t->is_reference = roll(d, 4) && c->has_reference && t->node == 1;
+	t->asks = roll(d, 4);
 	t->busy = roll32(d, 1U << n);
 	t->per_s = per_s[roll(d, N_ELEMENTS(per_s))];
 	/* a long time has few changes, or it takes long to play */
@@ -207,23 +209,52 @@ static void draw_last(struct dice *d, struct scenario *c)
 		c->last.loss = loss;
 }
 
-void scenario_draw(struct scenario *c, uint64_t seed, uint32_t features)
+/* What a reference cannot bear: it has one tracker for all, and believes what
+ * wrong bits say for good. */
+static const uint32_t features_alone = 1U << WITH_BITS | 1U << WITH_LIMIT |
+				       1U << WITH_IMAGE | 1U << WITH_RENAME |
+				       1U << WITH_LOST;
+
+/* The sizes of a cluster. */
+static void draw_sizes(struct dice *d, struct scenario *c)
 {
 	static const uint32_t windows[] = { 1, 20, 300, 300 };
 	static const uint32_t flows[] = { 5, 50, 50, 400, 400, 2000 };
 	static const uint32_t rings[] = { 1, 16384, 131072, 131072 };
-	struct dice d = { seed * UINT64_C(0x2545f4914f6cdd1d), features };
-	bool is_small = roll(&d, 6) == 0, loses_one = roll(&d, 6) == 0;
+	bool is_small = roll(d, 6) == 0;
 	uint32_t limit, ring;
 
-	*c = (struct scenario){ .seed = seed, .lost = -1 };
-	c->n_nodes = 2 + (int)roll(&d, 4);
-	ring = rings[roll(&d, N_ELEMENTS(rings))];
-	c->resend_queue_size = has(&d, WITH_RING) ? ring : 131072;
-	c->ack_window = windows[roll(&d, N_ELEMENTS(windows))];
-	c->n_flows = flows[roll(&d, N_ELEMENTS(flows))];
-	limit = 1 + roll32(&d, c->n_flows * (uint32_t)c->n_nodes);
-	c->cache_limit = is_small && has(&d, WITH_LIMIT) ? limit : 1000000;
+	c->n_nodes = 2 + (int)roll(d, 4);
+	if (c->has_reference)
+		c->n_nodes = 2;
+	ring = rings[roll(d, N_ELEMENTS(rings))];
+	c->resend_queue_size = has(d, WITH_RING) ? ring : 131072;
+	c->ack_window = windows[roll(d, N_ELEMENTS(windows))];
+	c->n_flows = flows[roll(d, N_ELEMENTS(flows))];
+	limit = 1 + roll32(d, c->n_flows * (uint32_t)c->n_nodes);
+	c->cache_limit = is_small && has(d, WITH_LIMIT) ? limit : 1000000;
+	if (!c->has_reference)
+		return;
+	/* it keeps that very size, and answers each message with 1 */
+	if (c->resend_queue_size < 4096)
+		c->resend_queue_size = 4096;
+	if (c->ack_window < 20)
+		c->ack_window = 20;
+}
+
+void scenario_draw(struct scenario *c, uint64_t seed, uint32_t features,
+		   bool has_reference)
+{
+	struct dice d = { seed * UINT64_C(0x2545f4914f6cdd1d), features };
+	bool loses_one = roll(&d, 6) == 0;
+	uint32_t lost;
+
+	*c = (struct scenario){ .seed = seed,
+				.lost = -1,
+				.has_reference = has_reference };
+	if (has_reference)
+		d.features &= ~features_alone;
+	draw_sizes(&d, c);
 	draw_names(&d, c);
 	draw_weather(&d, &c->weather);
 	c->up = roll32(&d, 1U << c->n_nodes) | roll32(&d, 1U << c->n_nodes);
@@ -231,9 +262,9 @@ void scenario_draw(struct scenario *c, uint64_t seed, uint32_t features)
 	for (int i = 0; i < c->n_steps; i++)
 		draw_step(&d, c, &c->steps[i]);
 	draw_last(&d, c);
-	limit = roll32(&d, (uint32_t)c->n_nodes);
+	lost = roll32(&d, (uint32_t)c->n_nodes);
 	if (loses_one && c->n_nodes > 2 && has(&d, WITH_LOST))
-		c->lost = (int)limit;
+		c->lost = (int)lost;
 }
 
 /* ---- telling ------------------------------------------------------------ */
@@ -277,6 +308,10 @@ void step_print(const struct step *t, FILE *out)
 	fprintf(out, "%s", action_names[t->what]);
 	if (is_about_node(t->what))
 		fprintf(out, " node %d", t->node);
+	if (t->what == ACT_RESUME || t->what == ACT_RESTART ||
+	    t->what == ACT_REBOOT)
+		fprintf(out, "%s%s", t->is_reference ? " as reference" : "",
+			t->asks ? " that asks" : "");
 	if (t->what == ACT_CUT_WAY)
 		fprintf(out, " to %d", t->other);
 	if (t->what == ACT_LINK_DOWN || t->what == ACT_LINK_UP)

@@ -62,7 +62,9 @@ struct step {
 	enum action what;
 	int node, other, link;
 	struct sim_faults weather;
-	uint32_t first_seq; /* of a node that starts */
+	uint32_t first_seq; /* of a node that starts, ... */
+	bool is_reference;  /* ... of what kind, ... */
+	bool asks;          /* ... and with StartupResync */
 	int64_t ms;
 	uint32_t busy;    /* bits of nodes whose flows change, ... */
 	uint32_t per_s;   /* ... so often */
@@ -74,6 +76,7 @@ enum { STEPS_MAX = 48 };
 
 struct scenario {
 	uint64_t seed;
+	bool has_reference; /* node 1 may be one; a pair only */
 	int n_nodes;
 	uint32_t resend_queue_size, ack_window, cache_limit, n_flows;
 	bool has_first_seq;
@@ -87,8 +90,10 @@ struct scenario {
 };
 
 /* Draws the scenario of a seed; of what is not in features (bits) nothing
- * happens, the rest is the same. */
-void scenario_draw(struct scenario *c, uint64_t seed, uint32_t features);
+ * happens, the rest is the same. has_reference: of a pair whose second node is
+ * a reference most of the time. */
+void scenario_draw(struct scenario *c, uint64_t seed, uint32_t features,
+		   bool has_reference);
 
 /* What happens in a step, in one line without its end. */
 void step_print(const struct step *t, FILE *out);

@@ -5,6 +5,7 @@
 
 struct shrink {
 	struct scenario *c;
+	const struct play_opts *o;
 	char *why;
 	char class[WHY_SIZE]; /* first word */
 	bool is_progress;
@@ -23,7 +24,7 @@ static bool attempt(struct shrink *s, const struct scenario *smaller)
 {
 	char why[WHY_SIZE], class[WHY_SIZE];
 
-	if (play(smaller, &(struct play_opts){ 0 }, why))
+	if (play(smaller, s->o, why))
 		return false;
 	first_word(why, class);
 	if (strcmp(class, s->class) != 0)
@@ -238,7 +239,7 @@ static void change_whole(struct shrink *s, scenario_fn fn)
 		t = *s->c;
 }
 
-void shrink(struct scenario *c, uint32_t features, char why[WHY_SIZE])
+void shrink(struct scenario *c, const struct play_opts *o, char why[WHY_SIZE])
 {
 	static const scenario_fn whole[] = { fewer_nodes, nobody_lost,
 					     good_first,  good_last,
@@ -248,9 +249,8 @@ void shrink(struct scenario *c, uint32_t features, char why[WHY_SIZE])
 					 few_changes,  few_flows,  no_loss,
 					 no_duplicate, no_reorder, full_rate,
 					 no_delay,     short_time };
-	struct shrink s = { .c = c, .why = why, .is_progress = true };
+	struct shrink s = { .c = c, .o = o, .why = why, .is_progress = true };
 
-	(void)features;
 	first_word(why, s.class);
 	while (s.is_progress) {
 		s.is_progress = false;

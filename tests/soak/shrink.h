@@ -7,6 +7,6 @@
 
 /* *c fails for why; what is left of it fails in the same class, for what is
  * then in why. */
-void shrink(struct scenario *c, uint32_t features, char why[WHY_SIZE]);
+void shrink(struct scenario *c, const struct play_opts *o, char why[WHY_SIZE]);
 
 #endif

@@ -14,10 +14,12 @@
 #include "play.h"
 #include "shrink.h"
 
-enum kind { KIND_OWN, KIND_IDLE, KIND_N };
+enum kind { KIND_OWN, KIND_REFERENCE, KIND_IDLE, KIND_N };
 
 static const char *const kind_names[] = {
-	[KIND_OWN] = "own", [KIND_IDLE] = "idle"
+	[KIND_OWN] = "own",
+	[KIND_REFERENCE] = "reference",
+	[KIND_IDLE] = "idle",
 };
 
 struct opts {
@@ -25,12 +27,13 @@ struct opts {
 	uint64_t first, n;
 	long n_jobs;
 	uint32_t features;
-	bool shrinks, is_verbose, has_trace;
+	bool shrinks, is_verbose, has_trace, is_strict;
 };
 
 /* Shared by the processes. */
 struct tally {
 	_Atomic uint64_t n_failed;
+	_Atomic uint64_t n_excused[CAUSE_N]; /* flows */
 };
 
 static void usage(FILE *out)
@@ -42,6 +45,7 @@ static void usage(FILE *out)
 		"Plays random clusters, one for each seed, and prints a line\n"
 		"for each that ends wrong. Exit status 1 if any does.\n"
 		"  -k KIND      own: everything that can happen (default)\n"
+		"               reference: a pair with a modelled reference\n"
 		"               idle: idle nodes on links that lose\n"
 		"  -x FEATURES  without these: ");
 	for (int i = 0; i < FEATURE_N; i++)
@@ -55,33 +59,39 @@ static void usage(FILE *out)
 
 /* ---- one seed ----------------------------------------------------------- */
 
-static bool play_own(const struct opts *o, uint64_t seed, char why[WHY_SIZE])
+static bool play_scenario(const struct opts *o, uint64_t seed, struct tally *t,
+			  char why[WHY_SIZE])
 {
-	struct play_opts p = { .trace = o->is_verbose ? stdout : NULL,
-			       .has_datagrams = o->has_trace };
+	uint32_t n_excused[CAUSE_N] = { 0 };
+	struct play_opts p = { .is_strict = o->is_strict,
+			       .n_excused = n_excused };
 	struct scenario c;
 	bool ok;
 
-	scenario_draw(&c, seed, o->features);
-	if (o->is_verbose && !o->shrinks)
+	scenario_draw(&c, seed, o->features, o->kind == KIND_REFERENCE);
+	if (o->shrinks) {
+		if (play(&c, &p, why))
+			return true;
+		shrink(&c, &p, why);
+	}
+	if (o->is_verbose || o->shrinks)
 		scenario_print(&c, stdout);
-	if (!o->shrinks)
-		return play(&c, &p, why);
-	ok = play(&c, &(struct play_opts){ 0 }, why);
-	if (ok)
-		return true;
-	shrink(&c, o->features, why);
-	scenario_print(&c, stdout);
 	if (o->is_verbose)
-		(void)play(&c, &p, why);
-	return false;
+		p.trace = stdout;
+	p.has_datagrams = o->has_trace;
+	ok = play(&c, &p, why);
+	for (int i = 0; i < CAUSE_N; i++)
+		t->n_excused[i] += n_excused[i];
+	return ok;
 }
 
-static bool play_seed(const struct opts *o, uint64_t seed, char why[WHY_SIZE])
+static bool play_seed(const struct opts *o, uint64_t seed, struct tally *t,
+		      char why[WHY_SIZE])
 {
 	switch (o->kind) {
 	case KIND_OWN:
-		return play_own(o, seed, why);
+	case KIND_REFERENCE:
+		return play_scenario(o, seed, t, why);
 	case KIND_IDLE:
 		return play_idle(seed, why);
 	case KIND_N:
@@ -96,7 +106,7 @@ static void work(const struct opts *o, long job, struct tally *t)
 	char why[WHY_SIZE];
 
 	for (uint64_t i = (uint64_t)job; i < o->n; i += (uint64_t)o->n_jobs) {
-		if (play_seed(o, o->first + i, why))
+		if (play_seed(o, o->first + i, t, why))
 			continue;
 		t->n_failed++;
 		printf("%s seed %" PRIu64 ": %s\n", kind_names[o->kind],
@@ -155,6 +165,11 @@ static int run(const struct opts *o)
 	       " failed, %ld s, %ld s of CPU\n",
 	       kind_names[o->kind], o->n, o->first, t->n_failed,
 	       (long)(time(NULL) - began), cpu_s());
+	for (int i = CAUSE_OURS + 1; i < CAUSE_N; i++)
+		if (t->n_excused[i])
+			printf("  by the reference's own rules: %" PRIu64
+			       " flows %s\n",
+			       t->n_excused[i], cause_name((enum cause)i));
 	if (!ok)
 		fprintf(stderr, "soak: a process ended badly\n");
 	return ok && !t->n_failed ? 0 : 1;
@@ -210,6 +225,8 @@ static bool read_option(int c, struct opts *o)
 		return true;
 	case 's':
 		return o->shrinks = true;
+	case 'S':
+		return o->is_strict = true;
 	case 't':
 		o->has_trace = true;
 		return o->is_verbose = true;
@@ -226,7 +243,7 @@ int main(int argc, char **argv)
 	bool ok = true;
 	int c;
 
-	while (ok && (c = getopt(argc, argv, "k:j:x:o:svt")) != -1)
+	while (ok && (c = getopt(argc, argv, "k:j:x:o:sSvt")) != -1)
 		ok = read_option(c, &o);
 	if (!ok || optind >= argc || optind + 2 < argc) {
 		usage(stderr);

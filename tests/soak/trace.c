@@ -189,6 +189,19 @@ static void print_node(FILE *out, struct sim_node *n)
 	print_peers(out, n);
 }
 
+static void print_reference(FILE *out, struct sim_node *n)
+{
+	struct sim_reference_stats s = sim_reference_stats(n->reference);
+
+	fprintf(out,
+		"reference, %u flows, %u others'; %" PRIu64 " gaps, %" PRIu64
+		" before, %" PRIu64 " malformed, %" PRIu64
+		" emptied, %u held\n",
+		n->kernel.n_alive,
+		flow_cache_stats(n->external_cache)->n_active, s.n_lost,
+		s.n_before, s.n_malformed, s.n_emptied, s.n_held);
+}
+
 void trace_nodes(FILE *out, struct sim *s)
 {
 	for (int i = 0; i < s->n_nodes && out; i++) {
@@ -196,7 +209,9 @@ void trace_nodes(FILE *out, struct sim *s)
 
 		fprintf(out, "  node %d (%016" PRIx64 ") sent %" PRIu64 ": ", i,
 			n->node_id, n->n_sent);
-		if (n->is_up)
+		if (n->reference)
+			print_reference(out, n);
+		else if (n->is_up)
 			print_node(out, n);
 		else
 			fprintf(out, "down\n");

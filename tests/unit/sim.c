@@ -79,6 +79,14 @@ static void on_event(void *ctx, enum engine_event what, const struct peer *p)
 		w->event(w->ctx, n->number, what, p);
 }
 
+static void set_up(struct sim *s, struct sim_node *n)
+{
+	n->started_ms = s->now_ms;
+	n->kept_len = 0;
+	n->is_up = true;
+	wake(s, n);
+}
+
 static void open_node(struct sim *s, struct sim_node *n)
 {
 	const struct flow_cache_opts cache = {
@@ -111,15 +119,13 @@ static void open_node(struct sim *s, struct sim_node *n)
 		.wire = o.wire,
 		.peers = n->engine->ops->peers(n->engine),
 	};
-	n->kept_len = 0;
-	n->is_up = true;
-	wake(s, n);
+	set_up(s, n);
 }
 
 void sim_start(struct sim *s, int node)
 {
 	assert(!s->nodes[node].is_up);
-	sim_kernel_clear(&s->nodes[node].kernel);
+	sim_kernel_clear(&s->nodes[node].kernel, s->now_ms);
 	open_node(s, &s->nodes[node]);
 }
 
@@ -129,10 +135,16 @@ void sim_kill(struct sim *s, int node)
 
 	if (!n->is_up)
 		return;
-	n->engine->ops->free(n->engine);
-	flow_cache_free(n->internal);
-	flow_cache_free(n->external_cache);
+	if (n->reference) {
+		sim_reference_free(n->reference);
+	} else {
+		n->engine->ops->free(n->engine);
+		flow_cache_free(n->internal);
+		flow_cache_free(n->external_cache);
+	}
+	n->reference = NULL;
 	n->engine = NULL;
+	n->internal = n->external_cache = NULL;
 	n->is_up = false;
 	n->wake_us = INT64_MAX;
 }
@@ -187,8 +199,15 @@ static void put(struct sim *s, int node, uint32_t number, enum put_mode mode,
 
 void sim_flow_new(struct sim *s, int node, uint32_t number)
 {
-	sim_kernel_begin(&s->nodes[node].kernel, number);
-	put(s, node, number, PUT_REPLACE, TOUCH_SEND);
+	struct sim_node *n = &s->nodes[node];
+
+	sim_kernel_begin(&n->kernel, number, s->now_ms);
+	if (n->reference) {
+		sim_reference_begin(n->reference, number);
+		wake(s, n);
+	} else {
+		put(s, node, number, PUT_REPLACE, TOUCH_SEND);
+	}
 }
 
 void sim_flow_dumped(struct sim *s, int node, uint32_t number)
@@ -197,14 +216,33 @@ void sim_flow_dumped(struct sim *s, int node, uint32_t number)
 		sim_kernel_flow(&s->nodes[node].kernel, number);
 
 	if (!k || !k->is_alive)
-		sim_kernel_begin(&s->nodes[node].kernel, number);
+		sim_kernel_begin(&s->nodes[node].kernel, number, s->now_ms);
 	put(s, node, number, PUT_TOLD, TOUCH_QUIET);
 }
 
 void sim_flow_update(struct sim *s, int node, uint32_t number, uint32_t mark)
 {
-	sim_kernel_update(&s->nodes[node].kernel, number, mark);
-	put(s, node, number, PUT_TOLD, TOUCH_SEND);
+	struct sim_node *n = &s->nodes[node];
+
+	sim_kernel_update(&n->kernel, number, mark, s->now_ms);
+	if (n->reference) {
+		sim_reference_update(n->reference, number);
+		wake(s, n);
+	} else {
+		put(s, node, number, PUT_TOLD, TOUCH_SEND);
+	}
+}
+
+static void end_cached(struct sim *s, struct sim_node *n, const struct flow *f)
+{
+	uint32_t id = flow_cache_find(n->internal, f);
+
+	if (id == FLOW_CACHE_NO_ID)
+		return;
+	flow_cache_kill(n->internal, id);
+	n->engine->ops->touch(n->engine, (struct ref){ OBJECT_FLOW, id },
+			      TOUCH_SEND);
+	wake(s, n);
 }
 
 void sim_flow_end(struct sim *s, int node, uint32_t number)
@@ -212,21 +250,17 @@ void sim_flow_end(struct sim *s, int node, uint32_t number)
 	struct sim_node *n = &s->nodes[node];
 	const struct sim_flow *k = sim_kernel_flow(&n->kernel, number);
 	struct flow f;
-	uint32_t id;
 
 	if (!k || !k->is_alive)
 		return;
 	f = value_of(s, node, number);
-	sim_kernel_end(&n->kernel, number);
-	if (!n->is_up)
-		return;
-	id = flow_cache_find(n->internal, &f);
-	if (id == FLOW_CACHE_NO_ID)
-		return;
-	flow_cache_kill(n->internal, id);
-	n->engine->ops->touch(n->engine, (struct ref){ OBJECT_FLOW, id },
-			      TOUCH_SEND);
-	wake(s, n);
+	sim_kernel_end(&n->kernel, number, s->now_ms);
+	if (n->reference) {
+		sim_reference_end(n->reference, number);
+		wake(s, n);
+	} else if (n->is_up) {
+		end_cached(s, n, &f);
+	}
 }
 
 void sim_resume(struct sim *s, int node)
@@ -240,13 +274,47 @@ void sim_resume(struct sim *s, int node)
 			put(s, node, i, PUT_TOLD, TOUCH_QUIET);
 }
 
+static void send_of_reference(void *ctx, const uint8_t *bytes, size_t len)
+{
+	struct sim_node *n = ctx;
+
+	sim_net_send(n->sim, n, bytes, len);
+}
+
+void sim_resume_reference(struct sim *s, int node, bool asks)
+{
+	struct sim_node *n = &s->nodes[node];
+	const struct sim_reference_opts o = {
+		.ack_window = s->ack_window,
+		.resend_queue_size = s->resend_queue_size,
+		.first_seq = s->has_first_seq ? s->first_seq
+					      : (uint32_t)(s->now_ms / 1000),
+		.asks = asks,
+		.kernel = &n->kernel,
+		.machine = node,
+		.helpers = s->helpers,
+		.send = send_of_reference,
+		.ctx = n,
+	};
+
+	assert(!n->is_up);
+	n->reference = sim_reference_new(&o, s->now_ms);
+	n->external_cache = sim_reference_external(n->reference);
+	set_up(s, n);
+}
+
 /* ---- requests ----------------------------------------------------------- */
 
 void sim_ask(struct sim *s, int node, enum ask what)
 {
 	struct sim_node *n = &s->nodes[node];
 
-	n->engine->ops->ask(n->engine, what);
+	if (!n->reference)
+		n->engine->ops->ask(n->engine, what);
+	else if (what == ASK_BULK)
+		sim_reference_bulk(n->reference);
+	else
+		sim_reference_resync(n->reference);
 	wake(s, n);
 }
 
@@ -318,11 +386,27 @@ static void pump(struct sim *s, struct sim_node *n)
 		n->wake_us = n->ready_us;
 }
 
+/* Its sockets block: all that is queued is sent, but it does nothing else until
+ * the link has taken it (spec 11.2). */
+static void take_turn_of_reference(struct sim *s, struct sim_node *n)
+{
+	sim_reference_turn(n->reference, s->now_ms);
+	n->wake_us = sim_reference_due_ms(n->reference) * 1000;
+	if (n->ready_us < sim_net_free_us(s, n))
+		n->ready_us = sim_net_free_us(s, n);
+	if (n->wake_us < n->ready_us)
+		n->wake_us = n->ready_us;
+}
+
 static void take_turn(struct sim *s, struct sim_node *n)
 {
 	n->n_turns++;
 	n->ready_us = sim_now_us(s) + TURN_US;
 	n->wake_us = INT64_MAX;
+	if (n->reference) {
+		take_turn_of_reference(s, n);
+		return;
+	}
 	if (external_step(&n->external)) {
 		pump(s, n);
 		wake(s, n);
@@ -331,30 +415,40 @@ static void take_turn(struct sim *s, struct sim_node *n)
 	}
 }
 
+static void hear(struct sim *s, struct sim_node *n,
+		 const struct peer_addr *place, struct rd left)
+{
+	enum verdict why = VERDICT_OK;
+	enum wire_step step;
+	struct msg m;
+
+	while ((step = wire_next(&left, &m, &why)) != WIRE_END) {
+		if (step == WIRE_MSG)
+			why = n->engine->ops->receive(n->engine, place, &m,
+						      s->now_ms);
+		n->n_malformed += verdict_is_malformed(why);
+		if (step == WIRE_DROP)
+			return;
+		if (why == VERDICT_OK)
+			follow(n, place->link);
+	}
+}
+
 static void receive(struct sim *s, int from, int to, uint8_t link,
 		    struct rd left)
 {
 	struct sim_node *n = &s->nodes[to];
 	struct peer_addr place = { .family = FAMILY_IPV4, .link = link };
-	enum verdict why = VERDICT_OK;
-	enum wire_step step;
-	struct msg m;
 
 	place.addr.b[2] = link;
 	place.addr.b[3] = (uint8_t)(from + 1);
 	n->n_recv++;
 	if (s->watch && s->watch->heard)
 		s->watch->heard(s->watch->ctx, from, to, left.at, left.left);
-	while ((step = wire_next(&left, &m, &why)) != WIRE_END) {
-		if (step == WIRE_MSG)
-			why = n->engine->ops->receive(n->engine, &place, &m,
-						      s->now_ms);
-		n->n_malformed += verdict_is_malformed(why);
-		if (step == WIRE_DROP)
-			break;
-		if (why == VERDICT_OK)
-			follow(n, link);
-	}
+	if (!n->reference)
+		hear(s, n, &place, left);
+	else if (sim_reference_receive(n->reference, left))
+		follow(n, link);
 	wake(s, n);
 }
 

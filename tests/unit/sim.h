@@ -11,6 +11,7 @@
 
 #include "cache/flow_cache.h"
 #include "sim_kernel.h"
+#include "sim_reference.h"
 #include "sync/engine.h"
 #include "sync/external.h"
 
@@ -29,13 +30,15 @@ struct sim_faults {
 };
 
 struct sim_node {
-	struct engine *engine;
-	struct flow_cache *internal;
+	struct engine *engine;       /* NULL: it is down, or a reference */
+	struct flow_cache *internal; /* likewise */
 	struct flow_cache *external_cache;
+	struct sim_reference *reference; /* a modelled one runs there */
 	struct external external;
 	int number;
 	bool is_up;
 	uint64_t node_id;            /* of its present or last life */
+	int64_t started_ms;          /* the same */
 	uint8_t name[EXT_NAME_SIZE]; /* stable name of the lives to come */
 	struct sim_kernel kernel;
 	uint8_t link; /* the one it sends on; it hears on all */
@@ -104,6 +107,8 @@ void sim_start(struct sim *s, int node);
 void sim_kill(struct sim *s, int node);
 /* The daemon starts, and finds in a dump what the kernel has. */
 void sim_resume(struct sim *s, int node);
+/* The same with a reference daemon; asks: with StartupResync. */
+void sim_resume_reference(struct sim *s, int node, bool asks);
 
 /* The kernel of a node has a new flow, a change of it, its end. number names
  * the flow: flows of different nodes differ. The node may be down. */
@@ -140,6 +145,9 @@ bool sim_run_until(struct sim *s, int64_t limit_ms,
  * down is not looked at. sim_difference(): NULL, or what differs; the text
  * lives until the next call. */
 bool sim_is_complete(struct sim *s);
+/* Two flows that are the same to whoever gets them by the wire. */
+bool sim_same_on_wire(const struct sim *s, const struct flow *a,
+		      const struct flow *b);
 const char *sim_difference(struct sim *s);
 
 #endif

@@ -22,8 +22,8 @@ static void take_image(const struct sim *s, const struct flow *f,
 	wire_flow_encode(&out->w, &opts, f);
 }
 
-static bool is_same(const struct sim *s, const struct flow *a,
-		    const struct flow *b)
+bool sim_same_on_wire(const struct sim *s, const struct flow *a,
+		      const struct flow *b)
 {
 	struct image x, y;
 
@@ -43,7 +43,7 @@ static const char *compare(struct sim *s, int node, int other, uint32_t number,
 
 	if (id != FLOW_CACHE_NO_ID) {
 		flow_cache_get(c, id, &held);
-		if (is_same(s, f, &held))
+		if (sim_same_on_wire(s, f, &held))
 			return NULL;
 		what = "stale";
 	}
@@ -55,7 +55,8 @@ static const char *compare(struct sim *s, int node, int other, uint32_t number,
 /* A flow that the node's own cache had no room for is not told to others. */
 static bool is_known(const struct sim_node *n, const struct flow *f)
 {
-	return flow_cache_stats(n->internal)->n_create_no_space == 0 ||
+	return !n->internal ||
+	       flow_cache_stats(n->internal)->n_create_no_space == 0 ||
 	       flow_cache_find(n->internal, f) != FLOW_CACHE_NO_ID;
 }
 
@@ -128,7 +129,26 @@ const char *sim_difference(struct sim *s)
 	return NULL;
 }
 
+/* A look at the counts alone tells most of what is not complete yet. */
+static bool is_counted_right(const struct sim *s, int node)
+{
+	uint32_t n = 0;
+
+	for (int i = 0; i < s->n_nodes; i++) {
+		const struct sim_node *other = &s->nodes[i];
+
+		if (!other->is_up || !other->internal ||
+		    flow_cache_stats(other->internal)->n_create_no_space)
+			return true; /* or it cannot be told so easily */
+		n += i == node ? 0 : other->kernel.n_alive;
+	}
+	return flow_cache_stats(s->nodes[node].external_cache)->n_active == n;
+}
+
 bool sim_is_complete(struct sim *s)
 {
+	for (int i = 0; i < s->n_nodes; i++)
+		if (s->nodes[i].is_up && !is_counted_right(s, i))
+			return false;
 	return !sim_difference(s);
 }

@@ -39,38 +39,42 @@ void sim_kernel_fini(struct sim_kernel *k)
 	*k = (struct sim_kernel){ 0 };
 }
 
-void sim_kernel_begin(struct sim_kernel *k, uint32_t number)
+void sim_kernel_begin(struct sim_kernel *k, uint32_t number, int64_t now_ms)
 {
 	struct sim_flow *f = flow_at(k, number);
 
 	k->n_alive += !f->is_alive;
 	*f = (struct sim_flow){ .life = (uint16_t)(f->life + 1),
+				.changed_ms = (uint32_t)now_ms,
 				.is_alive = true };
 }
 
-void sim_kernel_update(struct sim_kernel *k, uint32_t number, uint32_t mark)
+void sim_kernel_update(struct sim_kernel *k, uint32_t number, uint32_t mark,
+		       int64_t now_ms)
 {
 	struct sim_flow *f = flow_at(k, number);
 
 	if (!f->is_alive)
-		sim_kernel_begin(k, number);
+		sim_kernel_begin(k, number, now_ms);
 	f->is_updated = true;
 	f->mark = mark;
+	f->changed_ms = (uint32_t)now_ms;
 }
 
-void sim_kernel_end(struct sim_kernel *k, uint32_t number)
+void sim_kernel_end(struct sim_kernel *k, uint32_t number, int64_t now_ms)
 {
 	struct sim_flow *f = flow_at(k, number);
 
 	k->n_alive -= f->is_alive;
 	f->is_alive = false;
+	f->changed_ms = (uint32_t)now_ms;
 }
 
-void sim_kernel_clear(struct sim_kernel *k)
+void sim_kernel_clear(struct sim_kernel *k, int64_t now_ms)
 {
 	for (uint32_t i = 0; i < k->size; i++)
-		k->flows[i].is_alive = false;
-	k->n_alive = 0;
+		if (k->flows[i].is_alive)
+			sim_kernel_end(k, i, now_ms);
 }
 
 const struct sim_flow *sim_kernel_flow(const struct sim_kernel *k,
@@ -235,4 +239,10 @@ int sim_flow_machine(const struct flow *f)
 	bool is_one = f->orig.src.b[0] == 10 && f->orig.dst.b[0] == 192;
 
 	return is_one ? f->orig.src.b[1] : -1;
+}
+
+uint32_t sim_flow_number(const struct flow *f)
+{
+	return (uint32_t)f->orig.src.b[2] << 16 |
+	       (f->has & FLOW_ICMP ? f->orig.icmp_id : f->orig.sport);
 }

@@ -14,7 +14,8 @@
 enum { SIM_FLOWS_MAX = 1 << 24 };
 
 struct sim_flow {
-	uint32_t mark;   /* once it was updated */
+	uint32_t mark; /* once it was updated */
+	uint32_t changed_ms;
 	uint16_t life;   /* of this key: another one, another translation */
 	bool is_alive;   /* in the table now */
 	bool is_updated; /* since its life began */
@@ -31,11 +32,12 @@ void sim_kernel_fini(struct sim_kernel *k);
 
 /* A flow begins, also in place of one that ended unseen; it changes, or is
  * first seen by a change; it ends. number is below SIM_FLOWS_MAX. */
-void sim_kernel_begin(struct sim_kernel *k, uint32_t number);
-void sim_kernel_update(struct sim_kernel *k, uint32_t number, uint32_t mark);
-void sim_kernel_end(struct sim_kernel *k, uint32_t number);
+void sim_kernel_begin(struct sim_kernel *k, uint32_t number, int64_t now_ms);
+void sim_kernel_update(struct sim_kernel *k, uint32_t number, uint32_t mark,
+		       int64_t now_ms);
+void sim_kernel_end(struct sim_kernel *k, uint32_t number, int64_t now_ms);
 /* All flows are gone. */
-void sim_kernel_clear(struct sim_kernel *k);
+void sim_kernel_clear(struct sim_kernel *k, int64_t now_ms);
 
 /* The flow of that number, or NULL if there never was one. */
 const struct sim_flow *sim_kernel_flow(const struct sim_kernel *k,
@@ -49,5 +51,7 @@ void sim_flow_value(const struct sim_flow *k, int machine, uint32_t number,
 
 /* The machine whose flow this is, or -1. */
 int sim_flow_machine(const struct flow *f);
+/* Its number there. */
+uint32_t sim_flow_number(const struct flow *f);
 
 #endif
