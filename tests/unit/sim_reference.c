@@ -22,7 +22,7 @@ struct element {
 	struct element *prev, *next;
 	struct queue_of *in;
 	struct object *object; /* or, NULL, a control message: */
-	uint8_t flag;
+	uint8_t flags;         /* stay when it is sent again */
 	uint32_t from, to;
 	/* once it was sent: */
 	uint32_t seq;
@@ -133,7 +133,7 @@ static void queue_control(struct sim_reference *r, uint8_t flag, uint32_t from,
 {
 	struct element *e = new_element();
 
-	e->flag = flag;
+	e->flags = flag;
 	e->from = from;
 	e->to = to;
 	queue_append(&r->transmit, e);
@@ -348,8 +348,9 @@ static void write_element(struct sim_reference *r, struct element *e)
 		at = wire_begin(&w, e->type, flags, e->seq);
 		write_object(r, &w, e->object);
 	} else {
-		at = wire_begin(&w, MSG_CTL, flags | e->flag, e->seq);
-		if (e->flag != MSG_ALIVE) {
+		e->flags |= flags;
+		at = wire_begin(&w, MSG_CTL, e->flags, e->seq);
+		if (!(e->flags & MSG_ALIVE)) {
 			wr_be32(&w, e->from);
 			wr_be32(&w, e->to);
 		}
@@ -377,7 +378,7 @@ static void transmit(struct sim_reference *r)
 		struct element *e = r->transmit.first;
 
 		write_element(r, e);
-		if (!e->object && e->flag == MSG_ALIVE)
+		if (!e->object && (e->flags & MSG_ALIVE))
 			free_element(e);
 		else
 			hold(r, e);
