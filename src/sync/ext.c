@@ -10,6 +10,8 @@ enum {
 	RANGE_LEN = 16,
 	MARK_LEN = 20,
 	MARK_RESERVED = 3, /* bytes */
+	HELD_LEN = 4,
+	ASK_LEN = 8,
 };
 
 /* Length of the body; 0 for a type that we do not know. */
@@ -23,6 +25,10 @@ static size_t body_len(uint16_t type)
 		return EXT_NAME_SIZE;
 	case EXT_BULK_MARK:
 		return MARK_LEN;
+	case EXT_HELD:
+		return HELD_LEN;
+	case EXT_ASK:
+		return ASK_LEN;
 	}
 	return 0;
 }
@@ -71,6 +77,12 @@ static bool read_body(struct rd *body, struct ext_record *r)
 		break;
 	case EXT_BULK_MARK:
 		ok = read_mark(body, r);
+		break;
+	case EXT_HELD:
+		ok = rd_be32(body, &r->oldest);
+		break;
+	case EXT_ASK:
+		ok = rd_be64(body, &r->asked);
 		break;
 	}
 	return ok && body->left == 0;
@@ -142,6 +154,12 @@ void ext_add(struct wr *w, const struct ext_record *r)
 		wr_zeros(w, MARK_RESERVED);
 		wr_be32(w, r->mark.walk);
 		wr_be32(w, r->mark.n_entries);
+		break;
+	case EXT_HELD:
+		wr_be32(w, r->oldest);
+		break;
+	case EXT_ASK:
+		wr_be64(w, r->asked);
 		break;
 	}
 }

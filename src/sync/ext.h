@@ -28,6 +28,8 @@ enum ext_record_type {
 	EXT_NACK = 2,
 	EXT_STABLE_NAME = 3,
 	EXT_BULK_MARK = 16,
+	EXT_HELD = 17,
+	EXT_ASK = 18,
 };
 
 enum ext_phase { EXT_BULK_BEGIN = 1, EXT_BULK_END = 2 };
@@ -48,6 +50,11 @@ struct ext_record {
 			uint32_t walk;
 			uint32_t n_entries;
 		} mark;
+		/* EXT_HELD: the oldest number that the sender holds. What was
+		 * missed before it need not be asked for. */
+		uint32_t oldest;
+		/* EXT_ASK: this node is to acknowledge the message at once. */
+		uint64_t asked;
 	};
 };
 

@@ -22,6 +22,8 @@ static const uint8_t full[] = {
 	0, 3, 0, 20, 'n', 'a', 'm', 'e', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '!',
 	0, 16, 0, 24, 0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38,
 	2, 0, 0, 0, 0, 0, 0, 3, 0, 15, 0x42, 0x40,
+	0, 17, 0, 8, 0xff, 0xff, 0xff, 0xf0,
+	0, 18, 0, 12, 0x51, 0x52, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58,
 	/* clang-format on */
 };
 
@@ -32,6 +34,8 @@ static const struct ext_record records[] = {
 				     0, 0, 0, '!' } },
 	{ EXT_BULK_MARK,
 	  .mark = { UINT64_C(0x3132333435363738), EXT_BULK_END, 3, 1000000 } },
+	{ EXT_HELD, .oldest = 0xfffffff0 },
+	{ EXT_ASK, .asked = UINT64_C(0x5152535455565758) },
 };
 
 static void assert_record(const struct ext_record *r,
@@ -53,6 +57,12 @@ static void assert_record(const struct ext_record *r,
 		assert_int_equal(r->mark.phase, e->mark.phase);
 		assert_int_equal(r->mark.walk, e->mark.walk);
 		assert_int_equal(r->mark.n_entries, e->mark.n_entries);
+		break;
+	case EXT_HELD:
+		assert_int_equal(r->oldest, e->oldest);
+		break;
+	case EXT_ASK:
+		assert_true(r->asked == e->asked);
 		break;
 	}
 }
@@ -166,7 +176,7 @@ static void test_unknown_records_are_skipped(void **state)
 		0,  99, 0,  6,  1,  2,  0,  0, /* padded */
 		0,  4,  0,  4,                 /* empty */
 		0,  3,  0,  20, 1,  2,  3,  4, 5,  6, 7, 8, 9,
-		10, 11, 12, 13, 14, 15, 16, 0, 17, 0, 5, 1
+		10, 11, 12, 13, 14, 15, 16, 0, 98, 0, 5, 1
 	}; /* at the end */
 	char out[64];
 
