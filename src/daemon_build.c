@@ -133,11 +133,31 @@ static void on_sweep(void *ctx, const struct peer *from)
 	daemon_work_later(d);
 }
 
+static void on_merge(void *ctx, uint8_t number, uint32_t generation,
+		     const struct peer *p)
+{
+	struct daemon *d = ctx;
+
+	external_merge(&d->external, number, generation, p);
+	daemon_work_later(d);
+}
+
+static bool has_room(void *ctx)
+{
+	const struct daemon *d = ctx;
+
+	return external_has_room(&d->external);
+}
+
 static const char *peer_text(const struct peer *p, char out[ADDR_TEXT_SIZE])
 {
-	const struct peer_addr *a = p ? &p->addrs[p->n_addrs - 1] : NULL;
+	const struct peer_addr *a;
 
-	return a ? addr_text(a->family, &a->addr, out) : "";
+	out[0] = '\0';
+	if (!p || !p->n_addrs) /* another one is at its place */
+		return out;
+	a = &p->addrs[p->n_addrs - 1];
+	return addr_text(a->family, &a->addr, out);
 }
 
 static void on_event(void *ctx, enum engine_event what, const struct peer *p)
@@ -171,6 +191,9 @@ static void on_event(void *ctx, enum engine_event what, const struct peer *p)
 	case ENGINE_PEER_REFUSED:
 		log_warn("a peer is refused: %d are known already", PEER_MAX);
 		break;
+	case ENGINE_PEER_NAME_TWICE:
+		log_warn("peer %s: two nodes have one machine id", text);
+		break;
 	case ENGINE_BULK_BEGINS:
 		log_notice("sending bulk update");
 		break;
@@ -192,7 +215,7 @@ static int build_engine(struct daemon *d)
 		.wire = { .helpers = d->helpers,
 			  .send_wscale = s->tcp_window_tracking,
 			  .send_timeout = s->commit_timeout_s == 0 },
-		.sink = { d, on_data, on_sweep, on_event },
+		.sink = { d, on_data, on_sweep, on_event, on_merge, has_room },
 		.resend_queue_size = s->resend_queue_size,
 		.ack_window = s->ack_window_size,
 	};

@@ -33,14 +33,17 @@ struct entry_head {
 	uint32_t body;   /* the cache's: reference of the packed body */
 	uint32_t q_prev; /* the user's queue links (see cache/queue.h) */
 	uint32_t q_next;
-	uint32_t last_seq;  /* number the entry was last sent under */
+	union {
+		uint32_t last_seq; /* internal: number it was last sent under */
+		uint32_t
+			generation; /* external: of its owner when last heard */
+	};
 	uint32_t created_s; /* monotonic seconds; the shown age */
 	uint32_t changed_s; /* last change of content, monotonic seconds */
 	uint8_t state;      /* the cache's: enum entry_state */
 	uint8_t flags;      /* enum entry_flag */
 	uint8_t owner;      /* external: number of the peer that sent it */
-	uint8_t generation; /* external: of the owner when last heard;
-			     * internal: round of bulks it was last sent in */
+	uint8_t round;      /* internal: of the bulk it was last sent in */
 };
 
 _Static_assert(sizeof(struct entry_head) == 32, "half a cache line");

@@ -266,9 +266,14 @@ uint32_t flow_cache_next(const struct flow_cache *c, uint32_t after)
 	return slab_next(&c->heads, after);
 }
 
+bool flow_cache_has_room(const struct flow_cache *c)
+{
+	return c->stats.n_entries <= c->limit - c->limit / 8;
+}
+
 bool flow_cache_wants_room(const struct flow_cache *c)
 {
-	return c->stats.n_entries > c->limit - c->limit / 8 &&
+	return !flow_cache_has_room(c) &&
 	       c->stats.n_entries > c->stats.n_active;
 }
 

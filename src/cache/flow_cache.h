@@ -58,7 +58,8 @@ enum put_result {
  * seconds. *id is written for the first three results. A timeout that differs
  * counts as a difference. Counters and the use count are not kept. A dead
  * entry of the same key is revived under its id, as PUT_NEW: nothing of its
- * content is left, its links, last_seq, flags, owner and generation are. */
+ * content is left, its links, last_seq or generation, flags, owner and round
+ * are. */
 enum put_result flow_cache_put(struct flow_cache *c, const struct flow *f,
 			       enum put_mode mode, uint32_t now_s,
 			       uint32_t *id);
@@ -90,6 +91,9 @@ uint32_t flow_cache_next(const struct flow_cache *c, uint32_t after);
 /* True if less than an eighth of the limit is left and some entries are dead:
  * whoever keeps those may remove them. */
 bool flow_cache_wants_room(const struct flow_cache *c);
+
+/* True if at least an eighth of the limit is left. */
+bool flow_cache_has_room(const struct flow_cache *c);
 
 /* Does a bounded piece of the growth of the hash table; put does some too. */
 void flow_cache_step(struct flow_cache *c);

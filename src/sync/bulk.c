@@ -7,8 +7,12 @@
 
 enum {
 	WINDOW_FIRST = 8192,
-	WINDOW_LEAST = 2048, /* several ACK windows of a reference (300) */
-	SKIP_MOST = 4096,    /* entries passed over in one call */
+	WINDOW_LEAST = 2048,  /* several ACK windows of a reference (300) */
+	SKIP_MOST = 4096,     /* entries passed over in one call */
+	PAUSE_LEAST_MS = 300, /* between two walks that peers want */
+	PAUSE_MOST_MS = 15000,
+	PAUSE_ENTRIES = 1333, /* for each second of it */
+	PROVE_MS = 30000,     /* one that takes longer is served anew later */
 };
 
 void bulk_init(struct ftfw *f)
@@ -20,89 +24,147 @@ void bulk_init(struct ftfw *f)
 
 void bulk_want(struct ftfw *f, const struct peer *p)
 {
-	uint64_t who = 0;
-
-	for (int i = 0; i < PEER_MAX; i++) {
-		const struct peer *q = &f->peers.peers[i];
-
-		if (p ? q == p : q->is_used && q->is_live)
-			who |= peer_bit(q);
+	if (p) {
+		f->bulk.wanted |= peer_bit(p);
+		return;
 	}
-	f->bulk.wanted |= who;
-	if (!who)
-		f->bulk.is_forced = true;
+	f->bulk.is_forced = true;
+	for (int i = 0; i < PEER_MAX; i++)
+		if (f->peers.peers[i].is_used && f->peers.peers[i].is_live)
+			f->bulk.wanted |= peer_bit(&f->peers.peers[i]);
 }
 
-/* Peers that hear us, as far as can be known. */
-static uint64_t hearing(const struct ftfw *f, bool only_ours)
+static bool hears_us(const struct peer *p)
+{
+	return p->is_used && p->is_live &&
+	       (p->has_answered ||
+		(p->gave_up_hello && !peer_reads_records(p)));
+}
+
+/* Those who want a walk and can be served now. */
+static uint64_t ready(const struct ftfw *f)
 {
 	uint64_t set = 0;
 
 	for (int i = 0; i < PEER_MAX; i++) {
 		const struct peer *p = &f->peers.peers[i];
 
-		if (!p->is_used || !p->is_live ||
-		    (only_ours && !peer_reads_records(p)))
-			continue;
-		if (p->has_answered || (p->gave_up_hello && !only_ours))
+		if ((f->bulk.wanted & peer_bit(p)) && hears_us(p) &&
+		    (f->bulk.is_forced || f->now_ms >= p->bulk_due_ms))
 			set |= peer_bit(p);
 	}
 	return set;
 }
 
-static void send_mark(struct ftfw *f, const struct peer *p,
+/* A request is a few bytes, what it draws is the whole table. Two walks for p
+ * may follow each other at once, then it has to wait, the longer the larger the
+ * table is. */
+static void note_served(const struct ftfw *f, struct peer *p)
+{
+	int64_t ms = (int64_t)flow_cache_stats(f->o.cache)->n_active * 1000 /
+		     PAUSE_ENTRIES;
+
+	ms = ms < PAUSE_LEAST_MS ? PAUSE_LEAST_MS : ms;
+	ms = ms > PAUSE_MOST_MS ? PAUSE_MOST_MS : ms;
+	p->bulk_due_ms += ms;
+	if (p->bulk_due_ms < f->now_ms)
+		p->bulk_due_ms = f->now_ms;
+	if (p->bulk_due_ms > f->now_ms + ms) /* it was forced on it */
+		p->bulk_due_ms = f->now_ms + ms;
+}
+
+static bool send_mark(struct ftfw *f, const struct peer *p,
 		      enum ext_phase phase)
 {
-	ftfw_control(f, &(struct ctl){ .kind = CTL_MARK,
-				       .peer = p->number,
-				       .phase = (uint8_t)phase,
-				       .from = f->bulk.walk,
-				       .to = f->bulk.n_entries });
+	return ftfw_control(f, &(struct ctl){ .kind = CTL_MARK,
+					      .peer = p->number,
+					      .phase = (uint8_t)phase,
+					      .from = f->bulk.walk,
+					      .to = f->bulk.n_entries });
+}
+
+static void enter(struct ftfw *f, enum bulk_phase phase)
+{
+	f->bulk.phase = phase;
+	f->bulk.phase_ms = f->now_ms;
 }
 
 static void start(struct ftfw *f)
 {
 	struct bulk *b = &f->bulk;
 
-	b->wanted &= ~hearing(f, false);
-	b->is_forced = false;
-	b->receivers = hearing(f, true);
+	enter(f, BULK_BEGIN);
 	b->walk++;
-	b->n_entries = flow_cache_stats(f->o.cache)->n_active;
-	b->phase = BULK_BEGIN;
-	for (int i = 0; i < PEER_MAX; i++) {
-		struct peer *p = &f->peers.peers[i];
-
-		if (!(b->receivers & peer_bit(p)) || !p->is_used)
-			continue;
-		p->begin_acked = false;
-		p->end_sent = false;
-		send_mark(f, p, EXT_BULK_BEGIN);
-	}
+	b->receivers = b->begun = b->ended = b->plain = 0;
+	b->n_entries = 0;
 	ftfw_event(f, ENGINE_BULK_BEGINS, NULL);
 }
 
-static bool all_begun(const struct ftfw *f)
+/* Who is ready takes part as long as the walk has not begun. */
+static void join(struct ftfw *f)
 {
-	for (int i = 0; i < PEER_MAX; i++) {
-		const struct peer *p = &f->peers.peers[i];
+	struct bulk *b = &f->bulk;
 
-		if (p->is_used && (f->bulk.receivers & peer_bit(p)) &&
-		    !p->begin_acked)
-			return false;
+	for (uint64_t set = ready(f); set; set &= set - 1) {
+		struct peer *p = &f->peers.peers[__builtin_ctzll(set)];
+
+		if (!peer_reads_records(p))
+			b->plain |= peer_bit(p);
+		else if (send_mark(f, p, EXT_BULK_BEGIN))
+			b->receivers |= peer_bit(p);
+		else
+			continue; /* no memory: the next call tries again */
+		b->wanted &= ~peer_bit(p);
+		note_served(f, p);
 	}
-	return true;
+}
+
+/* A mark that is lost is asked for within a second; who never acknowledges it
+ * does not hold up the others. */
+static bool is_overdue(const struct ftfw *f)
+{
+	return f->now_ms - f->bulk.phase_ms >= ftfw_resend_ms(f);
 }
 
 static void begin_walk(struct ftfw *f)
 {
 	struct bulk *b = &f->bulk;
 
-	b->phase = BULK_WALK;
+	enter(f, BULK_WALK);
+	b->wanted |= b->receivers & ~b->begun;
+	b->receivers = b->begun;
+	b->is_forced = false;
 	b->round++;
 	b->begin_seq = f->ring.next;
 	b->position = FLOW_CACHE_NO_ID;
-	b->n_entries = 0;
+}
+
+static void idle(struct ftfw *f)
+{
+	int64_t took_ms = f->now_ms - f->bulk.phase_ms;
+
+	enter(f, BULK_IDLE);
+	f->bulk.pause_until_ms =
+		f->now_ms +
+		(took_ms > PAUSE_LEAST_MS ? took_ms : PAUSE_LEAST_MS);
+}
+
+static void begin(struct ftfw *f)
+{
+	struct bulk *b = &f->bulk;
+
+	bool is_for_any;
+
+	join(f);
+	is_for_any = b->begun || b->plain || b->is_forced;
+	if ((b->begun != b->receivers || ready(f)) && !is_overdue(f))
+		return;
+	if (is_for_any) {
+		begin_walk(f);
+	} else {
+		b->wanted |= b->receivers;
+		idle(f);
+	}
 }
 
 /* True if p has acknowledged every number of the walk. */
@@ -120,29 +182,27 @@ static bool is_proven(struct ftfw *f, struct peer *p)
 
 static void prove(struct ftfw *f)
 {
-	bool is_done = true;
+	struct bulk *b = &f->bulk;
 
-	for (int i = 0; i < PEER_MAX; i++) {
-		struct peer *p = &f->peers.peers[i];
+	for (uint64_t set = b->receivers & ~b->ended; set; set &= set - 1) {
+		struct peer *p = &f->peers.peers[__builtin_ctzll(set)];
 
-		if (!p->is_used || !(f->bulk.receivers & peer_bit(p)) ||
-		    p->end_sent)
+		if (!is_proven(f, p) || !send_mark(f, p, EXT_BULK_END))
 			continue;
-		if (!is_proven(f, p)) {
-			is_done = false;
-			continue;
-		}
-		send_mark(f, p, EXT_BULK_END);
-		p->end_sent = true;
+		b->ended |= peer_bit(p);
 		ftfw_event(f, ENGINE_BULK_PROVEN, p);
 	}
-	if (is_done)
-		f->bulk.phase = BULK_IDLE;
+	if (b->wanted && f->now_ms - b->phase_ms >= PROVE_MS) {
+		b->wanted |= b->receivers & ~b->ended;
+		b->receivers = b->ended;
+	}
+	if (b->ended == b->receivers)
+		idle(f);
 }
 
 static void end_walk(struct ftfw *f)
 {
-	f->bulk.phase = BULK_PROVE;
+	enter(f, BULK_PROVE);
 	f->bulk.prove_until = f->ring.next;
 	for (int i = 0; i < PEER_MAX; i++)
 		f->peers.peers[i].proved = f->bulk.begin_seq;
@@ -156,12 +216,14 @@ void bulk_progress(struct ftfw *f)
 
 	switch (b->phase) {
 	case BULK_IDLE:
-		if (b->is_forced || (b->wanted & hearing(f, false)))
-			start(f);
+		if (!b->is_forced &&
+		    (f->now_ms < b->pause_until_ms || !ready(f)))
+			break;
+		start(f);
+		begin(f);
 		break;
 	case BULK_BEGIN:
-		if (all_begun(f))
-			begin_walk(f);
+		begin(f);
 		break;
 	case BULK_WALK:
 		break;
@@ -179,7 +241,7 @@ static bool is_to_send(const struct bulk *b, const struct entry_head *h)
 	if (h->state == ENTRY_FREE || h->state == ENTRY_DEAD ||
 	    (h->flags & ENTRY_QUEUED))
 		return false;
-	return !(h->flags & ENTRY_SENT) || h->generation != b->round;
+	return !(h->flags & ENTRY_SENT) || h->round != b->round;
 }
 
 enum fill bulk_fill(struct ftfw *f, struct wr *w)
@@ -191,19 +253,24 @@ enum fill bulk_fill(struct ftfw *f, struct wr *w)
 		return FILL_IDLE;
 	for (int n_skipped = 0; n_skipped < SKIP_MOST;) {
 		uint32_t id = flow_cache_next(f->o.cache, b->position);
+		struct entry_head *h;
 		enum fill done;
 
 		if (id == FLOW_CACHE_NO_ID) {
 			end_walk(f);
 			return FILL_IDLE;
 		}
-		if (!is_to_send(b, flow_cache_head(f->o.cache, id))) {
+		h = flow_cache_head(f->o.cache, id);
+		if (!is_to_send(b, h)) {
 			b->position = id;
 			n_skipped++;
 			continue;
 		}
 		if (f->waited && ring_used(&f->ring) >= b->window)
 			return FILL_WAIT;
+		/* A reference may have missed that it began anew. */
+		if (b->plain)
+			h->flags &= (uint8_t)~ENTRY_SENT;
 		done = ftfw_send_entry(f, w, id);
 		if (done != FILL_SOME)
 			return done;
@@ -229,7 +296,7 @@ void bulk_lost(struct ftfw *f, uint32_t n, struct entry_head *h)
 
 void bulk_sent(struct ftfw *f, uint32_t n, struct entry_head *h)
 {
-	h->generation = f->bulk.round;
+	h->round = f->bulk.round;
 	if (!(h->flags & ENTRY_REPROVE))
 		return;
 	bulk_forget(f, h);
@@ -245,11 +312,20 @@ void bulk_forget(struct ftfw *f, struct entry_head *h)
 	f->bulk.n_reprove--;
 }
 
-void bulk_mark_acked(struct ftfw *f, struct peer *p, const struct ctl *mark)
+void bulk_mark_acked(struct ftfw *f, const struct peer *p,
+		     const struct ctl *mark)
 {
 	if (mark->kind == CTL_MARK && mark->peer == p->number &&
-	    mark->phase == EXT_BULK_BEGIN && mark->from == f->bulk.walk)
-		p->begin_acked = true;
+	    mark->phase == EXT_BULK_BEGIN && bulk_mark_counts(f, mark))
+		f->bulk.begun |= peer_bit(p) & f->bulk.receivers;
+}
+
+bool bulk_mark_counts(const struct ftfw *f, const struct ctl *mark)
+{
+	/* What was proven stays so; a walk that went on without its receiver
+	 * needs no begin. */
+	return mark->phase == EXT_BULK_END ||
+	       (mark->from == f->bulk.walk && f->bulk.phase == BULK_BEGIN);
 }
 
 void bulk_acked(struct ftfw *f, uint32_t n_acked)
@@ -270,6 +346,9 @@ void bulk_nacked(struct ftfw *f, uint32_t to)
 {
 	struct bulk *b = &f->bulk;
 
+	/* Not older than what can be missed, or it seems to lie ahead. */
+	if (seq_before(b->shrunk_at, f->ring.first))
+		b->shrunk_at = f->ring.first;
 	if (seq_before(to, b->shrunk_at))
 		return;
 	b->shrunk_at = f->ring.next;
@@ -279,8 +358,13 @@ void bulk_nacked(struct ftfw *f, uint32_t to)
 	b->window = b->threshold;
 }
 
-void bulk_drop_peer(struct ftfw *f, struct peer *p)
+void bulk_drop_peer(struct ftfw *f, const struct peer *p)
 {
-	f->bulk.wanted &= ~peer_bit(p);
-	f->bulk.receivers &= ~peer_bit(p);
+	uint64_t keep = ~peer_bit(p);
+
+	f->bulk.wanted &= keep;
+	f->bulk.receivers &= keep;
+	f->bulk.begun &= keep;
+	f->bulk.ended &= keep;
+	f->bulk.plain &= keep;
 }

@@ -9,14 +9,14 @@
 
 #include "base/util.h"
 
-enum ctl_kind { CTL_ACK, CTL_NACK, CTL_RESYNC, CTL_MARK };
+enum ctl_kind { CTL_NACK, CTL_RESYNC, CTL_MARK };
 
 struct ctl {
 	uint32_t next;     /* next of the chain or queue; 0: last */
 	uint8_t kind;      /* enum ctl_kind */
-	uint8_t peer;      /* number of the receiver; ACK, NACK, MARK */
+	uint8_t peer;      /* number of the receiver; NACK, MARK */
 	uint8_t phase;     /* MARK: enum ext_phase */
-	uint32_t from, to; /* ACK, NACK: the range; MARK: walk, entries */
+	uint32_t from, to; /* NACK: the range; MARK: walk, entries */
 };
 
 /* A zeroed one is empty and valid. Ids are 1 and up. */

@@ -43,7 +43,8 @@ enum engine_event {
 	ENGINE_PEER_DEAF, /* heard, but acknowledges nothing any more */
 	ENGINE_PEER_RETURNED,
 	ENGINE_PEER_ASKS_BULK,
-	ENGINE_PEER_REFUSED, /* the table of peers is full */
+	ENGINE_PEER_REFUSED,    /* the table of peers is full */
+	ENGINE_PEER_NAME_TWICE, /* another live node says the same name */
 	ENGINE_BULK_BEGINS,
 	ENGINE_BULK_SENT,
 	ENGINE_BULK_PROVEN, /* the peer has all of it */
@@ -53,14 +54,21 @@ enum engine_event {
 /* What an engine does to the rest. Functions must not call the engine. */
 struct engine_sink {
 	void *ctx;
-	/* A data message, in order, each once. VERDICT_OK, _BAD_PAYLOAD or
-	 * _IGNORED. */
+	/* A data message, in order, each once. VERDICT_OK, _BAD_PAYLOAD,
+	 * _IGNORED or _NO_ROOM. */
 	enum verdict (*data)(void *ctx, const struct peer *from,
 			     const struct msg *m, int64_t now_ms);
 	/* A bulk of this peer is complete: what it owns with another generation
 	 * than its present one is gone at its side. */
 	void (*sweep)(void *ctx, const struct peer *from);
 	void (*event)(void *ctx, enum engine_event what, const struct peer *p);
+	/* What was taken for a node of its own, with this number and up to this
+	 * generation, is peer p: what it has told is p's, as if told in p's
+	 * present generation. May be NULL. */
+	void (*merge)(void *ctx, uint8_t number, uint32_t generation,
+		      const struct peer *p);
+	/* True if the cache has room for what it had to refuse. May be NULL. */
+	bool (*has_room)(void *ctx);
 };
 
 struct engine_stats {
@@ -100,6 +108,8 @@ struct engine_ops {
 	/* The entry is about to be removed untold (flush). */
 	void (*forget)(struct engine *e, struct ref entry);
 	void (*ask)(struct engine *e, enum ask what);
+	/* From now on it is sent from another place. */
+	void (*link_changed)(struct engine *e);
 	/* One message of a datagram from this place. */
 	enum verdict (*receive)(struct engine *e, const struct peer_addr *from,
 				const struct msg *m, int64_t now_ms);

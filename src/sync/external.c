@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "sync/external.h"
 
-enum { SWEEP_STEP = 4096 }; /* entries looked at in one piece */
+enum { STEP = 4096 }; /* entries looked at in one piece */
 
 /* An end told by another node than the owner is right only if the owner is
  * gone: a take-over makes the new node the owner first. */
@@ -27,9 +27,9 @@ static void end_entry(struct external *x, const struct peer *from,
 		x->n_not_owner++;
 }
 
-static void store_entry(struct external *x, const struct peer *from,
-			const struct flow *f, enum put_mode mode,
-			uint32_t now_s)
+static enum verdict store_entry(struct external *x, const struct peer *from,
+				const struct flow *f, enum put_mode mode,
+				uint32_t now_s)
 {
 	uint32_t id;
 	struct entry_head *h;
@@ -44,8 +44,9 @@ static void store_entry(struct external *x, const struct peer *from,
 		break;
 	case PUT_NO_SPACE: /* both are counted by the cache */
 	case PUT_NO_MEMORY:
-		break;
+		return VERDICT_NO_ROOM;
 	}
+	return VERDICT_OK;
 }
 
 static enum put_mode mode_of(const struct peer *from, const struct msg *m)
@@ -68,46 +69,77 @@ enum verdict external_data(struct external *x, const struct peer *from,
 	v = wire_flow_decode(m->body, &x->wire, &f, &x->wire_stats);
 	if (v != VERDICT_OK)
 		return v;
-	if (m->type == MSG_CT_DEL)
+	if (m->type == MSG_CT_DEL) {
 		end_entry(x, from, &f);
-	else
-		store_entry(x, from, &f, mode_of(from, m),
-			    (uint32_t)(now_ms / 1000));
-	return VERDICT_OK;
+		return VERDICT_OK;
+	}
+	return store_entry(x, from, &f, mode_of(from, m),
+			   (uint32_t)(now_ms / 1000));
 }
 
 void external_sweep(struct external *x, const struct peer *owner)
 {
 	x->keep[owner->number] = owner->generation;
-	x->waiting |= peer_bit(owner);
+	x->to_sweep |= peer_bit(owner);
+}
+
+void external_merge(struct external *x, uint8_t number, uint32_t generation,
+		    const struct peer *p)
+{
+	x->merges[number] = (struct external_merge){
+		.owner = p->number,
+		.until = generation,
+		.generation = p->generation,
+	};
+	x->to_merge |= UINT64_C(1) << number;
+}
+
+bool external_has_room(const struct external *x)
+{
+	return flow_cache_has_room(x->cache);
+}
+
+static void merge(const struct external *x, struct entry_head *h)
+{
+	const struct external_merge *m = &x->merges[h->owner];
+
+	if (!(x->merging >> h->owner & 1) ||
+	    (int32_t)(h->generation - m->until) > 0)
+		return;
+	h->owner = m->owner;
+	h->generation = m->generation;
 }
 
 static bool is_outdated(const struct external *x, const struct entry_head *h)
 {
 	return (x->sweeping >> h->owner & 1) &&
-	       (int8_t)(uint8_t)(h->generation - x->keep[h->owner]) < 0;
+	       (int32_t)(h->generation - x->keep[h->owner]) < 0;
 }
 
 bool external_step(struct external *x)
 {
-	if (!x->sweeping) {
-		x->sweeping = x->waiting;
-		x->waiting = 0;
+	if (!x->sweeping && !x->merging) {
+		x->sweeping = x->to_sweep;
+		x->merging = x->to_merge;
+		x->to_sweep = x->to_merge = 0;
 		x->position = FLOW_CACHE_NO_ID;
 	}
-	for (int i = 0; x->sweeping && i < SWEEP_STEP; i++) {
-		const struct entry_head *h;
+	for (int i = 0; (x->sweeping || x->merging) && i < STEP; i++) {
+		struct entry_head *h;
 
 		x->position = flow_cache_next(x->cache, x->position);
 		if (x->position == FLOW_CACHE_NO_ID) {
-			x->sweeping = 0;
+			x->sweeping = x->merging = 0;
 			break;
 		}
 		h = flow_cache_head(x->cache, x->position);
-		if (h->state == ENTRY_FREE || !is_outdated(x, h))
+		if (h->state == ENTRY_FREE)
+			continue;
+		merge(x, h);
+		if (!is_outdated(x, h))
 			continue;
 		flow_cache_remove(x->cache, x->position);
 		x->n_swept++;
 	}
-	return x->sweeping || x->waiting;
+	return x->sweeping || x->merging || x->to_sweep || x->to_merge;
 }

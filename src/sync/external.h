@@ -18,10 +18,17 @@ struct external {
 	struct wire_flow_stats wire_stats;
 	const struct peer_table *peers; /* whose liveness protects entries */
 
-	/* Sweeps: entries of an owner that are older than a generation go. */
-	uint64_t sweeping;      /* owners of the running walk */
-	uint64_t waiting;       /* owners of the next one */
-	uint8_t keep[PEER_MAX]; /* generation that stays, by owner */
+	/* Walks over the cache, in steps: entries of an owner that are older
+	 * than a generation go; those of an owner that was merged into another
+	 * one get the new one. */
+	uint64_t sweeping, merging;  /* owners of the running walk */
+	uint64_t to_sweep, to_merge; /* owners of the next one */
+	uint32_t keep[PEER_MAX];     /* generation that stays, by owner */
+	struct external_merge {
+		uint8_t owner;       /* the new one */
+		uint32_t until;      /* up to this generation of the old one */
+		uint32_t generation; /* of the new one */
+	} merges[PEER_MAX];          /* by old owner */
 	uint32_t position;
 
 	uint64_t n_swept;
@@ -29,8 +36,8 @@ struct external {
 	uint64_t n_expect;    /* messages on expectations: not kept here */
 };
 
-/* Applies a data message of a peer. VERDICT_OK, _BAD_PAYLOAD, or _IGNORED for
- * what is not kept. */
+/* Applies a data message of a peer. VERDICT_OK, _BAD_PAYLOAD, _NO_ROOM, or
+ * _IGNORED for what is not kept. */
 enum verdict external_data(struct external *x, const struct peer *from,
 			   const struct msg *m, int64_t now_ms);
 
@@ -38,7 +45,15 @@ enum verdict external_data(struct external *x, const struct peer *from,
  * steps. */
 void external_sweep(struct external *x, const struct peer *owner);
 
-/* Does a bounded piece of the sweeps. True if more is left. */
+/* What owner number had told up to this generation is p's, as told in its
+ * present generation. */
+void external_merge(struct external *x, uint8_t number, uint32_t generation,
+		    const struct peer *p);
+
+/* True unless the cache is nearly full: it may take what it refused. */
+bool external_has_room(const struct external *x);
+
+/* Does a bounded piece of the walks. True if more is left. */
 bool external_step(struct external *x);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "sync/ftfw_state.h"
 #include "sync/seq.h"
@@ -65,11 +66,82 @@ static void finish_dead(struct ftfw *f, uint32_t id)
 		remove_entry(f, queue_pop(&f->owed, f->o.cache));
 }
 
+static struct peer *first_of(struct ftfw *f, uint64_t set)
+{
+	return &f->peers.peers[__builtin_ctzll(set)];
+}
+
+void ftfw_hold(struct ftfw *f, struct ring_ref ref, uint64_t owed)
+{
+	uint32_t n = ring_push(&f->ring, ref, owed);
+
+	for (uint64_t left = owed; left; left &= left - 1) {
+		struct peer *p = first_of(f, left);
+
+		if (!p->n_owed++)
+			p->oldest = n;
+		if (p->keeps_waiting)
+			continue;
+		p->keeps_waiting = true;
+		p->progress_ms = f->now_ms;
+		p->progress_seq = n;
+	}
+	if (owed &&
+	    (!f->is_timing || f->now_ms - f->timed_ms > RESEND_MOST_MS)) {
+		f->is_timing = true;
+		f->timed_seq = n;
+		f->timed_ms = f->now_ms;
+	}
+}
+
+/* Moves p->oldest on to the first number that p owes. */
+static void find_oldest(struct ftfw *f, struct peer *p)
+{
+	if (seq_before(p->oldest, f->ring.first))
+		p->oldest = f->ring.first;
+	while (p->oldest != f->ring.next &&
+	       !(ring_owed(&f->ring, p->oldest) & peer_bit(p)))
+		p->oldest++;
+}
+
+/* These peers owe nothing for number n any more. */
+static void unowe(struct ftfw *f, uint32_t n, uint64_t set)
+{
+	uint64_t owed = ring_owed(&f->ring, n);
+
+	for (uint64_t left = owed & set; left; left &= left - 1)
+		first_of(f, left)->n_owed--;
+	ring_set_owed(&f->ring, n, owed & ~set);
+}
+
+bool ftfw_acked(struct ftfw *f, struct peer *p, uint32_t n)
+{
+	if (!(ring_owed(&f->ring, n) & peer_bit(p)))
+		return false;
+	f->backoff = 0;
+	p->acked_ms = f->now_ms;
+	find_oldest(f, p);
+	unowe(f, n, peer_bit(p));
+	if (n == p->oldest) {
+		p->keeps_waiting = p->n_owed > 0;
+		p->progress_ms = f->now_ms;
+		p->progress_seq = f->ring.next;
+	}
+	return true;
+}
+
+void ftfw_drop(struct ftfw *f, struct ring_ref ref)
+{
+	if (ref.kind == RING_CTL)
+		ctl_free_chain(&f->pool, ref.id);
+}
+
 void ftfw_release(struct ftfw *f, uint32_t n)
 {
 	struct ring_ref ref = ring_at(&f->ring, n);
 	struct entry_head *h;
 
+	unowe(f, n, UINT64_MAX);
 	ring_clear(&f->ring, n);
 	switch (ref.kind) {
 	case RING_FLOW:
@@ -79,35 +151,43 @@ void ftfw_release(struct ftfw *f, uint32_t n)
 			finish_dead(f, ref.id);
 		break;
 	case RING_CTL:
-		ctl_free_chain(&f->pool, ref.id);
-		break;
 	case RING_NONE:
+		ftfw_drop(f, ref);
 		break;
 	}
 }
 
-/* A deaf peer gets its acknowledgements, or two could stay deaf for ever. */
+/* A deaf reference is asked for what was missed, or two could stay deaf for
+ * ever. */
 static bool has_receiver(const struct ftfw *f, const struct ctl *c)
 {
 	const struct peer *p = &f->peers.peers[c->peer];
 
-	return c->kind == CTL_RESYNC ||
-	       (p->is_used && (p->is_live || p->is_deaf));
+	switch ((enum ctl_kind)c->kind) {
+	case CTL_RESYNC:
+		return true;
+	case CTL_MARK:
+		return p->is_used && p->is_live && bulk_mark_counts(f, c);
+	case CTL_NACK:
+		return p->is_used && !p->node && (p->is_live || p->is_deaf);
+	}
+	return false;
 }
 
-/* Control messages to a peer that is gone are not worth sending anew. */
-static void control_again(struct ftfw *f, uint32_t first)
+/* Queues a chain of control messages, each for itself: those whose receiver is
+ * one of owed, or that were held for nobody. */
+static void queue_controls(struct ftfw *f, uint32_t first, uint64_t owed)
 {
 	while (first) {
 		struct ctl *c = ctl_at(&f->pool, first);
 		uint32_t id = first;
-		bool is_plain = c->kind == CTL_RESYNC ||
-				!peer_reads_records(&f->peers.peers[c->peer]);
+		bool is_all = c->kind == CTL_RESYNC || !owed;
 
 		first = c->next;
 		c->next = 0;
-		if (has_receiver(f, c))
-			ctl_queue_append(is_plain ? &f->plain : &f->addressed,
+		if (has_receiver(f, c) && (is_all || owed >> c->peer & 1))
+			ctl_queue_append(c->kind == CTL_MARK ? &f->marks
+							     : &f->plain,
 					 &f->pool, id);
 		else
 			ctl_free_chain(&f->pool, id);
@@ -125,69 +205,100 @@ void ftfw_spare_entries(struct ftfw *f)
 		remove_entry(f, queue_pop(&f->owed, f->o.cache));
 }
 
+/* One of them merges updates into what it has. */
+static bool is_merged(struct ftfw *f, uint64_t peers)
+{
+	for (; peers; peers &= peers - 1)
+		if (!peer_sends_whole_updates(first_of(f, peers)))
+			return true;
+	return false;
+}
+
+static void send_flow_again(struct ftfw *f, uint32_t n, uint32_t id,
+			    uint64_t owed)
+{
+	struct entry_head *h = flow_cache_head(f->o.cache, id);
+
+	if (is_latest(h, n)) {
+		bulk_lost(f, n, h);
+	} else if (h->state == ENTRY_FREE || h->state == ENTRY_DEAD ||
+		   !is_merged(f, owed)) {
+		return; /* what was sent later tells all */
+	}
+	/* Told as new, for what it was before may be there still. */
+	h->flags &= (uint8_t)~ENTRY_SENT;
+	if (!(h->flags & ENTRY_QUEUED))
+		queue_push(&f->dirty, f->o.cache, id);
+}
+
 void ftfw_send_again(struct ftfw *f, uint32_t n)
 {
 	struct ring_ref ref = ring_at(&f->ring, n);
-	struct entry_head *h;
+	uint64_t owed = ring_owed(&f->ring, n);
 
+	unowe(f, n, UINT64_MAX);
 	ring_clear(&f->ring, n);
 	switch (ref.kind) {
 	case RING_FLOW:
-		h = flow_cache_head(f->o.cache, ref.id);
-		if (!is_latest(h, n))
-			break;
-		bulk_lost(f, n, h);
-		h->flags &= (uint8_t)~ENTRY_SENT;
-		if (!(h->flags & ENTRY_QUEUED))
-			queue_push(&f->dirty, f->o.cache, ref.id);
+		send_flow_again(f, n, ref.id, owed);
 		break;
 	case RING_CTL:
-		control_again(f, ref.id);
+		queue_controls(f, ref.id, owed);
 		break;
 	case RING_NONE:
 		break;
 	}
 }
 
-void ftfw_settle(struct ftfw *f, const struct peer *p, bool lost)
+void ftfw_settle(struct ftfw *f, struct peer *p, bool lost)
 {
 	const uint64_t bit = peer_bit(p);
 
-	for (uint32_t n = f->ring.first; n != f->ring.next; n++) {
+	for (uint32_t n = f->ring.first; n != f->ring.next && p->n_owed; n++) {
 		uint64_t owed = ring_owed(&f->ring, n);
 
 		if (!(owed & bit))
 			continue;
-		ring_set_owed(&f->ring, n, owed & ~bit);
-		if (lost)
+		if (lost) {
 			ftfw_send_again(f, n);
-		else if (owed == bit)
+			continue;
+		}
+		unowe(f, n, bit);
+		if (owed == bit)
 			ftfw_release(f, n);
 	}
 }
 
-void ftfw_control(struct ftfw *f, const struct ctl *c)
+bool ftfw_control(struct ftfw *f, const struct ctl *c)
 {
 	uint32_t id = ctl_add(&f->pool, c);
 
-	if (!id)
+	if (!id) {
 		f->n_no_memory++;
-	else
-		control_again(f, id);
+		return false;
+	}
+	queue_controls(f, id, 0);
+	return true;
 }
 
-void ftfw_acknowledge(struct ftfw *f, struct peer *p)
+int64_t ftfw_again_ms(const struct peer *p)
 {
-	struct tracker *rx = &p->rx;
+	return p->rtt_ms > AGAIN_MS ? p->rtt_ms : AGAIN_MS;
+}
 
-	if (!rx->ack_pending)
-		return;
-	ftfw_control(f, &(struct ctl){ .kind = CTL_ACK,
-				       .peer = p->number,
-				       .from = rx->ack_from,
-				       .to = rx->last });
-	rx->ack_pending = false;
-	rx->n_unacked = 0;
+int64_t ftfw_resend_ms(const struct ftfw *f)
+{
+	int64_t ms = RESEND_MS;
+
+	for (int i = 0; i < PEER_MAX; i++) {
+		const struct peer *p = &f->peers.peers[i];
+
+		if (p->is_used && p->is_live && 2 * (int64_t)p->rtt_ms > ms)
+			ms = 2 * (int64_t)p->rtt_ms;
+	}
+	for (int i = 0; i < f->backoff && ms < RESEND_MOST_MS; i++)
+		ms *= 2;
+	return ms < RESEND_MOST_MS ? ms : RESEND_MOST_MS;
 }
 
 static struct ftfw *ftfw_of(struct engine *e)
@@ -241,9 +352,14 @@ static void ftfw_ask(struct engine *e, enum ask what)
 		bulk_want(f, NULL);
 		break;
 	case ASK_RESYNC:
-		f->n_resync_wanted = 1;
+		f->was_asked_for_resync = true;
 		break;
 	}
+}
+
+static void ftfw_link_changed(struct engine *e)
+{
+	ftfw_of(e)->must_announce = true;
 }
 
 static void ftfw_stats(struct engine *e, struct engine_stats *out)
@@ -270,7 +386,6 @@ static bool ftfw_held(struct engine *e, struct engine_walk *walk,
 		      struct engine_held *out)
 {
 	static const uint8_t flags[] = {
-		[CTL_ACK] = MSG_ACK,
 		[CTL_NACK] = MSG_NACK,
 		[CTL_RESYNC] = MSG_RESYNC,
 		[CTL_MARK] = MSG_ALIVE,
@@ -314,6 +429,7 @@ static const struct engine_ops ftfw_ops = {
 	.touch = ftfw_touch,
 	.forget = ftfw_forget,
 	.ask = ftfw_ask,
+	.link_changed = ftfw_link_changed,
 	.receive = ftfw_receive,
 	.fill = ftfw_fill,
 	.due_ms = ftfw_due_ms,
@@ -333,6 +449,8 @@ struct engine *ftfw_new(const struct ftfw_opts *opts, int64_t now_ms)
 	f->base.ops = &ftfw_ops;
 	f->o = *opts;
 	f->now_ms = now_ms;
+	f->started_ms = now_ms;
+	f->must_announce = true; /* a node's first message tells who it is */
 	f->stuck_since_ms = now_ms;
 	if (ring_init(&f->ring, opts->resend_queue_size, opts->first_seq) < 0) {
 		free(f);

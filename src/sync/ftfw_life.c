@@ -5,7 +5,12 @@
 #include "sync/ftfw_state.h"
 #include "sync/seq.h"
 
-enum { CLAIM_NEAR = 4096 }; /* numbers between two announcements of a life */
+enum {
+	NEAR = 4096,     /* numbers between two announcements of a life */
+	RIVAL_MS = 3000, /* longer than late datagrams of an old life come */
+};
+
+/* ---- who is it? --------------------------------------------------------- */
 
 static bool stable_name(struct rd records, uint8_t name[EXT_NAME_SIZE])
 {
@@ -21,133 +26,284 @@ static bool stable_name(struct rd records, uint8_t name[EXT_NAME_SIZE])
 	return false;
 }
 
+static bool is_named(const struct peer *p, const uint8_t name[EXT_NAME_SIZE])
+{
+	return p->is_used && p->has_name &&
+	       memcmp(p->name, name, EXT_NAME_SIZE) == 0;
+}
+
+/* The peer with this name; of two, the one that is not heard any more. */
 static struct peer *peer_of_name(struct ftfw *f,
 				 const uint8_t name[EXT_NAME_SIZE])
 {
+	struct peer *found = NULL;
+
 	for (int i = 0; i < PEER_MAX; i++) {
 		struct peer *p = &f->peers.peers[i];
 
-		if (p->is_used && p->has_name &&
-		    memcmp(p->name, name, EXT_NAME_SIZE) == 0)
-			return p;
+		if (is_named(p, name) &&
+		    (!found || p->announced_ms < found->announced_ms))
+			found = p;
 	}
-	return NULL;
+	return found;
 }
 
 static struct peer *add_peer(struct ftfw *f, const struct peer_addr *from)
 {
 	struct peer *p = peer_add(&f->peers, from, f->now_ms);
 
+	if (p)
+		bulk_drop_peer(f, p); /* what its number stood for before */
 	ftfw_event(f, p ? ENGINE_PEER_FOUND : ENGINE_PEER_REFUSED, p);
 	return p;
 }
 
-/* A new life in place of one that is heard shows itself twice: a single wrong
- * or forged id would cut us off from the real node for good. */
-static bool is_confirmed(struct peer *p, const struct msg *m, uint64_t node)
-{
-	bool is_second = p->claimed_node == node &&
-			 m->seq - p->claimed_seq - 1 < CLAIM_NEAR;
+/* ---- one life after the other ------------------------------------------- */
 
-	if (!p->node || !p->is_live || is_second)
-		return true;
-	p->claimed_node = node;
-	p->claimed_seq = m->seq;
-	return false;
+static bool is_same_claim(const struct peer *p, const struct msg *m,
+			  uint64_t node)
+{
+	return p->claimed_node == node && m->seq - p->claimed_seq < NEAR;
 }
 
-/* An earlier life that goes on announcing itself while the present one does
- * not: that one was a forgery. */
-static bool is_reclaimed(const struct ftfw *f, struct peer *p,
-			 const struct msg *m, uint64_t node)
-{
-	bool goes_on = p->claimed_node == node &&
-		       m->seq - p->claimed_seq - 1 < CLAIM_NEAR;
+enum claim {
+	CLAIM_GRANTED,
+	CLAIM_WAITS,
+	CLAIM_RIVAL, /* both go on being heard */
+};
 
-	if (goes_on && f->now_ms - p->claimed_since_ms >= RESTART_MS &&
-	    f->now_ms - p->announced_ms >= RESTART_MS)
-		return true;
-	if (!goes_on)
+/* A new node id where another one is known. It is believed when it was said
+ * twice and the old one, which is said every second, is not any more: a wrong,
+ * late or forged id would cut us off from the real node. */
+static enum claim judge_claim(const struct ftfw *f, struct peer *p,
+			      const struct msg *m, uint64_t node,
+			      int64_t silence_ms)
+{
+	int64_t old_ms = p->node ? p->announced_ms : p->rx.in_order_ms;
+
+	if (!p->is_live && !p->is_deaf)
+		return CLAIM_GRANTED;
+	if (!is_same_claim(p, m, node)) {
+		p->claimed_node = node;
+		p->claimed_since_ms = f->now_ms;
+		p->claimed_seq = m->seq;
+		return CLAIM_WAITS;
+	}
+	p->claimed_seq = m->seq;
+	if (old_ms - p->claimed_since_ms >= RIVAL_MS)
+		return CLAIM_RIVAL;
+	return f->now_ms - old_ms >= silence_ms &&
+			       f->now_ms > p->claimed_since_ms
+		       ? CLAIM_GRANTED
+		       : CLAIM_WAITS;
+}
+
+/* An earlier life that goes on announcing itself: if the present one does not
+ * any more, that was a forgery. If both do, from places of their own, they are
+ * two nodes. Otherwise it is replayed, or very late. */
+static bool is_now(struct ftfw *f, struct peer *p, const struct peer_addr *from,
+		   const struct msg *m, uint64_t node)
+{
+	if (!is_same_claim(p, m, node))
 		p->claimed_since_ms = f->now_ms;
 	p->claimed_node = node;
 	p->claimed_seq = m->seq;
-	return false;
+	if (f->now_ms - p->claimed_since_ms < RESTART_MS)
+		return false;
+	if (f->now_ms - p->announced_ms >= RESTART_MS) {
+		/* What the other one has said is wrong. */
+		p->is_incomplete = true;
+	} else {
+		if (peer_same_place(from, &p->announced_at))
+			return false;
+		peer_forget_addr(p, from);
+	}
+	peer_forget_old_node(p, node);
+	return true;
 }
 
-/* The peer that announces a node id we have not seen: a new life of the one
- * with that name, or of the one at that place, or a new one. */
+static bool may_be_now(struct ftfw *f, const struct peer_addr *from,
+		       const struct msg *m, uint64_t node)
+{
+	for (int i = 0; i < PEER_MAX; i++) {
+		struct peer *p = &f->peers.peers[i];
+
+		if (p->is_used && peer_is_old_node(p, node) &&
+		    !is_now(f, p, from, m, node))
+			return false;
+	}
+	return true;
+}
+
+/* ---- one node, taken for two -------------------------------------------- */
+
+/* q was heard at a place before it said that it is p. */
+static void merge(struct ftfw *f, struct peer *p, struct peer *q)
+{
+	p->n_lost += q->n_lost;
+	p->n_before += q->n_before;
+	p->n_foreign += q->n_foreign;
+	bulk_drop_peer(f, q);
+	ftfw_settle(f, q, true);
+	for (int i = q->n_addrs - 1; i >= 0; i--) {
+		struct peer_addr a = q->addrs[i];
+
+		peer_add_addr(&f->peers, p, &a);
+	}
+	q->is_used = q->is_live = q->is_deaf = false;
+	q->has_answered = q->has_name = false;
+	if (f->o.sink.merge)
+		f->o.sink.merge(f->o.sink.ctx, q->number, q->generation, p);
+}
+
+/* p is heard at this place, where another one may have been known. */
+static void settle_at(struct ftfw *f, struct peer *p,
+		      const struct peer_addr *from)
+{
+	struct peer *at = peer_at(&f->peers, from);
+
+	if (at == p)
+		return;
+	if (at && !at->node && !at->has_name) {
+		tracker_join(&p->rx, &at->rx, f->now_ms);
+		merge(f, p, at);
+	} else
+		peer_add_addr(&f->peers, p, from);
+}
+
+/* ---- announcements ------------------------------------------------------ */
+
+static void note_announcement(const struct ftfw *f, struct peer *p,
+			      const struct peer_addr *from,
+			      const struct ext_alive *ext)
+{
+	uint8_t name[EXT_NAME_SIZE];
+
+	p->announced_ms = f->now_ms;
+	p->announced_at = *from;
+	p->capabilities = ext->capabilities;
+	if (!stable_name(ext->records, name))
+		return;
+	p->has_name = true;
+	memcpy(p->name, name, EXT_NAME_SIZE);
+}
+
+/* Its data came before its first announcement. */
+static bool is_continued(const struct peer *p, const struct msg *m)
+{
+	return !p->node && p->rx.is_set &&
+	       (m->seq - p->rx.last < NEAR || p->rx.last - m->seq < NEAR);
+}
+
+/* The peer that has this name, or else this place, and whose new life is
+ * announced; NULL: not yet, or a new one if *is_new. */
+static struct peer *whose_life(struct ftfw *f, struct peer *at,
+			       const struct msg *m, uint64_t node,
+			       const uint8_t name[EXT_NAME_SIZE], bool *is_new)
+{
+	struct peer *p = at && is_named(at, name) ? at : peer_of_name(f, name);
+
+	*is_new = false;
+	if (p && p != at)
+		switch (judge_claim(f, p, m, node, RESTART_MS)) {
+		case CLAIM_GRANTED:
+			return p;
+		case CLAIM_WAITS:
+			return NULL;
+		case CLAIM_RIVAL: /* two nodes have one name */
+			ftfw_event(f, ENGINE_PEER_NAME_TWICE, p);
+			break;
+		}
+	if (!at) {
+		*is_new = true;
+		return NULL;
+	}
+	if (is_continued(at, m) ||
+	    judge_claim(f, at, m, node, LIFE_MS) == CLAIM_GRANTED)
+		return at;
+	return NULL;
+}
+
+/* The peer that announces a node id we have not seen. An announcement without
+ * a name does not tell whose life it is, and is not listened to. */
 static struct peer *new_node(struct ftfw *f, const struct peer_addr *from,
 			     const struct msg *m, const struct ext_alive *ext)
 {
-	struct peer *p = peer_at(&f->peers, from);
-	struct peer *named = NULL;
 	uint8_t name[EXT_NAME_SIZE];
-	bool has_name = stable_name(ext->records, name);
+	struct peer *at, *p;
+	bool is_new;
 
-	if (has_name)
-		named = peer_of_name(f, name);
-	for (int i = 0; i < PEER_MAX; i++)
-		if (peer_is_old_node(&f->peers.peers[i], ext->node) &&
-		    (p != &f->peers.peers[i] ||
-		     !is_reclaimed(f, p, m, ext->node)))
-			return NULL; /* replayed, or very late */
-	if (named && named != p) {
-		if (!is_confirmed(named, m, ext->node))
-			return NULL;
-		peer_add_addr(&f->peers, named, from);
-		p = named;
-	}
-	if (!p) {
-		p = add_peer(f, from);
-		if (!p)
-			return NULL;
-		p->node = ext->node;
-	} else if (!p->node && p->rx.is_set &&
-		   m->seq - p->rx.last - 1 < PEER_OLD_NODES * 512) {
-		/* Its data came before its first announcement. */
-		p->node = ext->node;
-	} else if (is_confirmed(p, m, ext->node)) {
-		ftfw_restarted(f, p, ext->node);
-	} else {
+	if (!stable_name(ext->records, name) ||
+	    !may_be_now(f, from, m, ext->node))
 		return NULL;
+	at = peer_at(&f->peers, from);
+	if (at && at->node && !peer_same_place(from, &at->announced_at)) {
+		/* It was there before, or seemed to be. */
+		peer_forget_addr(at, from);
+		at = NULL;
 	}
-	if (has_name) {
-		p->has_name = true;
-		memcpy(p->name, name, EXT_NAME_SIZE);
+	p = whose_life(f, at, m, ext->node, name, &is_new);
+	if (is_new)
+		p = add_peer(f, from);
+	if (!p && at)
+		at->unbelieved_ms = f->now_ms;
+	if (!p)
+		return NULL;
+	if (is_new || (p == at && is_continued(p, m))) {
+		p->node = ext->node;
+		p->claimed_node = 0;
+		p->is_reference = p->is_proving = p->is_proven = false;
+	} else {
+		ftfw_restarted(f, p, ext->node);
+		settle_at(f, p, from);
 	}
-	p->announced_ms = f->now_ms;
-	p->capabilities = ext->capabilities;
+	note_announcement(f, p, from, ext);
 	bulk_want(f, p);
 	return p;
+}
+
+/* A node of ours that is known at another place says who it is before it says
+ * anything else here, and is asked for what was missed until then. Datagrams
+ * from where it was before come late. */
+static bool is_known_elsewhere(const struct ftfw *f, const struct msg *m)
+{
+	for (int i = 0; i < PEER_MAX; i++) {
+		const struct peer *p = &f->peers.peers[i];
+
+		if (p->is_used && p->node && p->rx.is_set &&
+		    (m->seq - p->rx.last < NEAR || p->rx.last - m->seq < NEAR))
+			return true;
+	}
+	return false;
 }
 
 struct peer *ftfw_identify(struct ftfw *f, const struct peer_addr *from,
 			   const struct msg *m, const struct ext_alive *ext)
 {
-	struct peer *p = peer_at(&f->peers, from);
+	struct peer *p = ext ? peer_of_node(&f->peers, ext->node)
+			     : peer_at(&f->peers, from);
 
+	if (ext && ext->node == f->o.node)
+		return NULL; /* our own, sent back to us */
+	if (ext && !p)
+		return new_node(f, from, m, ext);
 	if (ext) {
-		struct peer *known = peer_of_node(&f->peers, ext->node);
-
-		if (ext->node == f->o.node)
-			return NULL; /* our own, sent back to us */
-		if (!known)
-			return new_node(f, from, m, ext);
-		if (known != p)
-			peer_add_addr(&f->peers, known, from);
-		known->announced_ms = f->now_ms;
-		known->capabilities = ext->capabilities;
-		return known;
+		settle_at(f, p, from);
+		note_announcement(f, p, from, ext);
+		return p;
 	}
 	if (p)
 		return p;
-	p = peer_continued(&f->peers, m->seq);
-	if (p) {
-		peer_add_addr(&f->peers, p, from);
-		return p;
-	}
-	return add_peer(f, from);
+	if (is_known_elsewhere(f, m))
+		return NULL;
+	p = peer_continued(&f->peers, from, m->seq);
+	if (!p)
+		return add_peer(f, from);
+	peer_add_addr(&f->peers, p, from);
+	return p;
 }
+
+/* ---- who hears us? ------------------------------------------------------ */
 
 /* What died while a reference was silent was kept for it. */
 static void pay_owed(struct ftfw *f)
@@ -171,20 +327,18 @@ static void redo_unowed(struct ftfw *f)
 			ftfw_send_again(f, n);
 }
 
-static void note_answer(const struct ftfw *f, struct peer *p)
-{
-	p->answered_ms = f->now_ms;
-	p->answered_seq = f->ring.next;
-}
-
 static void returned(struct ftfw *f, struct peer *p)
 {
 	p->is_live = true;
-	note_answer(f, p);
+	p->is_deaf = false;
+	p->progress_ms = f->now_ms;
 	redo_unowed(f);
 	ftfw_event(f, ENGINE_PEER_RETURNED, p);
-	if (!p->node)
+	if (!p->node) {
 		pay_owed(f);
+		/* What it was asked for may have been forgotten here. */
+		p->is_incomplete = true;
+	}
 	bulk_want(f, p);
 }
 
@@ -195,8 +349,8 @@ void ftfw_heard(struct ftfw *f, struct peer *p)
 		returned(f, p);
 }
 
-/* Numbers sent with HELLO are taken without looking for gaps, and an ACK of a
- * reference may cover those it missed (spec 4.3): all held are sent again. */
+/* A HELLO is taken without looking for a gap before it, and an ACK of a
+ * reference may cover what it missed (spec 4.3): all held are sent again. */
 static void redo_hello_numbers(struct ftfw *f)
 {
 	uint32_t from = f->ring.first, to = f->hello_end - 1;
@@ -221,24 +375,25 @@ static void redo_before(struct ftfw *f, const struct peer *p, uint32_t first)
 			ftfw_send_again(f, n);
 }
 
-void ftfw_answered(struct ftfw *f, struct peer *p, uint32_t from)
+void ftfw_answered(struct ftfw *f, struct peer *p, const uint32_t *from)
 {
-	note_answer(f, p);
 	if (!p->has_answered) {
 		p->has_answered = true;
 		f->ever_answered = true;
+		p->progress_ms = f->now_ms;
 		redo_hello_numbers(f);
 		redo_unowed(f);
 		ftfw_event(f, ENGINE_PEER_ANSWERED, p);
+		/* What changed before this life of ours was not told. */
+		if (p->is_reference)
+			bulk_want(f, p);
 	}
-	if (p->needs_first_ack) {
+	if (p->needs_first_ack && from) {
 		p->needs_first_ack = false;
-		redo_before(f, p, from);
+		redo_before(f, p, *from);
 	}
-	if (p->is_deaf) {
-		p->is_deaf = false;
+	if (p->is_deaf)
 		returned(f, p);
-	}
 }
 
 void ftfw_restarted(struct ftfw *f, struct peer *p, uint64_t node)
@@ -248,31 +403,83 @@ void ftfw_restarted(struct ftfw *f, struct peer *p, uint64_t node)
 	bulk_drop_peer(f, p);
 	ftfw_settle(f, p, true);
 	peer_new_life(p, node);
-	if (was_known)
-		ftfw_event(f, ENGINE_PEER_RESTARTED, p);
+	if (!was_known)
+		return;
+	ftfw_event(f, ENGINE_PEER_RESTARTED, p);
+	if (node)
+		return;
+	/* A reference: it marks no bulk, but what it does not tell when it is
+	 * asked for all has gone with its old life. */
+	p->is_incomplete = true;
+	ftfw_is_reference(f, p);
+	bulk_want(f, p);
+}
+
+void ftfw_is_reference(struct ftfw *f, struct peer *p)
+{
+	bool says_id =
+		p->unbelieved_ms && p->heard_ms - p->unbelieved_ms < RESTART_MS;
+
+	if (p->is_reference || says_id)
+		return;
+	p->is_reference = true;
+	p->is_incomplete |= p->forgets || f->has_forgotten;
+	if (p->has_answered)
+		bulk_want(f, p);
+	if (p->is_proven)
+		f->o.sink.sweep(f->o.sink.ctx, p);
+	p->is_proven = false;
 }
 
 static void gone(struct ftfw *f, struct peer *p, enum engine_event how)
 {
 	p->is_live = false;
 	p->is_deaf = how == ENGINE_PEER_DEAF;
+	p->has_unsent_nack = false; /* it is dropped */
 	bulk_drop_peer(f, p);
 	ftfw_settle(f, p, false);
 	ftfw_event(f, how, p);
 }
 
-/* Only acknowledgements: held for a while in case they are asked for anew, but
- * nobody has to acknowledge them. */
-static bool holds_acks_only(const struct ftfw *f, uint32_t n)
+/* It was not heard for long enough to tell who it is: a node of ours that has
+ * started anew twice, most likely. Whoever it is will be asked for all. */
+static void forget(struct ftfw *f, struct peer *p)
 {
-	struct ring_ref ref = ring_at(&f->ring, n);
-	uint32_t id = ref.kind == RING_CTL ? ref.id : 0;
+	gone(f, p, ENGINE_PEER_SILENT);
+	p->generation++;
+	f->o.sink.sweep(f->o.sink.ctx, p);
+	p->is_used = false;
+	f->has_forgotten = true;
+	for (int i = 0; i < PEER_MAX; i++)
+		f->peers.peers[i].is_incomplete |= f->peers.peers[i].node != 0;
+}
 
-	if (!id)
-		return false;
-	while (id && ctl_at(&f->pool, id)->kind == CTL_ACK)
-		id = ctl_at(&f->pool, id)->next;
-	return !id;
+/* The reference of a pair has come back at another place: what it owned before
+ * is its own still, and the ends that were kept for it are due. (Of several it
+ * cannot be told which one it is.) */
+static void join_references(struct ftfw *f)
+{
+	struct peer *live = NULL, *silent = NULL;
+	int n_live = 0, n_silent = 0;
+
+	for (int i = 0; i < PEER_MAX; i++) {
+		struct peer *p = &f->peers.peers[i];
+
+		if (!p->is_used || !p->is_reference)
+			continue;
+		if (p->is_live || p->is_deaf) {
+			live = p;
+			n_live++;
+		} else {
+			silent = p;
+			n_silent++;
+		}
+	}
+	if (n_live != 1 || n_silent != 1 || !live->is_live)
+		return;
+	merge(f, live, silent);
+	pay_owed(f);
+	live->is_incomplete = true;
 }
 
 /* Requests for what was lost can be lost too, and the requests for those: if
@@ -281,51 +488,58 @@ static bool holds_acks_only(const struct ftfw *f, uint32_t n)
 static void resend_stuck(struct ftfw *f)
 {
 	if (f->ring.first == f->stuck_at && f->ring.first != f->ring.next) {
-		if (f->now_ms - f->stuck_since_ms < RESEND_MS)
+		if (f->now_ms - f->stuck_since_ms < ftfw_resend_ms(f))
 			return;
 		for (uint32_t n = f->stuck_at; n != f->stuck_until; n++)
-			if (holds_acks_only(f, n))
-				ftfw_release(f, n);
-			else if (ring_owed(&f->ring, n))
+			if (ring_owed(&f->ring, n))
 				ftfw_send_again(f, n);
+		if (f->backoff < 4)
+			f->backoff++;
 	}
 	f->stuck_at = f->ring.first;
 	f->stuck_until = f->ring.next;
 	f->stuck_since_ms = f->now_ms;
 }
 
-static bool owes_anything(const struct ftfw *f, const struct peer *p)
-{
-	for (uint32_t n = f->ring.first; n != f->ring.next; n++)
-		if (ring_owed(&f->ring, n) & peer_bit(p))
-			return true;
-	return false;
-}
-
 /* A reference that sends all the time acknowledges only when its window is
  * full: it is deaf if it had much more than that, or if it says ALIVE, which
  * it does when it has sent nothing for a second and has nothing to
  * acknowledge (spec 4.3). */
-static bool should_have_answered(const struct ftfw *f, const struct peer *p)
+static bool is_deaf(const struct ftfw *f, const struct peer *p)
 {
 	uint32_t most = f->ring.mask / 2;
+	int64_t patience_ms = 3 * (int64_t)p->rtt_ms;
 
-	if (f->now_ms - p->answered_ms < DEAF_MS)
+	if (patience_ms < DEAF_MS)
+		patience_ms = DEAF_MS;
+	if (!p->n_owed || f->now_ms - p->progress_ms < patience_ms)
+		return false;
+	/* On a bad link what others missed is sent again and again, before it
+	 * can be the oldest. */
+	if (f->now_ms - p->acked_ms < patience_ms &&
+	    f->now_ms - p->progress_ms < 3 * patience_ms)
 		return false;
 	if (most > REF_WINDOW)
 		most = REF_WINDOW;
-	return p->node || f->ring.next - p->answered_seq > most ||
-	       p->idle_ms - p->answered_ms >= DEAF_MS / 2;
+	return p->node || f->ring.next - p->progress_seq > most ||
+	       p->idle_ms - p->progress_ms >= DEAF_MS / 2;
 }
 
-static bool is_deaf(const struct ftfw *f, struct peer *p)
+static void check_life(struct ftfw *f, struct peer *p)
 {
-	if (!p->has_answered)
-		return false;
-	if (owes_anything(f, p))
-		return should_have_answered(f, p);
-	note_answer(f, p);
-	return false;
+	p->keeps_waiting &= p->n_owed > 0;
+	if (!p->node && p->heard_ms - p->found_ms >= RESTART_MS)
+		ftfw_is_reference(f, p);
+	if (f->now_ms - p->heard_ms >= SILENT_MS) {
+		if (p->node || p->is_reference)
+			gone(f, p, ENGINE_PEER_SILENT);
+		else
+			forget(f, p);
+	} else if (p->node && f->now_ms - p->announced_ms >= SILENT_MS) {
+		ftfw_restarted(f, p, 0); /* its numbers go on in its place */
+	} else if (p->is_live && is_deaf(f, p)) {
+		gone(f, p, ENGINE_PEER_DEAF);
+	}
 }
 
 void ftfw_check_lives(struct ftfw *f)
@@ -333,14 +547,9 @@ void ftfw_check_lives(struct ftfw *f)
 	for (int i = 0; i < PEER_MAX; i++) {
 		struct peer *p = &f->peers.peers[i];
 
-		if (!p->is_used || !p->is_live)
-			continue;
-		if (!p->has_answered && f->now_ms - p->found_ms > HELLO_TRY_MS)
-			p->gave_up_hello = true;
-		if (f->now_ms - p->heard_ms >= SILENT_MS)
-			gone(f, p, ENGINE_PEER_SILENT);
-		else if (is_deaf(f, p))
-			gone(f, p, ENGINE_PEER_DEAF);
+		if (p->is_used && (p->is_live || p->is_deaf))
+			check_life(f, p);
 	}
+	join_references(f);
 	resend_stuck(f);
 }

@@ -11,9 +11,8 @@ enum {
 	/* A number further ahead is believed when the next one confirms it: a
 	 * single wrong or forged one would deafen us to all before it. */
 	SURE_JUMP = 16,
-	/* Control messages that may wait; with more, a gap is as good as not
-	 * seen: later messages show it too. */
-	CONTROLS_MOST = 4096,
+	PLAIN_ROW = 3,           /* messages that only a reference says */
+	LONGEST_RANGE = 1 << 30, /* of announcements of years */
 };
 
 enum order {
@@ -29,6 +28,8 @@ static bool is_known_header(const struct msg *m)
 {
 	if (msg_is_data(m))
 		return true;
+	if ((m->flags & (MSG_ACK | MSG_NACK)) && seq_before(m->to, m->from))
+		return false;
 	return m->type == MSG_CTL &&
 	       (m->flags & (MSG_ACK | MSG_NACK | MSG_RESYNC | MSG_ALIVE));
 }
@@ -79,73 +80,124 @@ static enum order judge(struct peer *p, const struct msg *m, bool is_announced)
 	return judge_jump(rx, m->seq);
 }
 
-/* A reference that lost its numbers without a HELLO (changed mode or clock)
- * would be ignored until they catch up. A replayed capture looks the same, but
- * then the real node is still heard in between. A node of ours that we are
- * deaf to, because numbers were forged, says HELLO again. */
-static bool is_late_row_a_restart(struct ftfw *f, struct peer *p,
-				  const struct msg *m, bool is_announced)
+/* Whether the announcement asks us for an answer. */
+static bool is_asked(const struct ftfw *f, const struct ext_alive *ext)
 {
-	struct tracker *rx = &p->rx;
+	struct rd records = ext->records;
+	struct ext_record r;
+	enum ext_step step;
 
-	rx->n_late_row = m->seq == rx->late_next ? rx->n_late_row + 1 : 1;
-	rx->late_next = m->seq + 1;
-	if (p->node && !(is_announced && (m->flags & MSG_HELLO)))
-		return false;
-	return rx->n_late_row >= RESTART_ROW &&
-	       f->now_ms - rx->in_order_ms >= RESTART_MS;
+	while ((step = ext_next(&records, &r)) == EXT_RECORD ||
+	       step == EXT_UNKNOWN)
+		if (step == EXT_RECORD && r.type == EXT_ASK &&
+		    r.asked == f->o.node)
+			return true;
+	return false;
 }
 
-/* The numbers of p start anew, its life goes on if we know that by its id. */
-static void renumber(struct ftfw *f, struct peer *p)
+/* Messages that are not accepted, one number after the other, while nothing
+ * else comes: the sender has lost its numbers, or another one is in its place.
+ * A replayed capture looks the same, but then the real node is still heard in
+ * between. A node of ours that we are deaf to, because numbers were forged,
+ * asks for an answer. If a node of ours does not say its id any more, there is
+ * a reference now; what only that says, plain ALIVEs and HELLO for long, tells
+ * so sooner. */
+static bool is_row_a_restart(struct ftfw *f, struct peer *p,
+			     const struct msg *m, const struct ext_alive *ext)
 {
-	if (p->node)
+	struct tracker *rx = &p->rx;
+	bool is_plain = p->node && !ext && (m->flags & (MSG_ALIVE | MSG_HELLO));
+	uint32_t row = is_plain || ext ? PLAIN_ROW : RESTART_ROW;
+	int64_t silence_ms = is_plain ? LIFE_MS : RESTART_MS;
+
+	rx->n_refused_row =
+		m->seq == rx->refused_next ? rx->n_refused_row + 1 : 1;
+	rx->refused_next = m->seq + 1;
+	if (p->node && ext && !is_asked(f, ext))
+		return false;
+	if (p->node && !ext && f->now_ms - p->announced_ms < silence_ms)
+		return false;
+	return rx->n_refused_row >= row &&
+	       f->now_ms - rx->in_order_ms >= silence_ms;
+}
+
+/* The numbers of p start anew. Its life goes on if it says the same id;
+ * without one it is a reference now. */
+static void renumber(struct ftfw *f, struct peer *p,
+		     const struct ext_alive *ext)
+{
+	if (ext)
 		p->rx = (struct tracker){ 0 };
 	else
 		ftfw_restarted(f, p, 0);
 }
 
-static bool is_congested(const struct ftfw *f)
-{
-	return f->plain.n + f->addressed.n >= CONTROLS_MOST;
-}
-
-/* False: the range lies where no number of ours is (spec of the extensions);
- * from..to may still be acknowledged already. */
+/* False: the range ends where no number of ours is. It may begin long before
+ * the oldest one that is held, for nobody acknowledges announcements. */
 static bool is_range_ours(const struct ftfw *f, uint32_t from, uint32_t to)
 {
 	uint32_t oldest = f->ring.first - (f->ring.mask + 1);
 
-	return seq_before(to, f->ring.next) && !seq_before(from, oldest);
+	return to - from < LONGEST_RANGE && seq_before(to, f->ring.next) &&
+	       !seq_before(to, oldest);
+}
+
+/* Whoever repeats ranges does not keep us busy: all numbers are looked at twice
+ * in a millisecond at most. What is left out will be sent again. */
+static bool may_look(struct ftfw *f)
+{
+	if (f->looks_ms != f->now_ms) {
+		f->looks_ms = f->now_ms;
+		f->n_looks = 2 * (f->ring.mask + 1);
+	}
+	return f->n_looks && f->n_looks--;
+}
+
+static void measure(struct ftfw *f, struct peer *p, uint32_t from, uint32_t to)
+{
+	uint32_t ms = (uint32_t)(f->now_ms - f->timed_ms);
+
+	if (!f->is_timing || !seq_within(f->timed_seq, from, to) ||
+	    p->rtt_seq == f->timed_seq)
+		return;
+	p->rtt_seq = f->timed_seq;
+	p->rtt_ms = p->rtt_ms ? p->rtt_ms - p->rtt_ms / 8 + ms / 8 : ms;
+	f->is_timing = f->now_ms - f->timed_ms < ALIVE_MS; /* often enough */
+}
+
+static void note_acked_controls(struct ftfw *f, const struct peer *p,
+				struct ring_ref ref)
+{
+	uint32_t id = ref.kind == RING_CTL ? ref.id : 0;
+
+	for (; id; id = ctl_at(&f->pool, id)->next)
+		bulk_mark_acked(f, p, ctl_at(&f->pool, id));
 }
 
 static enum verdict take_ack(struct ftfw *f, struct peer *p, uint32_t from,
 			     uint32_t to)
 {
-	const uint64_t bit = peer_bit(p);
 	uint32_t n_acked = 0;
 
-	if (seq_before(to, from))
-		return VERDICT_BAD_HEADER;
 	if (!is_range_ours(f, from, to)) {
 		p->n_foreign++;
 		return VERDICT_FOREIGN;
 	}
-	ftfw_answered(f, p, from);
+	ftfw_answered(f, p, &from);
+	measure(f, p, from, to);
+	if (!p->has_acked || seq_after(to, p->acked_to))
+		p->acked_to = to;
+	p->has_acked = true;
 	if (!ring_clip(&f->ring, &from, &to))
 		return VERDICT_OK;
-	for (uint32_t n = from; n != to + 1; n++) {
+	for (uint32_t n = from; n != to + 1 && p->n_owed && may_look(f); n++) {
 		struct ring_ref ref = ring_at(&f->ring, n);
-		uint64_t owed = ring_owed(&f->ring, n);
 
-		if (!(owed & bit))
+		if (!ftfw_acked(f, p, n))
 			continue;
 		n_acked++;
-		for (uint32_t id = ref.kind == RING_CTL ? ref.id : 0; id;
-		     id = ctl_at(&f->pool, id)->next)
-			bulk_mark_acked(f, p, ctl_at(&f->pool, id));
-		ring_set_owed(&f->ring, n, owed & ~bit);
-		if (owed == bit)
+		note_acked_controls(f, p, ref);
+		if (!ring_owed(&f->ring, n))
 			ftfw_release(f, n);
 	}
 	bulk_acked(f, n_acked);
@@ -157,47 +209,90 @@ static enum verdict take_nack(struct ftfw *f, struct peer *p, uint32_t from,
 {
 	uint32_t last = to;
 
-	if (seq_before(to, from))
-		return VERDICT_BAD_HEADER;
 	if (!is_range_ours(f, from, to)) {
 		p->n_foreign++;
 		return VERDICT_FOREIGN;
 	}
-	ftfw_answered(f, p, from);
+	ftfw_answered(f, p, &from);
+	/* A reference that heard a late HELLO has gone back, and taken old
+	 * messages for new ones. */
+	if (p->is_reference && p->has_acked && !seq_after(from, p->acked_to))
+		bulk_want(f, p);
 	if (!ring_clip(&f->ring, &from, &to))
 		return VERDICT_OK;
 	bulk_nacked(f, last);
-	for (uint32_t n = from; n != to + 1; n++)
+	for (uint32_t n = from; n != to + 1 && p->n_owed && may_look(f); n++)
 		if (ring_owed(&f->ring, n) & peer_bit(p))
 			ftfw_send_again(f, n);
 	return VERDICT_OK;
 }
 
+/* A late copy of a mark must not open or end a walk again. */
+static bool is_new_walk(const struct peer *p, uint32_t walk)
+{
+	return !p->has_walk || seq_after(walk, p->walk);
+}
+
 static void take_mark(struct ftfw *f, struct peer *p,
 		      const struct ext_record *r)
 {
+	bool is_new = is_new_walk(p, r->mark.walk);
+
 	if (r->mark.node && r->mark.node != f->o.node)
 		return;
-	if (r->mark.phase == EXT_BULK_BEGIN) {
-		if (p->in_bulk && p->bulk_walk == r->mark.walk)
-			return; /* said twice */
-		p->in_bulk = true;
-		p->bulk_walk = r->mark.walk;
-		p->generation++;
-	} else if (r->mark.phase == EXT_BULK_END) {
-		if (p->bulk_walk != r->mark.walk) {
-			f->n_resync_wanted = 1; /* we missed its begin */
-			return;
-		}
-		if (!p->in_bulk)
-			return;
+	if (is_new) {
+		p->has_walk = true;
+		p->walk = r->mark.walk;
+		p->in_bulk = r->mark.phase == EXT_BULK_BEGIN;
+		p->generation += p->in_bulk;
+		p->n_told = 0;
+		p->is_incomplete |= !p->in_bulk; /* we missed its begin */
+	} else if (r->mark.phase == EXT_BULK_END && p->in_bulk &&
+		   p->walk == r->mark.walk) {
 		p->in_bulk = false;
-		f->o.sink.sweep(f->o.sink.ctx, p);
+		if (p->n_told >= r->mark.n_entries)
+			f->o.sink.sweep(f->o.sink.ctx, p);
+		else /* not what was proven to have come */
+			p->is_incomplete = true;
 	}
 }
 
-/* Records are for whom they name. Returns when the message must be
- * acknowledged: the sender holds it until then. */
+/* Ranges are for whom they name. A range without sense is ignored, counted
+ * there. */
+static void take_range(struct ftfw *f, struct peer *p,
+		       const struct ext_record *r)
+{
+	if (r->range.node != f->o.node)
+		return;
+	if (r->type == EXT_ACK)
+		(void)take_ack(f, p, r->range.from, r->range.to);
+	else
+		(void)take_nack(f, p, r->range.from, r->range.to);
+}
+
+/* When a record that is for us must be acknowledged: the sender holds the
+ * message until then. An ACK is not acknowledged for its own sake, or it would
+ * never end. */
+static int64_t due_of(const struct ftfw *f, const struct ext_record *r)
+{
+	switch ((enum ext_record_type)r->type) {
+	case EXT_BULK_MARK:
+		return r->mark.node == f->o.node || !r->mark.node ? f->now_ms
+								  : INT64_MAX;
+	case EXT_ASK:
+		return r->asked == f->o.node ? f->now_ms : INT64_MAX;
+	case EXT_NACK:
+		return r->range.node == f->o.node ? f->now_ms + ACK_DATA_MS
+						  : INT64_MAX;
+	case EXT_ACK:
+	case EXT_STABLE_NAME:
+	case EXT_HELD:
+		break;
+	}
+	return INT64_MAX;
+}
+
+/* Returns when the message is to be acknowledged. */
 static int64_t take_records(struct ftfw *f, struct peer *p, struct rd records)
 {
 	int64_t due = INT64_MAX;
@@ -208,37 +303,62 @@ static int64_t take_records(struct ftfw *f, struct peer *p, struct rd records)
 	       step == EXT_UNKNOWN) {
 		if (step == EXT_UNKNOWN)
 			continue;
-		if (r.type == EXT_BULK_MARK) {
+		if (due_of(f, &r) < due)
+			due = due_of(f, &r);
+		if (r.type == EXT_BULK_MARK)
 			take_mark(f, p, &r);
-			due = f->now_ms;
-		} else if (r.type == EXT_ACK || r.type == EXT_NACK) {
-			/* An ACK is not acknowledged for its own sake, or it
-			 * would never end. */
-			if (r.type == EXT_NACK && due > f->now_ms + ACK_DATA_MS)
-				due = f->now_ms + ACK_DATA_MS;
-			if (r.range.node != f->o.node)
-				continue;
-			/* A range without sense is ignored, counted there. */
-			if (r.type == EXT_ACK)
-				(void)take_ack(f, p, r.range.from, r.range.to);
-			else
-				(void)take_nack(f, p, r.range.from, r.range.to);
-		}
+		else if (r.type == EXT_ACK || r.type == EXT_NACK)
+			take_range(f, p, &r);
+		else if (r.type == EXT_HELD)
+			tracker_held(&p->rx, r.oldest, ftfw_again_ms(p),
+				     f->now_ms);
 	}
 	return due;
+}
+
+static enum verdict take_data(struct ftfw *f, struct peer *p,
+			      const struct msg *m)
+{
+	enum verdict v = f->o.sink.data(f->o.sink.ctx, p, m, f->now_ms);
+
+	p->n_told++;
+	p->is_incomplete |= v == VERDICT_NO_ROOM;
+	return v;
+}
+
+/* A reference was asked for all it has. It queues that before it acknowledges
+ * the request, so what it has not told by then is gone, unless something is
+ * missed. */
+static void look_for_proof(struct ftfw *f, struct peer *p, uint32_t from,
+			   uint32_t to)
+{
+	if (!p->is_proving || p->rx.is_ask_due || p->has_unsent_nack ||
+	    !seq_within(p->proof_seq, from, to))
+		return;
+	p->is_proving = false;
+	if (p->is_reference)
+		f->o.sink.sweep(f->o.sink.ctx, p);
+	else
+		p->is_proven = true;
 }
 
 /* What the message says. *ack_due_ms: when it is to be acknowledged. */
 static enum verdict digest(struct ftfw *f, struct peer *p, const struct msg *m,
 			   const struct ext_alive *ext, int64_t *ack_due_ms)
 {
+	enum verdict v;
+
 	*ack_due_ms = f->now_ms + ACK_CONTROL_MS;
 	if (msg_is_data(m)) {
 		*ack_due_ms = f->now_ms + ACK_DATA_MS;
-		return f->o.sink.data(f->o.sink.ctx, p, m, f->now_ms);
+		return take_data(f, p, m);
 	}
-	if (m->flags & MSG_ACK)
-		return take_ack(f, p, m->from, m->to);
+	if (m->flags & MSG_ACK) {
+		v = take_ack(f, p, m->from, m->to);
+		if (v == VERDICT_OK)
+			look_for_proof(f, p, m->from, m->to);
+		return v;
+	}
 	if (m->flags & MSG_NACK)
 		return take_nack(f, p, m->from, m->to);
 	if (m->flags & MSG_RESYNC) {
@@ -253,47 +373,52 @@ static enum verdict digest(struct ftfw *f, struct peer *p, const struct msg *m,
 	return VERDICT_OK;
 }
 
-/* The message is accepted: remember its number, ask for what was missed. */
+/* ---- numbers ------------------------------------------------------------ */
+
+/* What shows a gap under load has more behind it; an ALIVE of an idle node may
+ * tell that nothing is lost. */
+static void note_gap(struct ftfw *f, struct peer *p, const struct msg *m,
+		     const struct ext_alive *ext)
+{
+	p->n_lost += tracker_miss(&p->rx, m->seq,
+				  ext ? f->now_ms + NACK_MS : f->now_ms);
+	/* A reference that hears our HELLO forgets what it might be asked for:
+	 * so it is asked for all, and has not proven anything. */
+	if (!p->node && f->now_ms - f->said_hello_ms < HELLO_ECHO_MS) {
+		p->is_proving = p->is_proven = false;
+		p->forgets = true;
+		p->is_incomplete |= p->is_reference;
+	}
+}
+
+/* The message is accepted: remember its number. */
 static void note_number(struct ftfw *f, struct peer *p, const struct msg *m,
-			enum order order, int64_t ack_due_ms)
+			int64_t ack_due_ms)
 {
 	struct tracker *rx = &p->rx;
 	bool hello = m->flags & MSG_HELLO;
 
-	if (order == ORDER_GAP) {
-		p->n_lost += m->seq - rx->last - 1;
-		ftfw_acknowledge(f, p);
-		ftfw_control(f, &(struct ctl){ .kind = CTL_NACK,
-					       .peer = p->number,
-					       .from = rx->last + 1,
-					       .to = m->seq - 1 });
-	}
-	if ((m->flags & MSG_HELLO_BACK) && !p->node && !p->back_ms)
-		p->back_ms = f->now_ms;
 	if (hello) {
-		f->owes_hello_back = true;
+		f->owes_hello_back = f->must_announce = true;
 		ack_due_ms = f->now_ms;
 		if (!rx->last_was_hello)
 			rx->hello_first = m->seq;
 	}
 	rx->last_was_hello = hello;
-	rx->is_set = true;
-	rx->last = m->seq;
-	rx->in_order_ms = f->now_ms;
-	rx->n_late_row = 0;
-	rx->has_wild = false;
-	if (!rx->ack_pending) {
-		rx->ack_pending = true;
-		rx->ack_from = m->seq;
-		rx->ack_due_ms = ack_due_ms;
-	}
-	if (rx->ack_due_ms > ack_due_ms)
-		rx->ack_due_ms = ack_due_ms;
 	/* Acknowledgements of acknowledgements do not fill the window, or two
 	 * nodes with a window of 1 would flood each other for ever. */
-	if (msg_is_data(m) && ++rx->n_unacked >= f->o.ack_window &&
-	    !is_congested(f))
-		ftfw_acknowledge(f, p);
+	if (msg_is_data(m) && ++rx->n_unacked >= f->o.ack_window)
+		ack_due_ms = f->now_ms;
+	tracker_take(rx, m->seq, ack_due_ms, f->now_ms);
+}
+
+/* HELLO_BACK says that a reference has heard our HELLO. (It may have been that
+ * of our last life; then it shows itself as deaf.) */
+static void note_hello_back(struct ftfw *f, struct peer *p, const struct msg *m)
+{
+	if ((m->flags & MSG_HELLO_BACK) && !p->node &&
+	    f->hello_end != f->o.first_seq)
+		ftfw_answered(f, p, NULL);
 }
 
 enum verdict ftfw_receive(struct engine *e, const struct peer_addr *from,
@@ -318,21 +443,25 @@ enum verdict ftfw_receive(struct engine *e, const struct peer_addr *from,
 	if (!p)
 		return VERDICT_IGNORED;
 	order = judge(p, m, ext != NULL);
-	if (order == ORDER_GAP && is_congested(f))
-		order = ORDER_WILD;
-	if (order == ORDER_LATE || order == ORDER_WILD)
-		p->n_before++;
-	if (order == ORDER_LATE && is_late_row_a_restart(f, p, m, ext != NULL))
+	if ((order == ORDER_LATE || order == ORDER_WILD) &&
+	    is_row_a_restart(f, p, m, ext))
 		order = ORDER_RESTART;
-	if (order == ORDER_LATE || order == ORDER_WILD)
+	if (order == ORDER_LATE || order == ORDER_WILD) {
+		p->n_before++;
 		return VERDICT_BEFORE;
+	}
 	if (order == ORDER_RESTART)
-		renumber(f, p);
+		renumber(f, p, ext);
+	if (order == ORDER_GAP)
+		note_gap(f, p, m, ext);
 	v = digest(f, p, m, ext, &ack_due_ms);
-	if (v == VERDICT_BAD_HEADER)
-		return v;
 	ftfw_heard(f, p);
-	note_number(f, p, m, order, ack_due_ms);
+	/* No node of ours says these without its id. */
+	if (!p->node && !ext &&
+	    (m->flags & (MSG_HELLO | MSG_HELLO_BACK | MSG_ALIVE)))
+		ftfw_is_reference(f, p);
+	note_hello_back(f, p, m);
+	note_number(f, p, m, ack_due_ms);
 	bulk_progress(f);
 	return v;
 }

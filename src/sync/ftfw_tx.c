@@ -8,53 +8,59 @@
  * ring is stuck: it is for RESEND_MS at most. */
 enum { ANNOUNCE_SLOTS = 64 };
 
-enum { CAPABILITIES = EXT_CAP_ADDRESSED_ACK | EXT_CAP_WHOLE_UPDATES };
+enum {
+	CAPABILITIES = EXT_CAP_ADDRESSED_ACK | EXT_CAP_WHOLE_UPDATES,
+	HELD_LEN = 8, /* a record that is in every ALIVE of ours */
+};
 
-/* It has said HELLO_BACK, to us or to somebody else, or to our last life: its
- * first acknowledgement will tell, and must come soon. */
-static bool may_hear_us(const struct ftfw *f, const struct peer *p)
+/* A reference that has not answered, or does not any more: one that knows
+ * higher numbers of an earlier life of ours is deaf without HELLO. */
+static bool wants_hello(const struct peer *p)
 {
-	return p->back_ms && f->now_ms - p->back_ms < HELLO_TRY_MS;
+	if (!p->is_used || !p->is_reference)
+		return false;
+	return p->is_live ? !p->has_answered && !p->gave_up_hello : p->is_deaf;
 }
 
-/* HELLO goes on every message until somebody has answered: a node that knows
- * higher numbers of an earlier life of ours is deaf without it. For a peer
- * that comes later it is tried for a while only. It stops as early as it can,
- * for a reference empties its resend queue at each HELLO it hears. A deaf node
- * of ours is asked this way whether it hears us again. */
-static bool needs_hello(const struct ftfw *f)
+/* HELLO is in every announcement until somebody has answered. For one that
+ * comes later, or gets deaf, it is tried for a while only, and not again soon:
+ * a reference empties its resend queue at each HELLO it hears, whoever it is
+ * for. Other messages do without: a reference takes them in order after the
+ * announcement that it heard, and with HELLO in any order. */
+static bool needs_hello(struct ftfw *f)
 {
-	bool is_alone = !f->ever_answered;
+	int64_t since_ms = f->now_ms - f->hello_since_ms;
+	bool is_wanted = false;
 
-	for (int i = 0; i < PEER_MAX; i++) {
-		const struct peer *p = &f->peers.peers[i];
-
-		if (!p->is_used)
-			continue;
-		if (!p->is_live && p->is_deaf && p->node)
-			return true;
-		if (!p->is_live || p->has_answered)
-			continue;
-		if (!may_hear_us(f, p) && !p->gave_up_hello)
-			return true;
-		is_alone &= !may_hear_us(f, p);
+	for (int i = 0; i < PEER_MAX; i++)
+		is_wanted |= wants_hello(&f->peers.peers[i]);
+	if (is_wanted && (!f->has_tried_hello || since_ms >= HELLO_PAUSE_MS)) {
+		f->has_tried_hello = true;
+		f->hello_since_ms = f->now_ms;
+		since_ms = 0;
 	}
-	return is_alone;
+	return !f->ever_answered || (is_wanted && since_ms < HELLO_TRY_MS);
 }
 
-static size_t begin(struct ftfw *f, struct wr *w, enum msg_type type,
-		    uint8_t flags)
+/* It was tried for long enough: who has not answered never will. */
+static void give_up_hello(struct ftfw *f)
 {
-	if (f->says_hello)
-		flags |= MSG_HELLO;
-	if (f->owes_hello_back)
-		flags |= MSG_HELLO_BACK;
-	return wire_begin(w, type, flags, f->ring.next);
+	for (int i = 0; i < PEER_MAX; i++) {
+		struct peer *p = &f->peers.peers[i];
+
+		if (wants_hello(p) && p->is_live &&
+		    f->now_ms - p->found_ms > HELLO_TRY_MS &&
+		    (!f->ever_answered ||
+		     (f->hello_since_ms >= p->found_ms &&
+		      f->now_ms - f->hello_since_ms >= HELLO_TRY_MS)))
+			p->gave_up_hello = true;
+	}
 }
 
-/* Ends the message and holds it under its number. False: it did not fit. */
+/* Ends the message and holds it under its number, to be acknowledged by these
+ * peers. False: it did not fit. */
 static bool end(struct ftfw *f, struct wr *w, size_t offset,
-		struct ring_ref ref)
+		struct ring_ref ref, uint64_t owed)
 {
 	if (!wire_end(w, offset))
 		return false;
@@ -62,36 +68,13 @@ static bool end(struct ftfw *f, struct wr *w, size_t offset,
 		w->used = offset;
 		return false;
 	}
-	ring_push(&f->ring, ref, ref.kind == RING_NONE ? 0 : f->waited);
-	if (f->says_hello)
-		f->hello_end = f->ring.next;
-	f->owes_hello_back = false;
-	return true;
-}
-
-/* A record for the control message, to be read by its receiver. */
-static struct ext_record record_of(const struct ftfw *f, const struct ctl *c)
-{
-	const uint64_t node = f->peers.peers[c->peer].node;
-	struct ext_record r = { .type = EXT_BULK_MARK };
-
-	if (c->kind == CTL_MARK) {
-		r.mark.node = node;
-		r.mark.phase = c->phase;
-		r.mark.walk = c->from;
-		r.mark.n_entries = c->to;
-		return r;
+	/* What waits for others than those that hear us waits for nobody. */
+	if (f->waited && !owed && ref.kind != RING_NONE) {
+		ftfw_drop(f, ref);
+		ref = (struct ring_ref){ RING_NONE, 0 };
 	}
-	r.type = c->kind == CTL_ACK ? EXT_ACK : EXT_NACK;
-	r.range.node = node;
-	r.range.from = c->from;
-	r.range.to = c->to;
-	return r;
-}
-
-static bool has_room(const struct ftfw *f, const struct wr *w, size_t n)
-{
-	return !w->used || w->used + n <= f->room;
+	ftfw_hold(f, ref, owed);
+	return true;
 }
 
 /* While nobody is there who would acknowledge, the oldest numbers go. */
@@ -104,10 +87,42 @@ static void make_room(struct ftfw *f)
 		ftfw_release(f, f->ring.first);
 }
 
-/* Our ALIVE: id, capabilities and name. */
+static bool has_room(const struct ftfw *f, const struct wr *w, size_t n)
+{
+	return !w->used || w->used + n <= f->room;
+}
+
+/* Our ALIVE, with what every one says: who we are, and what we hold. */
+static size_t begin_alive(struct ftfw *f, struct wr *w, uint8_t flags)
+{
+	size_t offset = wire_begin(w, MSG_CTL, MSG_ALIVE | flags, f->ring.next);
+
+	ext_begin(w, CAPABILITIES, f->o.node);
+	ext_add(w, &(struct ext_record){ .type = EXT_HELD,
+					 .oldest = f->ring.first });
+	return offset;
+}
+
+/* Nodes of ours that have not answered, or do not any more, are asked to. */
+static void add_asks(const struct ftfw *f, struct wr *w)
+{
+	const size_t len = ext_record_len(EXT_ASK);
+
+	for (int i = 0; i < PEER_MAX && has_room(f, w, len); i++) {
+		const struct peer *p = &f->peers.peers[i];
+		bool is_asked = p->is_live ? !p->has_answered : p->is_deaf;
+
+		if (p->is_used && is_asked && peer_reads_records(p))
+			ext_add(w, &(struct ext_record){ .type = EXT_ASK,
+							 .asked = p->node });
+	}
+}
+
+/* The ALIVE that comes every second: it has our name, too. */
 static bool send_announcement(struct ftfw *f, struct wr *w)
 {
 	struct ext_record name = { .type = EXT_STABLE_NAME };
+	uint8_t flags = f->says_hello ? MSG_HELLO : 0;
 	size_t offset;
 
 	make_room(f);
@@ -115,118 +130,291 @@ static bool send_announcement(struct ftfw *f, struct wr *w)
 		f->announced_ms = f->now_ms; /* not at once again */
 		return true;
 	}
-	offset = begin(f, w, MSG_CTL, MSG_ALIVE);
+	if (f->owes_hello_back)
+		flags |= MSG_HELLO_BACK;
+	offset = begin_alive(f, w, flags);
 	memcpy(name.name, f->o.name, EXT_NAME_SIZE);
-	ext_begin(w, CAPABILITIES, f->o.node);
 	ext_add(w, &name);
-	if (!end(f, w, offset, (struct ring_ref){ RING_NONE, 0 }))
+	add_asks(f, w);
+	if (!end(f, w, offset, (struct ring_ref){ RING_NONE, 0 }, 0))
 		return false;
+	if (f->says_hello) {
+		f->hello_end = f->ring.next;
+		f->said_hello_ms = f->now_ms;
+	}
 	f->announced_ms = f->now_ms;
-	f->has_repeated = f->has_announced;
-	f->has_announced = true;
+	f->must_announce = f->owes_hello_back = false;
 	return true;
 }
 
-/* As many waiting records as fit, in one ALIVE; it is held under its number
- * like any message that must not be lost. */
-static enum fill send_addressed(struct ftfw *f, struct wr *w)
+/* Who owes an answer for a control message, of those who hear us. */
+static uint64_t receivers(const struct ftfw *f, const struct ctl *c)
 {
+	return f->waited &
+	       (c->kind == CTL_RESYNC ? UINT64_MAX : UINT64_C(1) << c->peer);
+}
+
+/* As many waiting marks as fit, in one ALIVE. */
+static enum fill send_marks(struct ftfw *f, struct wr *w)
+{
+	const size_t len = ext_record_len(EXT_BULK_MARK);
 	struct ctl_queue taken = { 0 };
+	uint64_t owed = 0;
 	size_t offset;
-	uint32_t id;
 
-	if (!has_room(f, w,
-		      WIRE_HEADER_LEN + EXT_FIXED_LEN +
-			      ext_record_len(EXT_BULK_MARK)))
+	if (!has_room(f, w, WIRE_HEADER_LEN + EXT_FIXED_LEN + HELD_LEN + len))
 		return FILL_FULL;
-	offset = begin(f, w, MSG_CTL, MSG_ALIVE);
-	ext_begin(w, CAPABILITIES, f->o.node);
-	while (f->addressed.first &&
-	       (!taken.first ||
-		has_room(f, w, ext_record_len(EXT_BULK_MARK)))) {
-		struct ext_record r;
+	offset = begin_alive(f, w, 0);
+	while (f->marks.first && (!taken.first || has_room(f, w, len))) {
+		uint32_t id = ctl_queue_pop(&f->marks, &f->pool);
+		const struct ctl *c = ctl_at(&f->pool, id);
+		struct ext_record r = { .type = EXT_BULK_MARK };
 
-		id = ctl_queue_pop(&f->addressed, &f->pool);
-		r = record_of(f, ctl_at(&f->pool, id));
+		r.mark.node = f->peers.peers[c->peer].node;
+		r.mark.phase = c->phase;
+		r.mark.walk = c->from;
+		r.mark.n_entries = c->to;
 		ext_add(w, &r);
 		ctl_queue_append(&taken, &f->pool, id);
+		owed |= receivers(f, c);
 	}
-	if (end(f, w, offset, (struct ring_ref){ RING_CTL, taken.first }))
+	if (end(f, w, offset, (struct ring_ref){ RING_CTL, taken.first }, owed))
 		return FILL_SOME;
-	ctl_queue_append(&f->addressed, &f->pool, taken.first);
+	ctl_queue_append(&f->marks, &f->pool, taken.first);
 	return FILL_FULL;
 }
 
-static uint8_t plain_flag(enum ctl_kind kind)
+/* ---- answers: nothing waits for them, the next one says it again --------- */
+
+static bool is_answer_due(const struct ftfw *f, const struct peer *p)
 {
-	switch (kind) {
-	case CTL_ACK:
-		return MSG_ACK;
-	case CTL_NACK:
-		return MSG_NACK;
-	case CTL_RESYNC:
-		return MSG_RESYNC;
-	case CTL_MARK: /* is never plain */
-		break;
+	return p->is_used && (p->is_live || p->is_deaf) &&
+	       f->now_ms >= tracker_due_ms(&p->rx);
+}
+
+static struct ext_record range_of(const struct peer *p,
+				  enum ext_record_type type, struct seq_run run)
+{
+	return (struct ext_record){
+		.type = (uint16_t)type,
+		.range = { .node = p->node, .from = run.from, .to = run.to },
+	};
+}
+
+/* Acknowledgements go before the request: what it asks for in one piece, but
+ * has come, is owed no more when it is read. */
+static void add_answer(struct ftfw *f, struct wr *w, struct peer *p)
+{
+	struct tracker *rx = &p->rx;
+	struct ext_record r;
+
+	for (uint8_t i = 0; i < rx->n_runs; i++) {
+		r = range_of(p, EXT_ACK, rx->runs[i]);
+		ext_add(w, &r);
 	}
-	return MSG_ALIVE;
+	tracker_acked(rx, f->now_ms);
+	if (!rx->is_ask_due || f->now_ms < rx->ask_due_ms)
+		return;
+	r = range_of(p, EXT_NACK, rx->unasked);
+	ext_add(w, &r);
+	tracker_asked(rx, ftfw_again_ms(p), f->now_ms);
+}
+
+/* To all nodes of ours that are to have one, in one ALIVE, as far as it has
+ * room. */
+static enum fill send_records(struct ftfw *f, struct wr *w)
+{
+	const size_t len = (TRACKER_RUNS + 1) * ext_record_len(EXT_ACK);
+	size_t offset = 0;
+	bool is_begun = false;
+
+	for (int i = 0; i < PEER_MAX; i++) {
+		struct peer *p = &f->peers.peers[i];
+
+		if (!peer_reads_records(p) || !is_answer_due(f, p))
+			continue;
+		if (is_begun && !has_room(f, w, len))
+			break; /* the next one has the others */
+		if (!is_begun &&
+		    !has_room(f, w,
+			      WIRE_HEADER_LEN + EXT_FIXED_LEN + HELD_LEN + len))
+			return FILL_FULL;
+		if (!is_begun)
+			offset = begin_alive(f, w, 0);
+		is_begun = true;
+		add_answer(f, w, p);
+	}
+	if (is_begun &&
+	    !end(f, w, offset, (struct ring_ref){ RING_NONE, 0 }, 0))
+		return FILL_FULL;
+	return FILL_SOME;
+}
+
+/* To one that is no node of ours. What it has missed it asks for itself; what
+ * we have missed it must hear. */
+static enum fill send_plain_answer(struct ftfw *f, struct wr *w, struct peer *p)
+{
+	struct tracker *rx = &p->rx;
+
+	while (rx->n_runs && rx->is_ack_due) {
+		size_t offset;
+
+		if (!has_room(f, w, WIRE_RANGE_LEN))
+			return FILL_FULL;
+		offset = wire_begin(w, MSG_CTL, MSG_ACK, f->ring.next);
+		wr_be32(w, rx->runs[0].from);
+		wr_be32(w, rx->runs[0].to);
+		if (!end(f, w, offset, (struct ring_ref){ RING_NONE, 0 }, 0))
+			return FILL_FULL;
+		tracker_told(rx, f->now_ms);
+	}
+	if (!rx->n_runs)
+		tracker_acked(rx, f->now_ms);
+	if (!rx->is_ask_due || f->now_ms < rx->ask_due_ms)
+		return FILL_SOME;
+	if (!ftfw_control(f, &(struct ctl){ .kind = CTL_NACK,
+					    .peer = p->number,
+					    .from = rx->unasked.from,
+					    .to = rx->unasked.to }))
+		return FILL_SOME; /* the next call tries again */
+	tracker_asked(rx, RESEND_MS, f->now_ms);
+	p->has_unsent_nack = true;
+	return FILL_SOME;
+}
+
+static enum fill send_answers(struct ftfw *f, struct wr *w)
+{
+	enum fill done = send_records(f, w);
+
+	for (int i = 0; i < PEER_MAX && done == FILL_SOME; i++) {
+		struct peer *p = &f->peers.peers[i];
+
+		if (!peer_reads_records(p) && is_answer_due(f, p))
+			done = send_plain_answer(f, w, p);
+	}
+	return done;
+}
+
+/* ---- what must not be lost ----------------------------------------------- */
+
+/* A reference has told all it has when it acknowledges this: what it had told
+ * before is older. */
+static void begin_proof(struct ftfw *f, uint32_t n)
+{
+	for (int i = 0; i < PEER_MAX; i++) {
+		struct peer *p = &f->peers.peers[i];
+
+		if (!p->is_used || !p->is_live)
+			continue;
+		p->is_incomplete = p->is_proven = false;
+		if (p->node)
+			continue;
+		p->generation += !p->is_proving;
+		p->is_proving = true;
+		p->proof_seq = n;
+	}
+}
+
+static void note_plain(struct ftfw *f, const struct ctl *c, uint32_t n)
+{
+	struct peer *p = &f->peers.peers[c->peer];
+
+	if (c->kind == CTL_RESYNC)
+		begin_proof(f, n);
+	if (c->kind != CTL_NACK)
+		return;
+	p->has_unsent_nack = false;
+	p->proof_seq = n;
 }
 
 static enum fill send_plain(struct ftfw *f, struct wr *w)
 {
 	const struct ctl *c = ctl_at(&f->pool, f->plain.first);
+	uint32_t n = f->ring.next;
 	size_t offset;
 	uint32_t id;
 
 	if (!has_room(f, w, WIRE_RANGE_LEN))
 		return FILL_FULL;
 	id = ctl_queue_pop(&f->plain, &f->pool);
-	offset = begin(f, w, MSG_CTL, plain_flag(c->kind));
+	offset = wire_begin(w, MSG_CTL,
+			    c->kind == CTL_NACK ? MSG_NACK : MSG_RESYNC, n);
 	wr_be32(w, c->from);
 	wr_be32(w, c->to);
-	return end(f, w, offset, (struct ring_ref){ RING_CTL, id }) ? FILL_SOME
-								    : FILL_FULL;
+	if (!end(f, w, offset, (struct ring_ref){ RING_CTL, id },
+		 receivers(f, c))) {
+		ctl_queue_append(&f->plain, &f->pool, id);
+		return FILL_FULL;
+	}
+	note_plain(f, c, n);
+	return FILL_SOME;
 }
 
-/* A request for a bulk is worth sending only to somebody who will not miss it:
- * a peer that has answered, or one that never acknowledges anything. */
-static void queue_resync(struct ftfw *f)
+/* A request for a bulk is worth sending only to somebody who will not miss it,
+ * a peer that has answered or one that never acknowledges anything, and not
+ * with HELLO: a reference forgets what it has sent at each that it hears. */
+static bool can_resync(const struct ftfw *f)
 {
-	bool is_heard = f->waited != 0;
+	bool is_heard = f->waited && !f->says_hello;
 
 	for (int i = 0; i < PEER_MAX; i++)
 		is_heard |= f->peers.peers[i].is_used &&
 			    f->peers.peers[i].is_live &&
 			    f->peers.peers[i].gave_up_hello;
-	if (!is_heard || !f->n_resync_wanted)
-		return;
-	f->n_resync_wanted = 0;
-	ftfw_control(f, &(struct ctl){ .kind = CTL_RESYNC });
+	return is_heard;
 }
 
-static void queue_due_acks(struct ftfw *f)
+/* Some peer is to be asked for what we lack, and there is room for it. */
+static bool wants_resync(const struct ftfw *f)
 {
+	if (f->has_resynced && f->now_ms - f->resync_ms < RESYNC_MS)
+		return false;
 	for (int i = 0; i < PEER_MAX; i++) {
-		struct peer *p = &f->peers.peers[i];
+		const struct peer *p = &f->peers.peers[i];
 
-		if (p->is_used && p->rx.ack_pending &&
-		    f->now_ms >= p->rx.ack_due_ms)
-			ftfw_acknowledge(f, p);
+		if (p->is_used && p->is_live && p->is_incomplete &&
+		    (p->node || p->is_reference))
+			return !f->o.sink.has_room ||
+			       f->o.sink.has_room(f->o.sink.ctx);
 	}
+	return false;
+}
+
+static void queue_resync(struct ftfw *f)
+{
+	if (!f->was_asked_for_resync && !wants_resync(f))
+		return;
+	if (!can_resync(f) ||
+	    !ftfw_control(f, &(struct ctl){ .kind = CTL_RESYNC }))
+		return;
+	f->was_asked_for_resync = false;
+	f->resync_ms = f->now_ms;
+	f->has_resynced = true;
+}
+
+/* A node of ours owes us an answer: an announcement shows it what it missed. Or
+ * one of us is new, which is believed when it was said twice. */
+static bool is_eager(const struct ftfw *f)
+{
+	if (f->now_ms - f->started_ms < RESTART_MS)
+		return true;
+	for (int i = 0; i < PEER_MAX; i++) {
+		const struct peer *p = &f->peers.peers[i];
+
+		if (!p->is_used || !p->is_live || !peer_reads_records(p))
+			continue;
+		if (p->n_owed ||
+		    (!p->has_answered && f->now_ms - p->found_ms < RESTART_MS))
+			return true;
+	}
+	return false;
 }
 
 static int64_t announcement_due_ms(const struct ftfw *f)
 {
-	/* A new life is believed when it has been announced twice. */
-	int64_t interval_ms = f->has_repeated ? ALIVE_MS : PROBE_MS;
-
-	if (!f->has_announced)
+	if (f->must_announce)
 		return f->now_ms;
-	for (int i = 0; i < PEER_MAX && f->ring.first != f->ring.next; i++)
-		if (peer_reads_records(&f->peers.peers[i]) &&
-		    f->peers.peers[i].is_live)
-			interval_ms = PROBE_MS;
-	return f->announced_ms + interval_ms;
+	return f->announced_ms + (is_eager(f) ? PROBE_MS : ALIVE_MS);
 }
 
 static bool is_announcement_due(const struct ftfw *f)
@@ -257,9 +445,9 @@ enum fill ftfw_send_entry(struct ftfw *f, struct wr *w, uint32_t id)
 	if (ring_free(&f->ring) <= (f->ring.mask + 1) / 4)
 		return FILL_WAIT;
 	flow_cache_get(f->o.cache, id, &flow);
-	offset = begin(f, w, type_of(h), 0);
+	offset = wire_begin(w, type_of(h), 0, n);
 	wire_flow_encode(w, &f->o.wire, &flow);
-	if (!end(f, w, offset, (struct ring_ref){ RING_FLOW, id }))
+	if (!end(f, w, offset, (struct ring_ref){ RING_FLOW, id }, f->waited))
 		return FILL_FULL;
 	h->last_seq = n;
 	h->flags |= ENTRY_SENT;
@@ -271,16 +459,18 @@ static enum fill fill_control(struct ftfw *f, struct wr *w)
 {
 	enum fill done = FILL_SOME;
 
-	queue_due_acks(f);
+	make_room(f);
+	if (ring_free(&f->ring) > ANNOUNCE_SLOTS)
+		done = send_answers(f, w);
 	queue_resync(f);
-	while (done == FILL_SOME && (f->plain.first || f->addressed.first)) {
+	while (done == FILL_SOME && (f->plain.first || f->marks.first)) {
 		make_room(f);
 		if (ring_free(&f->ring) <= ANNOUNCE_SLOTS)
 			done = FILL_WAIT;
 		else if (f->plain.first)
 			done = send_plain(f, w);
 		else
-			done = send_addressed(f, w);
+			done = send_marks(f, w);
 	}
 	if (done != FILL_FULL && is_announcement_due(f) &&
 	    !send_announcement(f, w))
@@ -308,13 +498,14 @@ enum fill ftfw_fill(struct engine *e, struct wr *w, size_t room, int64_t now_ms)
 
 	f->now_ms = now_ms;
 	f->room = room;
-	if (is_announcement_due(f))
+	if (is_announcement_due(f)) {
 		ftfw_check_lives(f);
+		give_up_hello(f);
+	}
 	f->says_hello = needs_hello(f);
 	f->waited = peer_waited(&f->peers);
 	ftfw_spare_entries(f);
-	/* A node's first message tells who it is. */
-	if (!f->has_announced && !send_announcement(f, w))
+	if (f->must_announce && !send_announcement(f, w))
 		return FILL_FULL;
 	done = fill_control(f, w);
 	if (done == FILL_SOME)
@@ -340,8 +531,10 @@ int64_t ftfw_due_ms(struct engine *e)
 	for (int i = 0; i < PEER_MAX; i++) {
 		const struct peer *p = &f->peers.peers[i];
 
-		if (p->is_used && p->rx.ack_pending && p->rx.ack_due_ms < due)
-			due = p->rx.ack_due_ms;
+		if (p->is_used && (p->is_live || p->is_deaf) &&
+		    ring_free(&f->ring) > ANNOUNCE_SLOTS &&
+		    tracker_due_ms(&p->rx) < due)
+			due = tracker_due_ms(&p->rx);
 	}
 	return due;
 }

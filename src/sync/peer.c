@@ -7,7 +7,7 @@
 
 enum { CONTINUES_WITHIN = 4096 };
 
-static bool same_place(const struct peer_addr *a, const struct peer_addr *b)
+bool peer_same_place(const struct peer_addr *a, const struct peer_addr *b)
 {
 	return a->link == b->link && a->family == b->family &&
 	       addr_equal(&a->addr, &b->addr);
@@ -19,7 +19,7 @@ struct peer *peer_at(struct peer_table *t, const struct peer_addr *from)
 		struct peer *p = &t->peers[i];
 
 		for (int k = 0; p->is_used && k < p->n_addrs; k++)
-			if (same_place(&p->addrs[k], from))
+			if (peer_same_place(&p->addrs[k], from))
 				return p;
 	}
 	return NULL;
@@ -33,56 +33,74 @@ struct peer *peer_of_node(struct peer_table *t, uint64_t node)
 	return NULL;
 }
 
-struct peer *peer_continued(struct peer_table *t, uint32_t seq)
+static bool has_place_on(const struct peer *p, uint8_t link)
+{
+	for (int i = 0; i < p->n_addrs; i++)
+		if (p->addrs[i].link == link)
+			return true;
+	return false;
+}
+
+struct peer *peer_continued(struct peer_table *t, const struct peer_addr *from,
+			    uint32_t seq)
 {
 	for (int i = 0; i < PEER_MAX; i++) {
 		struct peer *p = &t->peers[i];
 
 		if (p->is_used && !p->node && p->rx.is_set &&
-		    seq - p->rx.last - 1 < CONTINUES_WITHIN)
+		    seq - p->rx.last - 1 < CONTINUES_WITHIN &&
+		    !has_place_on(p, from->link))
 			return p;
 	}
 	return NULL;
 }
 
-static bool can_be_forgotten(const struct peer *p)
+/* Of two that may be forgotten, the one that is missed less. */
+static struct peer *less_missed(struct peer *a, struct peer *b)
 {
-	return !p->is_live && !p->has_answered;
+	if (!a || a->has_answered != b->has_answered)
+		return a && !a->has_answered ? a : b;
+	return a->heard_ms <= b->heard_ms ? a : b;
+}
+
+static struct peer *find_room(struct peer_table *t)
+{
+	struct peer *oldest = NULL;
+
+	for (int i = 0; i < PEER_MAX; i++) {
+		struct peer *p = &t->peers[i];
+
+		if (!p->is_used)
+			return p;
+		if (!p->is_live && !p->is_deaf)
+			oldest = less_missed(oldest, p);
+	}
+	return oldest;
 }
 
 struct peer *peer_add(struct peer_table *t, const struct peer_addr *from,
 		      int64_t now_ms)
 {
-	struct peer *free_one = NULL;
+	struct peer *p = find_room(t);
 
-	for (int i = 0; i < PEER_MAX; i++) {
-		struct peer *p = &t->peers[i];
-
-		if (!p->is_used) {
-			free_one = p;
-			break;
-		}
-		if (!free_one && can_be_forgotten(p))
-			free_one = p;
-	}
-	if (!free_one) {
+	if (!p) {
 		t->n_refused++;
 		return NULL;
 	}
-	*free_one = (struct peer){
+	*p = (struct peer){
 		.is_used = true,
-		.number = (uint8_t)(free_one - t->peers),
+		.number = (uint8_t)(p - t->peers),
 		/* What a forgotten predecessor sent is older. */
-		.generation = (uint8_t)(free_one->generation + 1),
+		.generation = p->generation + 1,
 		.addrs = { *from },
 		.n_addrs = 1,
 		.found_ms = now_ms,
 		.heard_ms = now_ms,
-		.answered_ms = now_ms,
+		.progress_ms = now_ms,
 		.is_live = true,
 		.needs_first_ack = true,
 	};
-	return free_one;
+	return p;
 }
 
 static void forget_place(struct peer *p, int k)
@@ -92,13 +110,18 @@ static void forget_place(struct peer *p, int k)
 		(size_t)(p->n_addrs - k) * sizeof(p->addrs[0]));
 }
 
+void peer_forget_addr(struct peer *p, const struct peer_addr *from)
+{
+	for (int k = p->n_addrs - 1; k >= 0; k--)
+		if (peer_same_place(&p->addrs[k], from))
+			forget_place(p, k);
+}
+
 void peer_add_addr(struct peer_table *t, struct peer *p,
 		   const struct peer_addr *from)
 {
 	for (int i = 0; i < PEER_MAX; i++)
-		for (int k = t->peers[i].n_addrs - 1; k >= 0; k--)
-			if (same_place(&t->peers[i].addrs[k], from))
-				forget_place(&t->peers[i], k);
+		peer_forget_addr(&t->peers[i], from);
 	if (p->n_addrs == PEER_ADDR_MAX)
 		forget_place(p, 0);
 	p->addrs[p->n_addrs++] = *from;
@@ -117,10 +140,19 @@ void peer_new_life(struct peer *p, uint64_t node)
 	p->rx = (struct tracker){ 0 };
 	p->needs_first_ack = true;
 	p->is_deaf = false;
+	p->claimed_node = 0;
 	p->in_bulk = false;
-	p->bulk_walk = 0;
-	p->begin_acked = false;
-	p->end_sent = false;
+	p->has_walk = false;
+	p->is_proving = false;
+	p->has_unsent_nack = false;
+	p->is_proven = false;
+	p->forgets = false;
+	p->is_incomplete = false;
+	p->is_reference = false;
+	p->unbelieved_ms = 0;
+	p->has_acked = false;
+	p->rtt_ms = 0;
+	p->bulk_due_ms = 0;
 }
 
 bool peer_is_old_node(const struct peer *p, uint64_t node)
@@ -129,6 +161,13 @@ bool peer_is_old_node(const struct peer *p, uint64_t node)
 		if (node && p->old_nodes[i] == node)
 			return true;
 	return false;
+}
+
+void peer_forget_old_node(struct peer *p, uint64_t node)
+{
+	for (int i = 0; i < PEER_OLD_NODES; i++)
+		if (p->old_nodes[i] == node)
+			p->old_nodes[i] = 0;
 }
 
 uint64_t peer_waited(const struct peer_table *t)

@@ -139,7 +139,8 @@ void tracker_join(struct tracker *t, const struct tracker *other,
 {
 	struct tracker old = *t;
 
-	if (!other->is_set || (old.is_set && !seq_after(other->first, old.last)))
+	if (!other->is_set ||
+	    (old.is_set && !seq_after(other->first, old.last)))
 		return;
 	*t = *other;
 	if (!old.is_set)

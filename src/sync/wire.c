@@ -23,6 +23,7 @@ bool verdict_is_malformed(enum verdict v)
 	case VERDICT_BEFORE:
 	case VERDICT_FOREIGN:
 	case VERDICT_IGNORED:
+	case VERDICT_NO_ROOM:
 	case VERDICT_N:
 		break;
 	}

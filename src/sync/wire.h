@@ -48,6 +48,7 @@ enum verdict {
 	VERDICT_BEFORE,  /* duplicate or late */
 	VERDICT_FOREIGN, /* an acknowledgement meant for another node */
 	VERDICT_IGNORED, /* nothing to do: own mode or role */
+	VERDICT_NO_ROOM, /* accepted, but the cache has no place for it */
 	VERDICT_N
 };
 

@@ -9,6 +9,7 @@
 
 #include "sync/external.h"
 #include "sync/ftfw_state.h"
+#include "sync/seq.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -49,13 +50,28 @@ static void on_sweep(void *ctx, const struct peer *from)
 	external_sweep(&w->external, from);
 }
 
+static void on_merge(void *ctx, uint8_t number, uint32_t generation,
+		     const struct peer *p)
+{
+	struct world *w = ctx;
+
+	external_merge(&w->external, number, generation, p);
+}
+
+static bool has_room(void *ctx)
+{
+	const struct world *w = ctx;
+
+	return external_has_room(&w->external);
+}
+
 static void open_world(struct world *w, uint8_t setup)
 {
 	const struct flow_cache_opts cache = { .first_size = 16,
 					       .limit = LIMIT };
 	struct ftfw_opts o = {
 		.wire = { .send_timeout = true },
-		.sink = { w, on_data, on_sweep, NULL },
+		.sink = { w, on_data, on_sweep, NULL, on_merge, has_room },
 		.resend_queue_size = setup & 1 ? 1 : 32,
 		.ack_window = setup & 2 ? 1 : 4,
 		.first_seq = setup & 4 ? UINT32_MAX - 20 : 1000,
@@ -229,9 +245,15 @@ static void add_records(struct world *w, struct wr *out)
 			r.mark.phase =
 				kind & 64 ? EXT_BULK_END : EXT_BULK_BEGIN;
 			r.mark.walk = kind >> 3 & 3;
-		} else {
+		} else if (kind & 8) {
 			r.type = EXT_STABLE_NAME;
 			memset(r.name, kind >> 4 & 3, sizeof(r.name));
+		} else if (kind & 16) {
+			r.type = EXT_ASK;
+			r.asked = kind & 128 ? 5 : node_id;
+		} else {
+			r.type = EXT_HELD;
+			r.oldest = number(w, kind >> 5 & 3);
 		}
 		ext_add(out, &r);
 	}
@@ -299,9 +321,9 @@ static uint32_t chain(const struct ftfw *f, uint32_t first)
 
 static void check_controls(const struct ftfw *f)
 {
-	uint32_t n = chain(f, f->plain.first) + chain(f, f->addressed.first);
+	uint32_t n = chain(f, f->plain.first) + chain(f, f->marks.first);
 
-	assert(n == f->plain.n + f->addressed.n);
+	assert(n == f->plain.n + f->marks.n);
 	n += chain(f, f->pool.first_free);
 	for (uint32_t k = f->ring.first; k != f->ring.next; k++) {
 		struct ring_ref ref = ring_at(&f->ring, k);
@@ -336,6 +358,38 @@ static void check_entries(struct ftfw *f)
 	assert(reprove == f->bulk.n_reprove);
 }
 
+/* What the peers owe is counted where it is held. */
+static void check_owed(const struct ftfw *f)
+{
+	uint32_t n[PEER_MAX] = { 0 };
+
+	for (uint32_t k = f->ring.first; k != f->ring.next; k++)
+		for (uint64_t owed = ring_owed(&f->ring, k); owed;
+		     owed &= owed - 1)
+			n[__builtin_ctzll(owed)]++;
+	for (int i = 0; i < PEER_MAX; i++)
+		assert(n[i] == f->peers.peers[i].n_owed);
+}
+
+/* Runs are in order, with something missing between two. */
+static void check_tracker(const struct tracker *t)
+{
+	for (uint8_t i = 0; i < t->n_runs; i++) {
+		assert(!seq_before(t->runs[i].to, t->runs[i].from));
+		assert(!i || seq_after(t->runs[i].from, t->runs[i - 1].to + 1));
+	}
+	assert(t->n_runs <= TRACKER_RUNS);
+	assert(!t->n_runs || t->runs[t->n_runs - 1].to == t->last);
+}
+
+static void check_peers(const struct ftfw *f)
+{
+	check_owed(f);
+	for (int i = 0; i < PEER_MAX; i++)
+		if (f->peers.peers[i].is_used)
+			check_tracker(&f->peers.peers[i].rx);
+}
+
 static void check(struct world *w)
 {
 	struct ftfw *f = CONTAINER_OF(w->engine, struct ftfw, base);
@@ -353,6 +407,7 @@ static void check(struct world *w)
 	assert(flow_cache_stats(w->external_cache)->n_entries <= LIMIT);
 	check_controls(f);
 	check_entries(f);
+	check_peers(f);
 }
 
 static void one_step(struct world *w)
@@ -378,6 +433,8 @@ static void one_step(struct world *w)
 	case 6:
 		w->engine->ops->ask(w->engine,
 				    op & 128 ? ASK_BULK : ASK_RESYNC);
+		if (op & 64)
+			w->engine->ops->link_changed(w->engine);
 		break;
 	case 7:
 		(void)external_step(&w->external);

@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+#include "trace.h"
+
 enum {
 	START_MS = 5000, /* between the first and the last start, at most */
 	SETTLE_MS = 60000,
@@ -12,12 +14,13 @@ enum {
 	SENT_MOST = 500000,
 };
 
-static void start(struct sim *s, uint64_t seed)
+static void start(struct sim *s, uint64_t seed, const struct sim_watch *watch)
 {
 	static const uint32_t windows[] = { 1, 20, 300 };
 	uint32_t n_flows;
 
 	sim_init(s, seed, 2);
+	s->watch = watch;
 	s->n_nodes = 2 + (int)sim_random(s, SIM_NODES_MAX - 1);
 	s->ack_window = windows[sim_random(s, 3)];
 	s->sent_most = SENT_MOST;
@@ -64,18 +67,24 @@ static bool is_idle(struct sim *s, const uint64_t *before, char why[WHY_SIZE])
 	return false;
 }
 
-bool play_idle(uint64_t seed, char why[WHY_SIZE])
+bool play_idle(uint64_t seed, const struct play_opts *o, char why[WHY_SIZE])
 {
 	uint64_t before[SIM_NODES_MAX];
+	struct sim_watch watch;
 	struct sim s;
+	struct trace t = { .out = o->trace,
+			   .has_datagrams = o->has_datagrams,
+			   .sim = &s };
 	bool ok;
 
-	start(&s, seed);
+	trace_watch(&t, &watch);
+	start(&s, seed, o->trace ? &watch : NULL);
 	sim_run(&s, SETTLE_MS);
 	for (int i = 0; i < s.n_nodes; i++)
 		before[i] = s.nodes[i].n_sent;
 	sim_run(&s, IDLE_MS);
 	ok = is_idle(&s, before, why);
+	trace_nodes(o->trace, &s);
 	sim_fini(&s);
 	return ok;
 }

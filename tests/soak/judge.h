@@ -18,7 +18,7 @@ enum cause {
 	CAUSE_MERGED,  /* the next life was told as an update of the former */
 	CAUSE_EARLIER, /* told before we started, and we did not ask */
 	/* Flows of ours that the reference knows wrong: */
-	CAUSE_LATE,    /* it took an old message with HELLO */
+	CAUSE_LATE,    /* it took an old message anew, by a late HELLO */
 	CAUSE_UNASKED, /* told before it started, and it did not ask */
 	CAUSE_NOBODY,  /* ended while we were down: nobody knows it any more */
 	CAUSE_N

@@ -93,7 +93,11 @@ static bool play_seed(const struct opts *o, uint64_t seed, struct tally *t,
 	case KIND_REFERENCE:
 		return play_scenario(o, seed, t, why);
 	case KIND_IDLE:
-		return play_idle(seed, why);
+		return play_idle(seed,
+				 &(struct play_opts){
+					 .trace = o->is_verbose ? stdout : NULL,
+					 .has_datagrams = o->has_trace },
+				 why);
 	case KIND_N:
 		break;
 	}

@@ -65,7 +65,22 @@ static void print_records(FILE *out, struct rd records)
 		else if (r.type == EXT_STABLE_NAME)
 			fprintf(out, " (name %02x%02x%02x)", r.name[0],
 				r.name[1], r.name[2]);
+		else if (r.type == EXT_HELD)
+			fprintf(out, " (holds %u)", r.oldest);
+		else if (r.type == EXT_ASK)
+			fprintf(out, " (asks %04x)",
+				(unsigned int)(r.asked >> 48));
 	}
+}
+
+static void print_flow(FILE *out, const struct msg *m)
+{
+	const struct wire_flow_opts opts = { .send_timeout = true };
+	struct flow f;
+
+	if (wire_flow_decode(m->body, &opts, &f, NULL) == VERDICT_OK)
+		fprintf(out, " %d.%u", sim_flow_machine(&f),
+			sim_flow_number(&f));
 }
 
 static void print_message(FILE *out, const struct msg *m)
@@ -78,9 +93,10 @@ static void print_message(FILE *out, const struct msg *m)
 		fprintf(out, " HELLO");
 	if (m->flags & MSG_HELLO_BACK)
 		fprintf(out, " HELLO_BACK");
-	if (m->type < N_ELEMENTS(types))
+	if (m->type < N_ELEMENTS(types)) {
 		fprintf(out, " %s", types[m->type]);
-	else if (m->flags & MSG_ACK)
+		print_flow(out, m);
+	} else if (m->flags & MSG_ACK)
 		fprintf(out, " ACK %u-%u", m->from, m->to);
 	else if (m->flags & MSG_NACK)
 		fprintf(out, " NACK %u-%u", m->from, m->to);
@@ -170,7 +186,7 @@ static void print_peers(FILE *out, struct sim_node *n)
 			p->is_live ? ", live" : "", p->is_deaf ? ", deaf" : "",
 			p->has_answered ? ", answered" : "", p->rx.last,
 			p->generation, (double)p->heard_ms / 1000,
-			(double)p->answered_ms / 1000);
+			(double)p->progress_ms / 1000);
 	}
 }
 

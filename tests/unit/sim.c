@@ -69,6 +69,21 @@ static void on_sweep(void *ctx, const struct peer *from)
 	external_sweep(&n->external, from);
 }
 
+static void on_merge(void *ctx, uint8_t number, uint32_t generation,
+		     const struct peer *p)
+{
+	struct sim_node *n = ctx;
+
+	external_merge(&n->external, number, generation, p);
+}
+
+static bool has_room(void *ctx)
+{
+	const struct sim_node *n = ctx;
+
+	return external_has_room(&n->external);
+}
+
 static void on_event(void *ctx, enum engine_event what, const struct peer *p)
 {
 	struct sim_node *n = ctx;
@@ -97,7 +112,7 @@ static void open_node(struct sim *s, struct sim_node *n)
 	};
 	struct ftfw_opts o = {
 		.wire = { .helpers = s->helpers, .send_timeout = true },
-		.sink = { n, on_data, on_sweep, on_event },
+		.sink = { n, on_data, on_sweep, on_event, on_merge, has_room },
 		.resend_queue_size = s->resend_queue_size,
 		.ack_window = s->ack_window,
 		.first_seq = (uint32_t)sim_random(s, UINT64_C(1) << 32),

@@ -526,10 +526,14 @@ static bool accept(struct sim_reference *r, const struct msg *m, bool is_late)
 	return true;
 }
 
+/* It was overtaken: after a late HELLO what was old is in order again. */
+static bool is_overtaken(const struct sim_reference *r, const struct msg *m)
+{
+	return r->has_newest && !seq_after(m->seq, r->newest);
+}
+
 static bool take_hello(struct sim_reference *r, const struct msg *m)
 {
-	bool is_late = r->has_newest && !seq_after(m->seq, r->newest);
-
 	r->hello_back = true;
 	if (r->ack_from_set && seq_before(m->seq, r->ack_from)) {
 		r->window = r->o.ack_window - 1;
@@ -539,13 +543,13 @@ static bool take_hello(struct sim_reference *r, const struct msg *m)
 		release(r->resend.first, FATE_EMPTIED);
 		r->stats.n_emptied++;
 	}
-	return accept(r, m, is_late);
+	return accept(r, m, is_overtaken(r, m));
 }
 
 static bool take_gap(struct sim_reference *r, const struct msg *m)
 {
 	r->stats.n_lost++;
-	if (!digest(r, m, false)) {
+	if (!digest(r, m, is_overtaken(r, m))) {
 		r->stats.n_malformed++;
 		return false;
 	}
@@ -566,7 +570,7 @@ static bool take_message(struct sim_reference *r, const struct msg *m)
 	if (m->flags & MSG_HELLO)
 		return take_hello(r, m);
 	if (!r->last_set || m->seq == r->last + 1)
-		return accept(r, m, false);
+		return accept(r, m, is_overtaken(r, m));
 	if (!seq_before(m->seq, r->last + 1))
 		return take_gap(r, m);
 	r->stats.n_before++;

@@ -153,7 +153,7 @@ static void test_a_sweep_takes_only_the_older_ones_of_its_owner(void **state)
 	struct fixture *t = *state;
 	struct peer *p = &t->peers.peers[0];
 
-	p->generation = 255;
+	p->generation = UINT32_MAX;
 	for (uint32_t i = 0; i < 9000; i++) {
 		struct flow f = flow_of(i);
 
@@ -192,6 +192,68 @@ static void test_a_sweep_during_a_sweep_is_done_after_it(void **state)
 	assert_int_equal(n_held(t), 0);
 }
 
+/* 300 lives that ended before their bulk did. */
+static void test_what_is_very_old_goes_too(void **state)
+{
+	struct fixture *t = *state;
+	struct flow f = flow_of(1);
+
+	hear(t, 0, MSG_CT_NEW, &f, 0);
+	t->peers.peers[0].generation += 300;
+	external_sweep(&t->x, &t->peers.peers[0]);
+	while (external_step(&t->x))
+		;
+	assert_int_equal(n_held(t), 0);
+}
+
+/* 1 was heard at another place before it said that it is 0, and its number was
+ * given to somebody else at once. */
+static void test_what_a_merged_peer_told_is_the_others(void **state)
+{
+	struct fixture *t = *state;
+	struct peer *p = t->peers.peers;
+	struct flow before = flow_of(1), after = flow_of(2), old = flow_of(3);
+
+	hear(t, 0, MSG_CT_NEW, &old, 0);
+	hear(t, 1, MSG_CT_NEW, &before, 0);
+	p[0].generation = 7;
+	external_merge(&t->x, 1, p[1].generation, &p[0]);
+	p[1].generation++;
+	hear(t, 1, MSG_CT_NEW, &after, 0);
+	external_sweep(&t->x, &p[0]); /* keeps what the merged one told */
+	while (external_step(&t->x))
+		;
+	assert_int_equal(n_held(t), 2);
+	p[1].is_live = p[0].is_live = true;
+	hear(t, 1, MSG_CT_DEL, &before, 0); /* it is not 1's any more */
+	assert_int_equal(n_held(t), 2);
+	hear(t, 0, MSG_CT_DEL, &before, 0);
+	hear(t, 0, MSG_CT_DEL, &after, 0); /* it never was 0's */
+	assert_int_equal(n_held(t), 1);
+}
+
+static void test_what_has_no_place_is_told(void **state)
+{
+	struct fixture *t = *state;
+	enum verdict v;
+	uint32_t i = 0;
+
+	do {
+		struct flow f = flow_of(i);
+
+		v = hear(t, 0, MSG_CT_NEW, &f, 0);
+	} while (v == VERDICT_OK && ++i < 100000);
+	assert_int_equal(v, VERDICT_NO_ROOM);
+	assert_int_equal(n_held(t), i);
+	assert_false(external_has_room(&t->x));
+	while (i-- > 100) {
+		struct flow f = flow_of(i);
+
+		hear(t, 0, MSG_CT_DEL, &f, 0);
+	}
+	assert_true(external_has_room(&t->x));
+}
+
 static void test_damaged_attributes_are_refused(void **state)
 {
 	static const uint8_t bad[] = { 0, 9, 0, 0, 1, 2, 3, 4, 5, 0, 0, 0 };
@@ -216,6 +278,9 @@ int main(void)
 		T(test_a_live_owner_keeps_what_another_ends),
 		T(test_a_sweep_takes_only_the_older_ones_of_its_owner),
 		T(test_a_sweep_during_a_sweep_is_done_after_it),
+		T(test_what_is_very_old_goes_too),
+		T(test_what_a_merged_peer_told_is_the_others),
+		T(test_what_has_no_place_is_told),
 		T(test_damaged_attributes_are_refused),
 #undef T
 	};

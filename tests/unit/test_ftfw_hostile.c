@@ -50,7 +50,11 @@ static void add_announcement(struct forged *d, uint32_t seq, uint64_t node,
 {
 	size_t at = wire_begin(&d->w, MSG_CTL, MSG_ALIVE, seq);
 
+	struct ext_record name = { .type = EXT_STABLE_NAME };
+
+	memcpy(name.name, &node, sizeof(node));
 	ext_begin(&d->w, EXT_CAP_ADDRESSED_ACK, node);
+	ext_add(&d->w, &name);
 	wr_bytes(&d->w, records, n);
 	assert_true(wire_end(&d->w, at));
 }
@@ -396,7 +400,33 @@ static void test_one_wrong_node_id_does_not_end_a_life(void **state)
 	sim_fini(&s);
 }
 
-/* Twice, which is believed: the real node goes on saying its own. */
+/* As long as the real node is heard, no other is believed, however often it is
+ * said. */
+static void test_a_life_that_is_heard_is_not_replaced(void **state)
+{
+	struct sim s;
+	struct tap t;
+	struct forged d;
+
+	(void)state;
+	start_two(&s, &t, 45);
+	for (uint32_t i = 1; i <= 60; i++) {
+		open_dgram(&d);
+		for (uint32_t k = 0; k < 3; k++)
+			add_announcement(&d, 5000 + 3 * i + k, t.id[0] ^ 64,
+					 NULL, 0);
+		forge(&s, 0, 1, &d);
+		sim_run(&s, 500);
+	}
+	assert_int_equal(s.nodes[1].events[ENGINE_PEER_RESTARTED], 0);
+	sim_flow_update(&s, 0, 3, 9);
+	sim_flow_end(&s, 0, 4);
+	assert_true(sim_run_until(&s, 2000, sim_is_complete));
+	sim_fini(&s);
+}
+
+/* It was not heard for a while, in which another id was said: when it is heard
+ * again that one has been wrong. */
 static void test_after_a_forged_life_the_real_one_is_taken_back(void **state)
 {
 	struct sim s;
@@ -405,11 +435,15 @@ static void test_after_a_forged_life_the_real_one_is_taken_back(void **state)
 
 	(void)state;
 	start_two(&s, &t, 46);
-	open_dgram(&d);
-	for (uint32_t i = 1; i <= 3; i++)
+	s.is_cut[0] = true;
+	for (uint32_t i = 1; i <= 6; i++) {
+		sim_run(&s, 500);
+		open_dgram(&d);
 		add_announcement(&d, t.last_seq[0] + i, t.id[0] ^ 64, NULL, 0);
-	forge(&s, 0, 1, &d);
+		forge(&s, 0, 1, &d);
+	}
 	assert_int_equal(s.nodes[1].events[ENGINE_PEER_RESTARTED], 1);
+	s.is_cut[0] = false;
 	sim_run(&s, 10000);
 	sim_flow_update(&s, 0, 3, 9);
 	sim_flow_end(&s, 0, 4);
@@ -651,6 +685,7 @@ int main(void)
 		cmocka_unit_test(
 			test_a_flapping_node_id_costs_no_entry_of_others),
 		cmocka_unit_test(test_one_wrong_node_id_does_not_end_a_life),
+		cmocka_unit_test(test_a_life_that_is_heard_is_not_replaced),
 		cmocka_unit_test(
 			test_after_a_forged_life_the_real_one_is_taken_back),
 		cmocka_unit_test(

@@ -62,6 +62,7 @@ static void test_control_messages_leave_slots_to_announcements(void **state)
 	sim_start(&s, 0);
 	sim_run(&s, 10);
 	forge_control(&s, stranger, MSG_ACK, seq++, 1000); /* it hears us */
+	sim_run(&s, 3000); /* a new node announces itself more often */
 	for (int i = 0; i < 1000; i++) {
 		for (int k = 0; k < 3; k++, seq += 2)
 			forge_control(&s, stranger, MSG_ALIVE, seq, 0);
@@ -170,6 +171,8 @@ static void test_what_a_reference_was_owed_goes_with_it(void **state)
 	const int stranger = SIM_NODES_MAX;
 	uint8_t bytes[64];
 	struct wr w = { .buf = bytes, .size = sizeof(bytes) };
+	const struct ext_record name = { .type = EXT_STABLE_NAME,
+					 .name = { 77 } };
 	struct sim s;
 	size_t at;
 
@@ -179,8 +182,11 @@ static void test_what_a_reference_was_owed_goes_with_it(void **state)
 	s.first_seq = 1000;
 	s.resend_queue_size = 4096;
 	sim_start(&s, 0);
-	sim_run(&s, 10);
-	forge_control(&s, stranger, MSG_ACK, 1, 1000);
+	for (uint32_t i = 1; i <= 5; i++) { /* no doubt what it is */
+		forge_control(&s, stranger, MSG_ALIVE, i, 0);
+		sim_run(&s, 1000);
+	}
+	forge_control(&s, stranger, MSG_ACK, 6, 1000);
 	for (uint32_t i = 0; i < 8000; i++)
 		sim_flow_new(&s, 0, i);
 	sim_run(&s, 15000);
@@ -190,6 +196,7 @@ static void test_what_a_reference_was_owed_goes_with_it(void **state)
 	assert_true(flow_cache_stats(s.nodes[0].internal)->n_entries > 4096);
 	at = wire_begin(&w, MSG_CTL, MSG_ALIVE, 5000);
 	ext_begin(&w, EXT_CAP_ADDRESSED_ACK, 77);
+	ext_add(&w, &name);
 	assert_true(wire_end(&w, at));
 	sim_forge(&s, stranger, 0, bytes, w.used);
 	sim_run(&s, 30000);

@@ -85,7 +85,7 @@ static void test_the_65th_peer_is_refused_and_counted(void **state)
 static void test_one_that_never_answered_makes_room(void **state)
 {
 	struct peer_table *t = *state;
-	uint8_t generation;
+	uint32_t generation;
 
 	for (int i = 0; i < PEER_MAX; i++) {
 		struct peer_addr a = place(0, (uint8_t)i);
@@ -93,6 +93,7 @@ static void test_one_that_never_answered_makes_room(void **state)
 		peer_add(t, &a, 5);
 		t->peers[i].has_answered = i != 9;
 	}
+	t->peers[4].is_live = false; /* it is missed more */
 	t->peers[9].is_live = false;
 	generation = t->peers[9].generation;
 	assert_ptr_equal(peer_add(t, &(struct peer_addr){ .link = 1 }, 5),
@@ -101,21 +102,53 @@ static void test_one_that_never_answered_makes_room(void **state)
 	assert_int_equal(t->peers[9].generation, generation + 1);
 }
 
+static void test_of_those_that_answered_the_silent_make_room(void **state)
+{
+	struct peer_table *t = *state;
+	struct peer_addr a = place(1, 1);
+
+	for (int i = 0; i < PEER_MAX; i++) {
+		struct peer_addr at = place(0, (uint8_t)i);
+
+		peer_add(t, &at, 5);
+		t->peers[i].has_answered = true;
+		t->peers[i].heard_ms = 1000 - i;
+	}
+	assert_null(peer_add(t, &a, 5));
+	t->peers[3].is_live = false;
+	t->peers[7].is_live = false; /* silent for longer */
+	t->peers[9].is_live = false;
+	t->peers[9].is_deaf = true; /* but heard */
+	assert_ptr_equal(peer_add(t, &a, 5), &t->peers[7]);
+}
+
 static void test_a_reference_is_known_again_by_its_numbers(void **state)
 {
 	struct peer_table *t = *state;
-	struct peer_addr a = place(0, 1);
+	struct peer_addr a = place(0, 1), elsewhere = place(1, 1);
 	struct peer *p = peer_add(t, &a, 5);
 
-	assert_null(peer_continued(t, 101)); /* no number yet */
+	assert_null(peer_continued(t, &elsewhere, 101)); /* no number yet */
 	p->rx.is_set = true;
 	p->rx.last = 100;
-	assert_ptr_equal(peer_continued(t, 101), p);
-	assert_ptr_equal(peer_continued(t, 100 + 4096), p);
-	assert_null(peer_continued(t, 100 + 4097));
-	assert_null(peer_continued(t, 100));
-	p->node = 7;
-	assert_null(peer_continued(t, 101));
+	assert_ptr_equal(peer_continued(t, &elsewhere, 101), p);
+	assert_ptr_equal(peer_continued(t, &elsewhere, 100 + 4096), p);
+	assert_null(peer_continued(t, &elsewhere, 100 + 4097));
+	assert_null(peer_continued(t, &elsewhere, 100));
+	p->node = 7; /* tells who it is itself */
+	assert_null(peer_continued(t, &elsewhere, 101));
+}
+
+/* References that were started within the hour have near numbers. */
+static void test_near_numbers_on_one_link_are_those_of_two(void **state)
+{
+	struct peer_table *t = *state;
+	struct peer_addr a = place(0, 1), b = place(0, 2);
+	struct peer *p = peer_add(t, &a, 5);
+
+	p->rx.is_set = true;
+	p->rx.last = 100;
+	assert_null(peer_continued(t, &b, 101));
 }
 
 static void test_a_new_life_forgets_the_old_one_but_its_id(void **state)
@@ -127,13 +160,14 @@ static void test_a_new_life_forgets_the_old_one_but_its_id(void **state)
 	p->node = 7;
 	p->rx.is_set = true;
 	p->in_bulk = true;
-	p->bulk_walk = 3;
+	p->has_walk = true;
+	p->is_proving = true;
 	p->is_deaf = true;
 	peer_new_life(p, 8);
 	assert_true(peer_is_old_node(p, 7));
 	assert_false(peer_is_old_node(p, 8));
 	assert_false(p->rx.is_set || p->in_bulk || p->is_deaf);
-	assert_int_equal(p->bulk_walk, 0);
+	assert_false(p->has_walk || p->is_proving);
 	assert_int_equal(p->generation, 2); /* of the slot: 1 */
 	assert_true(p->needs_first_ack);
 	assert_ptr_equal(peer_of_node(t, 8), p);
@@ -163,7 +197,9 @@ int main(void)
 		T(test_the_oldest_place_goes_when_there_are_too_many),
 		T(test_the_65th_peer_is_refused_and_counted),
 		T(test_one_that_never_answered_makes_room),
+		T(test_of_those_that_answered_the_silent_make_room),
 		T(test_a_reference_is_known_again_by_its_numbers),
+		T(test_near_numbers_on_one_link_are_those_of_two),
 		T(test_a_new_life_forgets_the_old_one_but_its_id),
 		T(test_only_live_peers_that_answered_are_waited_for),
 #undef T
