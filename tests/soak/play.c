@@ -259,10 +259,6 @@ static void make_room(struct play *p)
 
 static void make_whole(struct play *p)
 {
-	const struct start last = {
-		.first_seq = (uint32_t)p->c->seed * 2654435761U,
-		.asks = true,
-	};
 	struct sim *s = &p->s;
 
 	heal(s);
@@ -272,7 +268,9 @@ static void make_whole(struct play *p)
 		if (i == p->c->lost)
 			sim_kill(s, i);
 		else
-			resume(p, i, &last);
+			resume(p, i,
+			       &(struct start){ .first_seq = p->c->last_seq[i],
+						.asks = true });
 	}
 	make_room(p);
 	s->faults = p->c->last;
@@ -470,8 +468,7 @@ static void begin(struct play *p)
 {
 	const struct scenario *c = p->c;
 	struct sim *s = &p->s;
-	struct start first = { .first_seq = (uint32_t)c->seed * 2246822519U,
-			       .asks = true };
+	struct start first = { .asks = true };
 
 	sim_init(s, c->seed, c->n_nodes);
 	s->resend_queue_size = c->resend_queue_size;
@@ -483,6 +480,7 @@ static void begin(struct play *p)
 	set_weather(p, &c->weather);
 	for (int i = 0; i < c->n_nodes; i++) {
 		first.is_reference = i == 1 && c->has_reference;
+		first.first_seq = c->first_seq[i];
 		if (c->up >> i & 1)
 			resume(p, i, &first);
 	}

@@ -262,6 +262,10 @@ void scenario_draw(struct scenario *c, uint64_t seed, uint32_t features,
 	for (int i = 0; i < c->n_steps; i++)
 		draw_step(&d, c, &c->steps[i]);
 	draw_last(&d, c);
+	for (int i = 0; i < SIM_NODES_MAX; i++) {
+		c->first_seq[i] = draw_first_seq(&d);
+		c->last_seq[i] = draw_first_seq(&d);
+	}
 	lost = roll32(&d, (uint32_t)c->n_nodes);
 	if (loses_one && c->n_nodes > 2 && has(&d, WITH_LOST))
 		c->lost = (int)lost;

@@ -79,10 +79,11 @@ struct scenario {
 	bool has_reference; /* node 1 may be one; a pair only */
 	int n_nodes;
 	uint32_t resend_queue_size, ack_window, cache_limit, n_flows;
-	bool has_first_seq;
 	int image_of[SIM_NODES_MAX]; /* node whose name it has */
 	struct sim_faults weather;   /* at first */
 	uint32_t up;                 /* bits of nodes that start at once */
+	uint32_t first_seq[SIM_NODES_MAX]; /* of those, */
+	uint32_t last_seq[SIM_NODES_MAX];  /* and of who starts at last */
 	struct step steps[STEPS_MAX];
 	int n_steps;
 	int lost;               /* node that is down in the end, or -1 */

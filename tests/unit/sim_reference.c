@@ -501,6 +501,7 @@ static bool digest(struct sim_reference *r, const struct msg *m, bool is_late)
 		return true;
 	}
 	if (m->flags & MSG_RESYNC) {
+		r->stats.n_resyncs++;
 		sim_reference_bulk(r);
 		return true;
 	}

@@ -71,6 +71,7 @@ struct sim_reference_stats {
 	uint64_t n_lost, n_before, n_malformed;
 	uint64_t n_emptied; /* messages let go at a HELLO */
 	uint64_t n_dropped;
+	uint64_t n_resyncs; /* that it was asked for */
 	uint32_t n_held, n_queued;
 };
 struct sim_reference_stats sim_reference_stats(const struct sim_reference *r);
