@@ -15,6 +15,7 @@ static const char *const event_names[] = {
 	[ENGINE_PEER_RETURNED] = "returned",
 	[ENGINE_PEER_ASKS_BULK] = "asks for a bulk",
 	[ENGINE_PEER_REFUSED] = "refused",
+	[ENGINE_PEER_NAME_TWICE] = "a name twice",
 	[ENGINE_BULK_BEGINS] = "bulk begins",
 	[ENGINE_BULK_SENT] = "bulk sent",
 	[ENGINE_BULK_PROVEN] = "bulk proven",
@@ -179,14 +180,10 @@ static void print_peers(FILE *out, struct sim_node *n)
 		if (!p->is_used)
 			continue;
 		fprintf(out,
-			"    peer %d at node %d: %016" PRIx64
-			"%s%s%s, last number %u, generation %u, heard at %.3f, "
-			"answered at %.3f\n",
+			"    peer %d at node %d (%016" PRIx64 "): %slive, "
+			"generation %u\n",
 			i, p->addrs[p->n_addrs - 1].addr.b[3] - 1, p->node,
-			p->is_live ? ", live" : "", p->is_deaf ? ", deaf" : "",
-			p->has_answered ? ", answered" : "", p->rx.last,
-			p->generation, (double)p->heard_ms / 1000,
-			(double)p->progress_ms / 1000);
+			p->is_live ? "" : "not ", (unsigned int)p->generation);
 	}
 }
 
