@@ -53,14 +53,13 @@ static void look_at(struct sim *s, int owner, int other, uint32_t number,
 			: !l->is_held;
 }
 
-/* True if what is held is a former life with the present one merged into. */
-static bool is_merged(const struct sim *s, const struct sim_reference *r,
-		      const struct look *l)
+/* True if what is held may be a former life with the present one merged into:
+ * merging changes nothing any more. */
+static bool is_merged(const struct sim *s, const struct look *l)
 {
 	struct flow merged = l->held;
 
-	if (!l->is_held || !l->kernel->is_alive ||
-	    !sim_reference_merges(r, l->number))
+	if (!l->is_held || !l->kernel->is_alive)
 		return false;
 	flow_merge(&merged, &l->truth);
 	return sim_same_on_wire(s, &merged, &l->held);
@@ -76,7 +75,7 @@ static enum cause cause_at_ours(const struct sim *s, const struct judge_opts *o,
 	bool can_ask =
 		o->is_strict || (o->asked && us->started_ms > it->started_ms);
 
-	if (is_merged(s, r, l))
+	if (sim_reference_merges(r, l->number) && is_merged(s, l))
 		return CAUSE_MERGED;
 	switch (sim_reference_fate(r, l->number)) {
 	case FATE_HELD:
@@ -117,13 +116,19 @@ static enum cause cause_at_reference(const struct sim *s,
 		       : CAUSE_OURS;
 }
 
-static void describe(const struct look *l, const char *owner, const char *other,
-		     char why[WHY_SIZE])
+static const char *what_is_wrong(const struct sim *s, const struct look *l)
 {
-	snprintf(why, WHY_SIZE, "%s: flow %u of %s at %s",
-		 !l->kernel->is_alive ? "zombie"
-		 : l->is_held         ? "stale"
-				      : "lost",
+	if (!l->kernel->is_alive)
+		return "zombie";
+	if (!l->is_held)
+		return "lost";
+	return is_merged(s, l) ? "merged" : "stale";
+}
+
+static void describe(const struct sim *s, const struct look *l,
+		     const char *owner, const char *other, char why[WHY_SIZE])
+{
+	snprintf(why, WHY_SIZE, "%s: flow %u of %s at %s", what_is_wrong(s, l),
 		 l->number, owner, other);
 }
 
@@ -139,14 +144,14 @@ bool judge(struct sim *s, const struct judge_opts *o, uint32_t n[CAUSE_N],
 		if (!l.is_right) {
 			c = cause_at_ours(s, o, &l);
 			if (c == CAUSE_OURS && !n[c])
-				describe(&l, "the reference", "ours", why);
+				describe(s, &l, "the reference", "ours", why);
 			n[c]++;
 		}
 		look_at(s, o->ours, o->reference, i, &l);
 		if (!l.is_right) {
 			c = cause_at_reference(s, o, &l);
 			if (c == CAUSE_OURS && !n[c])
-				describe(&l, "ours", "the reference", why);
+				describe(s, &l, "ours", "the reference", why);
 			n[c]++;
 		}
 	}

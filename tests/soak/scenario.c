@@ -155,6 +155,12 @@ static uint32_t draw_first_seq(struct dice *d)
 	return seq;
 }
 
+static bool is_restart(enum action what)
+{
+	return what == ACT_KILL || what == ACT_RESUME || what == ACT_RESTART ||
+	       what == ACT_REBOOT;
+}
+
 static void draw_step(struct dice *d, const struct scenario *c, struct step *t)
 {
 	static const int64_t most_ms[] = { 10, 100, 1000, 1000, 4000, 20000 };
@@ -164,6 +170,8 @@ static void draw_step(struct dice *d, const struct scenario *c, struct step *t)
 	*t = (struct step){ .what = draw_action(d) };
 	t->node = (int)roll(d, n);
 	t->other = (int)roll(d, n);
+	if (c->has_reference && has(d, WITH_LINK) && is_restart(t->what))
+		t->node = 0;
 	t->link = (int)roll(d, SIM_LINKS_MAX);
 	draw_weather(d, &t->weather);
 	t->first_seq = draw_first_seq(d);
@@ -215,6 +223,19 @@ static const uint32_t features_alone = 1U << WITH_BITS | 1U << WITH_LIMIT |
 				       1U << WITH_IMAGE | 1U << WITH_RENAME |
 				       1U << WITH_LOST;
 
+/* A node is known again by its name or its place, a reference by its place or
+ * by numbers that go on. When all of these change at once, it is another node
+ * to everybody: so links change, or what else would tell it. */
+static void leave_one_sign(struct dice *d, const struct scenario *c)
+{
+	bool by_link = roll(d, 2) && has(d, WITH_LINK);
+
+	if (!by_link)
+		d->features &= ~(1U << WITH_LINK);
+	else if (!c->has_reference)
+		d->features &= ~(1U << WITH_RENAME);
+}
+
 /* The sizes of a cluster. */
 static void draw_sizes(struct dice *d, struct scenario *c)
 {
@@ -254,6 +275,7 @@ void scenario_draw(struct scenario *c, uint64_t seed, uint32_t features,
 				.has_reference = has_reference };
 	if (has_reference)
 		d.features &= ~features_alone;
+	leave_one_sign(&d, c);
 	draw_sizes(&d, c);
 	draw_names(&d, c);
 	draw_weather(&d, &c->weather);

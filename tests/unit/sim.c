@@ -94,8 +94,19 @@ static void on_event(void *ctx, enum engine_event what, const struct peer *p)
 		w->event(w->ctx, n->number, what, p);
 }
 
+/* The first one with a carrier; without any, nothing changes. */
+static void choose_link(struct sim_node *n)
+{
+	for (uint8_t i = 0; i < SIM_LINKS_MAX; i++)
+		if (!n->is_link_down[i]) {
+			n->link = i;
+			return;
+		}
+}
+
 static void set_up(struct sim *s, struct sim_node *n)
 {
+	choose_link(n);
 	n->started_ms = s->now_ms;
 	n->kept_len = 0;
 	n->is_up = true;
@@ -350,13 +361,8 @@ void sim_set_link(struct sim *s, int node, int link, bool is_up)
 	struct sim_node *n = &s->nodes[node];
 
 	n->is_link_down[link] = !is_up;
-	if (!n->is_link_down[n->link])
-		return;
-	for (uint8_t i = 0; i < SIM_LINKS_MAX; i++)
-		if (!n->is_link_down[i]) {
-			n->link = i;
-			return;
-		}
+	if (n->is_link_down[n->link])
+		choose_link(n);
 }
 
 /* The peer sends there, so do we. */
