@@ -6,17 +6,21 @@
 
 static const char *const cause_names[] = {
 	[CAUSE_OURS] = "ours",
-	[CAUSE_EMPTIED] = "emptied by a HELLO",
 	[CAUSE_DROPPED] = "dropped from its queue",
-	[CAUSE_UNTOLD] = "changed while it was down",
-	[CAUSE_DOWN] = "ended while it was down",
 	[CAUSE_MERGED] = "merged with a former life",
-	[CAUSE_EARLIER] = "told before we started",
-	[CAUSE_LATE] = "an old message taken anew",
-	[CAUSE_UNASKED] = "told before it started",
+	[CAUSE_EARLIER] = "told before we heard it",
+	[CAUSE_LATE] = "told anew by an old message",
 	[CAUSE_NOBODY] = "ended while we were down",
 };
 _Static_assert(N_ELEMENTS(cause_names) == CAUSE_N, "each has a name");
+
+static const char *const fate_names[] = {
+	[FATE_UNTOLD] = "not told since it started",
+	[FATE_HELD] = "held by it",
+	[FATE_ACKED] = "acknowledged by us",
+	[FATE_EMPTIED] = "let go at our HELLO",
+	[FATE_DROPPED] = "dropped from its queue",
+};
 
 const char *cause_name(enum cause c)
 {
@@ -65,37 +69,21 @@ static bool is_merged(const struct sim *s, const struct look *l)
 	return sim_same_on_wire(s, &merged, &l->held);
 }
 
-/* Why we have a flow of the reference wrong. */
+/* Why we have a flow of the reference wrong. What it cannot tell any more, as
+ * after a HELLO or a restart, it would tell at a RESYNC, and what it does not
+ * tell then is gone. */
 static enum cause cause_at_ours(const struct sim *s, const struct judge_opts *o,
 				const struct look *l)
 {
-	const struct sim_node *us = &s->nodes[o->ours];
-	const struct sim_node *it = &s->nodes[o->reference];
-	const struct sim_reference *r = it->reference;
-	bool can_ask =
-		o->is_strict || (o->asked && us->started_ms > it->started_ms);
+	const struct sim_reference *r = s->nodes[o->reference].reference;
+	int64_t heard_ms = s->nodes[o->ours].heard_ms;
 
 	if (sim_reference_merges(r, l->number) && is_merged(s, l))
 		return CAUSE_MERGED;
-	switch (sim_reference_fate(r, l->number)) {
-	case FATE_HELD:
-		return CAUSE_OURS;
-	case FATE_ACKED:
-		return !o->asked && l->kernel->is_alive &&
-				       sim_reference_told_ms(r, l->number) <=
-					       us->started_ms
-			       ? CAUSE_EARLIER
-			       : CAUSE_OURS;
-	case FATE_EMPTIED:
-		return o->is_strict ? CAUSE_OURS : CAUSE_EMPTIED;
-	case FATE_DROPPED:
-		return CAUSE_DROPPED;
-	case FATE_UNTOLD:
-		break;
-	}
-	if (!l->kernel->is_alive)
-		return o->is_strict ? CAUSE_OURS : CAUSE_DOWN;
-	return can_ask ? CAUSE_OURS : CAUSE_UNTOLD;
+	if (!o->asked && !l->is_held && l->kernel->changed_ms <= heard_ms)
+		return CAUSE_EARLIER;
+	return sim_reference_fate(r, l->number) == FATE_DROPPED ? CAUSE_DROPPED
+								: CAUSE_OURS;
 }
 
 /* Why the reference has a flow of ours wrong. */
@@ -103,16 +91,13 @@ static enum cause cause_at_reference(const struct sim *s,
 				     const struct judge_opts *o,
 				     const struct look *l)
 {
-	const struct sim_node *us = &s->nodes[o->ours];
-	const struct sim_node *it = &s->nodes[o->reference];
+	int64_t started_ms = s->nodes[o->ours].started_ms;
 
-	if (sim_reference_heard_late(it->reference, l->number))
+	if (sim_reference_heard_late(s->nodes[o->reference].reference,
+				     l->number))
 		return CAUSE_LATE;
-	if (!l->kernel->is_alive)
-		return l->kernel->changed_ms <= us->started_ms ? CAUSE_NOBODY
-							       : CAUSE_OURS;
-	return !o->reference_asked && l->kernel->changed_ms <= it->started_ms
-		       ? CAUSE_UNASKED
+	return !l->kernel->is_alive && l->kernel->changed_ms <= started_ms
+		       ? CAUSE_NOBODY
 		       : CAUSE_OURS;
 }
 
@@ -125,11 +110,40 @@ static const char *what_is_wrong(const struct sim *s, const struct look *l)
 	return is_merged(s, l) ? "merged" : "stale";
 }
 
-static void describe(const struct sim *s, const struct look *l,
-		     const char *owner, const char *other, char why[WHY_SIZE])
+static void look_at_ours(struct sim *s, const struct judge_opts *o,
+			 uint32_t number, uint32_t n[CAUSE_N],
+			 char why[WHY_SIZE])
 {
-	snprintf(why, WHY_SIZE, "%s: flow %u of %s at %s", what_is_wrong(s, l),
-		 l->number, owner, other);
+	const struct sim_reference *r = s->nodes[o->reference].reference;
+	enum cause cause;
+	struct look l;
+
+	look_at(s, o->reference, o->ours, number, &l);
+	if (l.is_right)
+		return;
+	cause = cause_at_ours(s, o, &l);
+	if (cause == CAUSE_OURS && !n[cause])
+		snprintf(why, WHY_SIZE, "%s: flow %u of the reference, %s",
+			 what_is_wrong(s, &l), number,
+			 fate_names[sim_reference_fate(r, number)]);
+	n[cause]++;
+}
+
+static void look_at_reference(struct sim *s, const struct judge_opts *o,
+			      uint32_t number, uint32_t n[CAUSE_N],
+			      char why[WHY_SIZE])
+{
+	enum cause cause;
+	struct look l;
+
+	look_at(s, o->ours, o->reference, number, &l);
+	if (l.is_right)
+		return;
+	cause = cause_at_reference(s, o, &l);
+	if (cause == CAUSE_OURS && !n[cause])
+		snprintf(why, WHY_SIZE, "%s: flow %u of ours at the reference",
+			 what_is_wrong(s, &l), number);
+	n[cause]++;
 }
 
 bool judge(struct sim *s, const struct judge_opts *o, uint32_t n[CAUSE_N],
@@ -137,23 +151,8 @@ bool judge(struct sim *s, const struct judge_opts *o, uint32_t n[CAUSE_N],
 {
 	memset(n, 0, sizeof(*n) * CAUSE_N);
 	for (uint32_t i = 0; i < o->n_flows; i++) {
-		struct look l;
-		enum cause c;
-
-		look_at(s, o->reference, o->ours, i, &l);
-		if (!l.is_right) {
-			c = cause_at_ours(s, o, &l);
-			if (c == CAUSE_OURS && !n[c])
-				describe(s, &l, "the reference", "ours", why);
-			n[c]++;
-		}
-		look_at(s, o->ours, o->reference, i, &l);
-		if (!l.is_right) {
-			c = cause_at_reference(s, o, &l);
-			if (c == CAUSE_OURS && !n[c])
-				describe(s, &l, "ours", "the reference", why);
-			n[c]++;
-		}
+		look_at_ours(s, o, i, n, why);
+		look_at_reference(s, o, i, n, why);
 	}
 	return n[CAUSE_OURS] == 0;
 }

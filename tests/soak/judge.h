@@ -9,18 +9,14 @@
 enum { WHY_SIZE = 200 };
 
 enum cause {
-	CAUSE_OURS,
+	CAUSE_OURS, /* we did not tell, or not ask, though we could */
 	/* Flows of the reference that we know wrong: */
-	CAUSE_EMPTIED, /* it let the message go at a HELLO */
 	CAUSE_DROPPED, /* its queue was full */
-	CAUSE_UNTOLD,  /* changed while it was down, and found by a dump */
-	CAUSE_DOWN,    /* ended while it was down */
 	CAUSE_MERGED,  /* the next life was told as an update of the former */
-	CAUSE_EARLIER, /* told before we started, and we did not ask */
+	CAUSE_EARLIER, /* told before we heard it, and we did not ask */
 	/* Flows of ours that the reference knows wrong: */
-	CAUSE_LATE,    /* it took an old message anew, by a late HELLO */
-	CAUSE_UNASKED, /* told before it started, and it did not ask */
-	CAUSE_NOBODY,  /* ended while we were down: nobody knows it any more */
+	CAUSE_LATE,   /* it took an old message with HELLO */
+	CAUSE_NOBODY, /* ended while we were down: nobody knows it any more */
 	CAUSE_N
 };
 
@@ -30,8 +26,6 @@ struct judge_opts {
 	int ours, reference; /* nodes, both up */
 	uint32_t n_flows;    /* of each */
 	bool asked;          /* ours, when it started */
-	bool reference_asked;
-	bool is_strict; /* what RESYNC would repair is our fault */
 };
 
 /* False if a difference is our fault; why says which. *n: how many differ by

@@ -305,9 +305,7 @@ static bool is_right_with_reference(struct play *p)
 	const struct judge_opts o = { .ours = 0,
 				      .reference = 1,
 				      .n_flows = p->c->n_flows,
-				      .asked = p->asked[0],
-				      .reference_asked = p->asked[1],
-				      .is_strict = p->o->is_strict };
+				      .asked = p->asked[0] };
 	uint32_t n[CAUSE_N];
 	bool ok = judge(&p->s, &o, n, p->why);
 

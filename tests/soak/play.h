@@ -9,9 +9,6 @@
 struct play_opts {
 	FILE *trace;        /* steps and engine events go there; may be NULL */
 	bool has_datagrams; /* in the trace too */
-	/* What a reference lost by its own rules is a fault where a node of
-	 * ours could know and ask (RESYNC). */
-	bool is_strict;
 	/* Flows that differ by what is nobody's fault, by cause; may be NULL.
 	 */
 	uint32_t *n_excused; /* CAUSE_N of them */

@@ -27,7 +27,7 @@ struct opts {
 	uint64_t first, n;
 	long n_jobs;
 	uint32_t features;
-	bool shrinks, is_verbose, has_trace, is_strict;
+	bool shrinks, is_verbose, has_trace;
 };
 
 /* Shared by the processes. */
@@ -63,8 +63,7 @@ static bool play_scenario(const struct opts *o, uint64_t seed, struct tally *t,
 			  char why[WHY_SIZE])
 {
 	uint32_t n_excused[CAUSE_N] = { 0 };
-	struct play_opts p = { .is_strict = o->is_strict,
-			       .n_excused = n_excused };
+	struct play_opts p = { .n_excused = n_excused };
 	struct scenario c;
 	bool ok;
 
@@ -229,8 +228,6 @@ static bool read_option(int c, struct opts *o)
 		return true;
 	case 's':
 		return o->shrinks = true;
-	case 'S':
-		return o->is_strict = true;
 	case 't':
 		o->has_trace = true;
 		return o->is_verbose = true;
@@ -247,7 +244,7 @@ int main(int argc, char **argv)
 	bool ok = true;
 	int c;
 
-	while (ok && (c = getopt(argc, argv, "k:j:x:o:sSvt")) != -1)
+	while (ok && (c = getopt(argc, argv, "k:j:x:o:svt")) != -1)
 		ok = read_option(c, &o);
 	if (!ok || optind >= argc || optind + 2 < argc) {
 		usage(stderr);

@@ -108,6 +108,7 @@ static void set_up(struct sim *s, struct sim_node *n)
 {
 	choose_link(n);
 	n->started_ms = s->now_ms;
+	n->heard_ms = 0;
 	n->kept_len = 0;
 	n->is_up = true;
 	wake(s, n);
@@ -464,6 +465,8 @@ static void receive(struct sim *s, int from, int to, uint8_t link,
 	place.addr.b[2] = link;
 	place.addr.b[3] = (uint8_t)(from + 1);
 	n->n_recv++;
+	if (!n->heard_ms)
+		n->heard_ms = s->now_ms;
 	if (s->watch && s->watch->heard)
 		s->watch->heard(s->watch->ctx, from, to, left.at, left.left);
 	if (!n->reference)
