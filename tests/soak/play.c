@@ -10,10 +10,10 @@
 enum {
 	SENT_MOST = 500000, /* datagrams: more is a storm */
 	REPAIR_MS = 60000,
-	SETTLE_MS = 30000,
+	SETTLE_MS = 60000,
 	IDLE_MS = 20000,
 	/* in IDLE_MS, of each node: one a second, and a few that answer */
-	IDLE_SENT_MOST = 30, /* a bulk that waited for its turn, too */
+	IDLE_SENT_MOST = 22,
 	/* a reference acknowledges every sign of life, and wants its
 	 * acknowledgements acknowledged */
 	IDLE_SENT_WITH_REFERENCE = 30,
@@ -242,11 +242,12 @@ static void play_steps(struct play *p)
 
 /* ---- the end ------------------------------------------------------------ */
 
-/* Flows end until every cache has room for what is left. */
+/* Flows end until every cache has room for what is left, and to spare: what it
+ * had to refuse is asked for when an eighth is free. */
 static void make_room(struct play *p)
 {
 	struct sim *s = &p->s;
-	uint32_t most = p->c->cache_limit / 8 * 7, all = 0;
+	uint32_t most = p->c->cache_limit / 4 * 3, all = 0;
 
 	for (int i = 0; i < s->n_nodes; i++)
 		all += s->nodes[i].kernel.n_alive;

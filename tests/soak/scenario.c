@@ -6,6 +6,8 @@
 
 #include "base/util.h"
 
+enum { NO_LIMIT = 1000000 };
+
 static const char *const feature_names[] = {
 	[WITH_LOSS] = "loss",           [WITH_DUPLICATE] = "duplicate",
 	[WITH_REORDER] = "reorder",     [WITH_BITS] = "bits",
@@ -253,7 +255,7 @@ static void draw_sizes(struct dice *d, struct scenario *c)
 	c->ack_window = windows[roll(d, N_ELEMENTS(windows))];
 	c->n_flows = flows[roll(d, N_ELEMENTS(flows))];
 	limit = 1 + roll32(d, c->n_flows * (uint32_t)c->n_nodes);
-	c->cache_limit = is_small && has(d, WITH_LIMIT) ? limit : 1000000;
+	c->cache_limit = is_small && has(d, WITH_LIMIT) ? limit : NO_LIMIT;
 	if (!c->has_reference)
 		return;
 	/* it keeps that very size, and answers each message with 1 */
@@ -261,6 +263,15 @@ static void draw_sizes(struct dice *d, struct scenario *c)
 		c->resend_queue_size = 4096;
 	if (c->ack_window < 20)
 		c->ack_window = 20;
+}
+
+static bool has_bits(const struct scenario *c)
+{
+	bool has_some = c->weather.bit_error;
+
+	for (int i = 0; i < c->n_steps; i++)
+		has_some |= c->steps[i].weather.bit_error != 0;
+	return has_some;
 }
 
 void scenario_draw(struct scenario *c, uint64_t seed, uint32_t features,
@@ -289,7 +300,9 @@ void scenario_draw(struct scenario *c, uint64_t seed, uint32_t features,
 		c->last_seq[i] = draw_first_seq(&d);
 	}
 	lost = roll32(&d, (uint32_t)c->n_nodes);
-	if (loses_one && c->n_nodes > 2 && has(&d, WITH_LOST))
+	/* what it leaves takes room, and with wrong bits may be anything */
+	if (loses_one && c->n_nodes > 2 && has(&d, WITH_LOST) &&
+	    c->cache_limit == NO_LIMIT && !has_bits(c))
 		c->lost = (int)lost;
 }
 

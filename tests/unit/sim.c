@@ -107,6 +107,7 @@ static void choose_link(struct sim_node *n)
 static void set_up(struct sim *s, struct sim_node *n)
 {
 	choose_link(n);
+	n->n_lives++;
 	n->started_ms = s->now_ms;
 	n->heard_ms = 0;
 	n->kept_len = 0;
@@ -456,33 +457,38 @@ static void hear(struct sim *s, struct sim_node *n,
 	}
 }
 
-static void receive(struct sim *s, int from, int to, uint8_t link,
-		    struct rd left)
+static void receive(struct sim *s, const struct sim_datagram *d,
+		    struct rd bytes)
 {
-	struct sim_node *n = &s->nodes[to];
-	struct peer_addr place = { .family = FAMILY_IPV4, .link = link };
+	struct sim_node *n = &s->nodes[d->to];
+	struct peer_addr place = { .family = FAMILY_IPV4, .link = d->link };
 
-	place.addr.b[2] = link;
-	place.addr.b[3] = (uint8_t)(from + 1);
+	place.addr.b[2] = d->link;
+	place.addr.b[3] = (uint8_t)(d->from + 1);
 	n->n_recv++;
 	if (!n->heard_ms)
 		n->heard_ms = s->now_ms;
 	if (s->watch && s->watch->heard)
-		s->watch->heard(s->watch->ctx, from, to, left.at, left.left);
+		s->watch->heard(s->watch->ctx, d->from, d->to, bytes.at,
+				bytes.left);
 	if (!n->reference)
-		hear(s, n, &place, left);
-	else if (sim_reference_receive(n->reference, left))
-		follow(n, link);
+		hear(s, n, &place, bytes);
+	else if (sim_reference_receive(n->reference, d->life, bytes))
+		follow(n, d->link);
 	wake(s, n);
 }
 
 void sim_forge(struct sim *s, int from, int to, const uint8_t *bytes,
 	       size_t len)
 {
-	uint8_t link = from < SIM_NODES_MAX ? s->nodes[from].link : 0;
+	struct sim_datagram d = { .from = from, .to = to };
 
+	if (from < SIM_NODES_MAX) {
+		d.link = s->nodes[from].link;
+		d.life = s->nodes[from].n_lives;
+	}
 	if (s->nodes[to].is_up)
-		receive(s, from, to, link, (struct rd){ bytes, len });
+		receive(s, &d, (struct rd){ bytes, len });
 }
 
 /* ---- time --------------------------------------------------------------- */
@@ -509,8 +515,7 @@ static void deliver(struct sim *s)
 		struct sim_datagram *d = sim_net_take(s);
 
 		if (s->nodes[d->to].is_up)
-			receive(s, d->from, d->to, d->link,
-				(struct rd){ d->bytes, d->len });
+			receive(s, d, (struct rd){ d->bytes, d->len });
 		free(d);
 	}
 }

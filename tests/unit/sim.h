@@ -37,6 +37,7 @@ struct sim_node {
 	struct external external;
 	int number;
 	bool is_up;
+	uint32_t n_lives;
 	uint64_t node_id;   /* of its present or last life */
 	int64_t started_ms; /* the same */
 	int64_t heard_ms;   /* its first datagram in this life; 0: none yet */

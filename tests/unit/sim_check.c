@@ -60,17 +60,6 @@ static bool is_known(const struct sim_node *n, const struct flow *f)
 	       flow_cache_find(n->internal, f) != FLOW_CACHE_NO_ID;
 }
 
-/* True if the cache of other was full, of what dead nodes have left as well,
- * and has no room to ask for what it refused: an eighth. */
-static bool has_no_place(const struct sim *s, int other, const struct flow *f)
-{
-	const struct flow_cache *c = s->nodes[other].external_cache;
-
-	return flow_cache_stats(c)->n_create_no_space &&
-	       !flow_cache_has_room(c) &&
-	       flow_cache_find(c, f) == FLOW_CACHE_NO_ID;
-}
-
 /* The flows of node at other; adds how many there should be. */
 static const char *compare_all(struct sim *s, int node, int other,
 			       uint32_t *n_expected)
@@ -83,7 +72,7 @@ static const char *compare_all(struct sim *s, int node, int other,
 		if (!n->kernel.flows[i].is_alive)
 			continue;
 		sim_flow_value(&n->kernel.flows[i], node, i, s->helpers, &f);
-		if (!is_known(n, &f) || has_no_place(s, other, &f))
+		if (!is_known(n, &f))
 			continue;
 		++*n_expected;
 		why = compare(s, node, other, i, &f);
@@ -98,66 +87,6 @@ static bool is_down(const struct sim *s, int node)
 	return node >= 0 && node < s->n_nodes && !s->nodes[node].is_up;
 }
 
-/* True if the entry was told by a node that is silent and whose name nobody has
- * any more: who changes name and place at once is not known again. */
-static bool is_of_former_name(const struct sim *s, int node,
-			      const struct entry_head *h)
-{
-	const struct engine *e = s->nodes[node].engine;
-	const struct peer *owner;
-
-	if (!e)
-		return false;
-	owner = &e->ops->peers(s->nodes[node].engine)->peers[h->owner];
-	if (owner->is_live || !owner->has_name)
-		return false;
-	for (int i = 0; i < s->n_nodes; i++)
-		if (memcmp(owner->name, s->nodes[i].name, EXT_NAME_SIZE) == 0)
-			return false;
-	return true;
-}
-
-/* True if the entry was told by the last life of a node that is down: whatever
- * it is, with bit errors. */
-static bool is_told_by_the_dead(const struct sim *s, int node,
-				const struct entry_head *h)
-{
-	const struct engine *e = s->nodes[node].engine;
-	uint64_t id = 0;
-
-	if (e)
-		id = e->ops->peers(s->nodes[node].engine)->peers[h->owner].node;
-	for (int i = 0; id && i < s->n_nodes; i++)
-		if (is_down(s, i) && s->nodes[i].node_id == id)
-			return true;
-	return false;
-}
-
-/* True if the entry was told by a reference that is silent, and none runs: a
- * node of ours in its place, on another link, is not known to be the same. */
-static bool is_of_former_reference(const struct sim *s, int node,
-				   const struct entry_head *h)
-{
-	const struct engine *e = s->nodes[node].engine;
-	const struct peer *owner;
-
-	for (int i = 0; i < s->n_nodes; i++)
-		if (!e || s->nodes[i].reference)
-			return false;
-	owner = &e->ops->peers(s->nodes[node].engine)->peers[h->owner];
-	return owner->is_reference && !owner->is_live;
-}
-
-/* Not what is left of nodes that are down, or that nobody knows any more. */
-static bool is_looked_at(const struct sim *s, int node,
-			 const struct entry_head *h, const struct flow *f)
-{
-	return !is_down(s, sim_flow_machine(f)) &&
-	       !is_told_by_the_dead(s, node, h) &&
-	       !is_of_former_name(s, node, h) &&
-	       !is_of_former_reference(s, node, h);
-}
-
 /* Entries of node that it got from others, without those of nodes that are
  * down. */
 static uint32_t count_held(const struct sim *s, int node)
@@ -166,19 +95,18 @@ static uint32_t count_held(const struct sim *s, int node)
 	uint32_t id = FLOW_CACHE_NO_ID, n = 0;
 
 	while ((id = flow_cache_next(c, id)) != FLOW_CACHE_NO_ID) {
-		const struct entry_head *h = flow_cache_head(c, id);
 		struct flow f;
 
-		if (h->state == ENTRY_FREE)
+		if (flow_cache_head(c, id)->state == ENTRY_FREE)
 			continue;
 		flow_cache_get(c, id, &f);
-		n += is_looked_at(s, node, h, &f);
+		n += !is_down(s, sim_flow_machine(&f));
 	}
 	return n;
 }
 
 /* Names the first entry of node that no kernel has. */
-static void name_zombie(struct sim *s, int node)
+static void name_zombie(struct sim *s, int node, char *out, size_t size)
 {
 	struct flow_cache *c = s->nodes[node].external_cache;
 	uint32_t id = FLOW_CACHE_NO_ID;
@@ -196,10 +124,9 @@ static void name_zombie(struct sim *s, int node)
 		if (machine >= 0 && machine < s->n_nodes)
 			k = sim_kernel_flow(&s->nodes[machine].kernel,
 					    sim_flow_number(&f));
-		if ((k && k->is_alive) || !is_looked_at(s, node, h, &f))
+		if ((k && k->is_alive) || is_down(s, machine))
 			continue;
-		snprintf(s->why + strlen(s->why),
-			 sizeof(s->why) - strlen(s->why),
+		snprintf(out, size,
 			 ": flow %u of node %d, owner %u, generation %u",
 			 sim_flow_number(&f), machine, h->owner, h->generation);
 		return;
@@ -225,21 +152,11 @@ const char *sim_difference(struct sim *s)
 		snprintf(s->why, sizeof(s->why),
 			 "zombies: node %d has %u entries of others, not %u", i,
 			 n_held, n_expected);
-		name_zombie(s, i);
+		name_zombie(s, i, s->why + strlen(s->why),
+			    sizeof(s->why) - strlen(s->why));
 		return s->why;
 	}
 	return NULL;
-}
-
-static bool has_silent_peer(const struct sim_node *n)
-{
-	const struct peer_table *t =
-		n->engine ? n->engine->ops->peers(n->engine) : NULL;
-
-	for (int i = 0; t && i < PEER_MAX; i++)
-		if (t->peers[i].is_used && !t->peers[i].is_live)
-			return true;
-	return false;
 }
 
 /* A look at the counts alone tells most of what is not complete yet. */
@@ -247,8 +164,6 @@ static bool is_counted_right(const struct sim *s, int node)
 {
 	uint32_t n = 0;
 
-	if (has_silent_peer(&s->nodes[node]))
-		return true;
 	for (int i = 0; i < s->n_nodes; i++) {
 		const struct sim_node *other = &s->nodes[i];
 

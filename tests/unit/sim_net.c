@@ -113,6 +113,7 @@ static void post(struct sim *s, const struct sim_node *n, int to,
 		.order = s->n_posted++,
 		.from = n->number,
 		.to = to,
+		.life = n->n_lives,
 		.link = n->link,
 		.len = len,
 	};

@@ -9,6 +9,7 @@ struct sim_datagram {
 	int64_t at_us;
 	uint64_t order; /* of those that arrive at the same time */
 	int from, to;
+	uint32_t life; /* of the sender */
 	uint8_t link;
 	size_t len;
 	uint8_t bytes[];

@@ -43,7 +43,7 @@ struct object {
 	struct element *element; /* in a queue */
 	/* what was last sent of it */
 	struct sim_flow told;
-	int64_t told_ms; /* 0: nothing */
+	bool was_told;
 	enum sim_fate fate;
 	bool is_end_told;
 	bool is_begin_acked; /* of this life, sent as NEW */
@@ -73,8 +73,9 @@ struct sim_reference {
 	struct flow_cache *external;
 	struct heard *heard; /* by number */
 	uint32_t n_heard;
-	uint32_t newest; /* number of a message, to tell late ones */
-	bool has_newest;
+	/* The newest message it took, and the life of its sender; of the one
+	 * that is being taken. */
+	uint32_t newest, newest_life, life;
 	uint8_t buf[CAPACITY];
 	size_t used;
 	struct sim_reference_stats stats;
@@ -318,7 +319,7 @@ static enum msg_type type_of(const struct object *o)
 static void note_told(struct sim_reference *r, struct object *o)
 {
 	o->told = *sim_kernel_flow(r->o.kernel, o->number);
-	o->told_ms = r->now_ms;
+	o->was_told = true;
 	o->is_end_told = o->is_dead;
 }
 
@@ -530,7 +531,16 @@ static bool accept(struct sim_reference *r, const struct msg *m, bool is_late)
 /* It was overtaken: after a late HELLO what was old is in order again. */
 static bool is_overtaken(const struct sim_reference *r, const struct msg *m)
 {
-	return r->has_newest && !seq_after(m->seq, r->newest);
+	return r->life < r->newest_life ||
+	       (r->life == r->newest_life && !seq_after(m->seq, r->newest));
+}
+
+static void note_newest(struct sim_reference *r, const struct msg *m)
+{
+	if (is_overtaken(r, m))
+		return;
+	r->newest = m->seq;
+	r->newest_life = r->life;
 }
 
 static bool take_hello(struct sim_reference *r, const struct msg *m)
@@ -578,21 +588,21 @@ static bool take_message(struct sim_reference *r, const struct msg *m)
 	return false;
 }
 
-bool sim_reference_receive(struct sim_reference *r, struct rd datagram)
+bool sim_reference_receive(struct sim_reference *r, uint32_t life,
+			   struct rd datagram)
 {
 	bool is_accepted = false;
 	enum verdict why;
 	enum wire_step step;
 	struct msg m;
 
+	r->life = life;
 	while ((step = wire_next(&datagram, &m, &why)) != WIRE_END &&
 	       step != WIRE_DROP) {
 		if (step != WIRE_MSG)
 			continue;
 		is_accepted |= take_message(r, &m);
-		if (!r->has_newest || seq_after(m.seq, r->newest))
-			r->newest = m.seq;
-		r->has_newest = true;
+		note_newest(r, &m);
 	}
 	return is_accepted;
 }
@@ -652,7 +662,7 @@ static bool is_told(const struct sim_reference *r, const struct object *o)
 {
 	const struct sim_flow *k = sim_kernel_flow(r->o.kernel, o->number);
 
-	return o->told_ms && o->told.life == k->life &&
+	return o->was_told && o->told.life == k->life &&
 	       o->is_end_told == !k->is_alive &&
 	       (!k->is_alive || (o->told.is_updated == k->is_updated &&
 				 (!k->is_updated || o->told.mark == k->mark)));
@@ -667,13 +677,6 @@ enum sim_fate sim_reference_fate(const struct sim_reference *r, uint32_t number)
 	if (o->element)
 		return FATE_HELD;
 	return is_told(r, o) ? o->fate : FATE_UNTOLD;
-}
-
-int64_t sim_reference_told_ms(const struct sim_reference *r, uint32_t number)
-{
-	const struct object *o = object_at(r, number);
-
-	return o ? o->told_ms : 0;
 }
 
 bool sim_reference_merges(const struct sim_reference *r, uint32_t number)

@@ -36,8 +36,10 @@ void sim_reference_end(struct sim_reference *r, uint32_t number);
 void sim_reference_bulk(struct sim_reference *r);
 void sim_reference_resync(struct sim_reference *r);
 
-/* True if a message of it was accepted. */
-bool sim_reference_receive(struct sim_reference *r, struct rd datagram);
+/* life: of the sender, counted; it does not know that, but it tells what is
+ * late. True if a message was accepted. */
+bool sim_reference_receive(struct sim_reference *r, uint32_t life,
+			   struct rd datagram);
 /* A turn of its loop: timers, then all that is queued is sent. */
 void sim_reference_turn(struct sim_reference *r, int64_t now_ms);
 /* When it needs one. */
@@ -56,14 +58,13 @@ enum sim_fate {
 };
 enum sim_fate sim_reference_fate(const struct sim_reference *r,
 				 uint32_t number);
-/* When that was sent; 0: never. */
-int64_t sim_reference_told_ms(const struct sim_reference *r, uint32_t number);
 /* The begin of this life, as NEW, was not acknowledged: whoever has an earlier
  * life of the flow merges this one into that. */
 bool sim_reference_merges(const struct sim_reference *r, uint32_t number);
 
-/* The last it heard of a flow of another machine came in a message with HELLO
- * that it had heard before, or that was older than others: it takes those. */
+/* The last it heard of a flow of another machine came in a message that was
+ * older than others: one with HELLO is always taken, and what follows it in
+ * order after that. */
 bool sim_reference_heard_late(const struct sim_reference *r, uint32_t number);
 
 struct sim_reference_stats {

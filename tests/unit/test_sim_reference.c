@@ -45,7 +45,7 @@ static void send_to(void *ctx, const uint8_t *bytes, size_t len)
 {
 	struct model *m = ctx;
 
-	sim_reference_receive(m->reference, (struct rd){ bytes, len });
+	(void)sim_reference_receive(m->reference, 1, (struct rd){ bytes, len });
 	sim_reference_turn(m->reference, m->now_ms);
 }
 
