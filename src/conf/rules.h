@@ -138,4 +138,11 @@ rule_enter_fn sync_enter, helper_enter, link_enter, filter_enter,
 /* "SYN_SENT", ...; NULL: none of enum flow_tcp_state. In rules_filter.c. */
 const char *filter_state_name(unsigned int state);
 
+/* True for the name of a TCP state. */
+bool filter_is_state(const struct token *t);
+
+/* True for the name of a mode, old ones included, in any case. In
+ * rules_sync.c. */
+bool sync_is_mode(const struct token *t);
+
 #endif

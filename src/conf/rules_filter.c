@@ -5,6 +5,8 @@
 #include "conf/number.h"
 #include "conf/parser.h"
 #include "conf/protocols.h"
+#include "conf/unknown.h"
+#include "conf/words.h"
 
 static enum filter_action *action_of(struct conf_filter *filter,
 				     enum block_id id)
@@ -111,11 +113,16 @@ static void add_protocol(struct conf_filter *filter, unsigned int proto)
 	filter->protocols[proto / 8] |= (uint8_t)(1u << proto % 8);
 }
 
-static void protocol_unknown(struct parser *p, const struct token *t)
+static void protocol_unknown(struct parser *p, struct frame *f,
+			     const struct token *t)
 {
 	const char *near = protocols_nearest(t->at, t->len);
 	char text[TOKEN_TEXT_SIZE];
 
+	if (!word_is_name(t)) {
+		unknown_report_item(p, f, t, "word-protocol");
+		return;
+	}
 	parser_warn(p, token_pos(t), "protocol",
 		    "unknown protocol %s, ignored%s%s%s", token_text(t, text),
 		    near ? "; did you mean " : "", near ? near : "",
@@ -130,7 +137,7 @@ static const char *number_name(uint64_t number)
 
 static void protocol_item(struct parser *p, struct frame *f)
 {
-	struct token t = parser_take(p, LEX_NUMBER);
+	struct token t = parser_take(p, LEX_VALUE);
 	bool is_old = f->block->id == BLOCK_OLD_PROTOCOL;
 	char text[TOKEN_TEXT_SIZE];
 	uint64_t number;
@@ -152,7 +159,7 @@ static void protocol_item(struct parser *p, struct frame *f)
 	}
 	known = protocols_number(t.at, t.len, &use);
 	if (known < 0) {
-		protocol_unknown(p, &t);
+		protocol_unknown(p, f, &t);
 		return;
 	}
 	if (use)
@@ -215,6 +222,21 @@ const char *filter_state_name(unsigned int state)
 	return NULL;
 }
 
+/* The row of a name; N_ELEMENTS(tcp_states) if it has none. */
+static size_t find_state(const struct token *t)
+{
+	size_t i = 0;
+
+	while (i < N_ELEMENTS(tcp_states) && !token_is(t, tcp_states[i].name))
+		i++;
+	return i;
+}
+
+bool filter_is_state(const struct token *t)
+{
+	return find_state(t) < N_ELEMENTS(tcp_states);
+}
+
 static void state_unknown(struct parser *p, const struct token *t)
 {
 	char text[TOKEN_TEXT_SIZE];
@@ -244,7 +266,7 @@ static bool read_states(struct parser *p, uint16_t *states)
 	struct token t;
 
 	for (;;) {
-		size_t i = 0;
+		size_t i;
 
 		t = parser_peek(p, LEX_WORD);
 		if (t.kind != TOKEN_WORD)
@@ -252,9 +274,7 @@ static bool read_states(struct parser *p, uint16_t *states)
 					       "a TCP state or 'for TCP'");
 		if (token_is(&t, "for"))
 			break;
-		while (i < N_ELEMENTS(tcp_states) &&
-		       !token_is(&t, tcp_states[i].name))
-			i++;
+		i = find_state(&t);
 		if (i < N_ELEMENTS(tcp_states))
 			*states |= (uint16_t)(1u << tcp_states[i].state);
 		else

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "conf/parser.h"
+#include "conf/unknown.h"
 #include "conf/values.h"
+#include "conf/words.h"
 
 enum {
 	QUEUE_MAX = 1 << 27, /* objects; 4 bytes each in the ring */
@@ -40,6 +42,21 @@ static const struct {
 	{ "NACK", CONF_FTFW, &conf_block_ftfw, "FTFW" },
 	{ "PERSISTENT", CONF_ALARM, &conf_block_alarm, "ALARM" },
 };
+
+/* The row of a name; N_ELEMENTS(modes) if it has none. */
+static size_t find_mode(const struct token *t)
+{
+	size_t i = 0;
+
+	while (i < N_ELEMENTS(modes) && !token_is_nocase(t, modes[i].word))
+		i++;
+	return i;
+}
+
+bool sync_is_mode(const struct token *t)
+{
+	return find_mode(t) < N_ELEMENTS(modes);
+}
 
 static void mode_unknown(struct parser *p, const struct token *t)
 {
@@ -82,12 +99,10 @@ static enum enter_result enter_mode(struct parser *p, struct frame *f,
 				    const struct block **block, void **base)
 {
 	struct token t = parser_peek(p, LEX_WORD);
-	size_t i = 0;
+	size_t i = find_mode(&t);
 
 	(void)f;
 	(void)base;
-	while (i < N_ELEMENTS(modes) && !token_is_nocase(&t, modes[i].word))
-		i++;
 	if (i == N_ELEMENTS(modes)) {
 		p->modes |= MODE_UNKNOWN; /* do not say that it is missing */
 		mode_unknown(p, &t);
@@ -118,14 +133,12 @@ static bool has_name(const struct conf_sync *sync, const struct token *t)
 static void expect_item(struct parser *p, struct frame *f)
 {
 	struct conf_sync *sync = f->base;
-	struct token t = parser_take(p, LEX_WORD);
+	struct token t = parser_take(p, LEX_VALUE);
 	char(*names)[CONF_HELPER_NAME_MAX + 1];
 	char text[TOKEN_TEXT_SIZE];
-	bool ignored;
 
-	if (value_is_bool(&t, &ignored)) {
-		parser_expected(p, &t, "word-helper",
-				"the name of a helper or '}'");
+	if (!word_has_form_of_name(&t) || word_is_reserved(&t)) {
+		unknown_report_item(p, f, &t, "word-helper");
 		return;
 	}
 	if (t.len > CONF_HELPER_NAME_MAX) {

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "conf/words.h"
+
 enum { NOTE_SIZE = 128, LIST_SIZE = 200 };
 
 /* Words that are taken for something else, by the block they stand in. */
@@ -320,6 +322,46 @@ void unknown_report(struct parser *p, const struct frame *f,
 		report_elsewhere(p, f, t);
 	else
 		report_unknown(p, f, t, found);
+}
+
+static bool is_address(const struct token *t)
+{
+	const char *slash = memchr(t->at, '/', t->len);
+	size_t len = slash ? (size_t)(slash - t->at) : t->len;
+	struct addr ignored;
+
+	return addr_parse(FAMILY_IPV4, t->at, len, &ignored) ||
+	       addr_parse(FAMILY_IPV6, t->at, len, &ignored);
+}
+
+/* True for an option of a block around f. */
+static bool is_option_above(const struct frame *f, const struct token *t)
+{
+	for (f = f->up; f; f = f->up)
+		if (!f->is_guest && block_rule(f->block, t))
+			return true;
+	return false;
+}
+
+void unknown_report_item(struct parser *p, const struct frame *f,
+			 const struct token *t, const char *name)
+{
+	const char *note = f->block->id == BLOCK_PROTOCOL && is_address(t)
+				   ? "; addresses go into an Address set"
+				   : "";
+
+	if (is_option_above(f, t))
+		parser_expected(p, t, name,
+				"%s or '}': %s was opened at %u:%u, a '}' is "
+				"probably missing",
+				f->block->items, f->block->name,
+				(unsigned int)f->open.line,
+				(unsigned int)f->open.col);
+	else
+		parser_expected(p, t, name, "%s or '}'%s", f->block->items,
+				note);
+	if (word_is_reserved(t))
+		parser_recover(p);
 }
 
 /* A '/' that begins no path: what was it? */

@@ -32,6 +32,12 @@ struct found unknown_find(struct parser *p, struct frame *f,
 void unknown_report(struct parser *p, const struct frame *f,
 		    const struct token *t, const struct found *found);
 
+/* Tells of a word in a list (it was taken) that cannot be one of its items,
+ * under this name. After a word of the language the rest of what looks like a
+ * clause is skipped. */
+void unknown_report_item(struct parser *p, const struct frame *f,
+			 const struct token *t, const char *name);
+
 /* What to know of a character that has no place in the language: "" or words
  * in parentheses, after a blank. */
 const char *unknown_hint(const struct parser *p, const struct token *t);

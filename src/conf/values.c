@@ -5,6 +5,7 @@
 
 #include "conf/address.h"
 #include "conf/number.h"
+#include "conf/words.h"
 
 bool value_is_bool(const struct token *t, bool *out)
 {
@@ -156,7 +157,7 @@ static bool store_syslog(struct parser *p, struct frame *f,
 		*out = on ? CONF_SYSLOG_DAEMON : CONF_SYSLOG_OFF;
 		return true;
 	}
-	if (t->kind != TOKEN_WORD || (t->at[0] >= '0' && t->at[0] <= '9'))
+	if (t->kind != TOKEN_WORD || !word_is_name(t))
 		return parser_expected(p, t, "word-facility",
 				       "yes, no, daemon or local0 to local7");
 	nearest_init(&near, t->at, t->len);
