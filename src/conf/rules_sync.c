@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/helper_names.h"
 #include "conf/parser.h"
 #include "conf/unknown.h"
 #include "conf/values.h"
@@ -129,25 +130,53 @@ static bool has_name(const struct conf_sync *sync, const struct token *t)
 	return false;
 }
 
+/* A helper may be anybody's own: an unknown name is an error only where a known
+ * one was probably meant. False: told, the name is not kept. */
+static bool expect_name(struct parser *p, const struct token *t)
+{
+	const char *instead = helper_name_instead(t->at, t->len);
+	const char *near = helper_name_nearest(t->at, t->len);
+	char text[TOKEN_TEXT_SIZE];
+
+	token_text(t, text);
+	if (helper_name_is_known(t->at, t->len))
+		return true;
+	if (instead)
+		parser_warn(p, token_pos(t), "expect-helper",
+			    "no helper has the name %s, write %s", text,
+			    instead);
+	else if (near)
+		parser_error(p, token_pos(t), "expect-helper",
+			     "unknown helper %s, did you mean %s?", text, near);
+	else if (t->len > CONF_HELPER_NAME_MAX)
+		parser_warn(p, token_pos(t), "length-helper",
+			    "%s is longer than a helper's name can be, only "
+			    "%d characters count",
+			    text, CONF_HELPER_NAME_MAX);
+	else
+		parser_warn(
+			p, token_pos(t), "expect-helper",
+			"no helper of the kernel or the conntrack-tools has "
+			"the name %s: taken for one of your own",
+			text);
+	return instead || !near;
+}
+
 /* The name of a helper, in the list of ExpectationSync. */
 static void expect_item(struct parser *p, struct frame *f)
 {
 	struct conf_sync *sync = f->base;
 	struct token t = parser_take(p, LEX_VALUE);
 	char(*names)[CONF_HELPER_NAME_MAX + 1];
-	char text[TOKEN_TEXT_SIZE];
 
 	if (!word_has_form_of_name(&t) || word_is_reserved(&t)) {
 		unknown_report_item(p, f, &t, "word-helper");
 		return;
 	}
-	if (t.len > CONF_HELPER_NAME_MAX) {
-		parser_warn(p, token_pos(&t), "length-helper",
-			    "%s is longer than a helper's name can be, only "
-			    "%d characters count",
-			    token_text(&t, text), CONF_HELPER_NAME_MAX);
+	if (!expect_name(p, &t))
+		return;
+	if (t.len > CONF_HELPER_NAME_MAX)
 		t.len = CONF_HELPER_NAME_MAX;
-	}
 	if (has_name(sync, &t))
 		return;
 	if (sync->n_expect_names == EXPECT_NAMES_MAX) {

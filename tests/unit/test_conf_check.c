@@ -140,6 +140,14 @@ static const struct {
 	  "error 1:137 word-helper" },
 	{ LINK(MCAST " Options { ExpectationSync { ftp TCPWindowTracking yes "
 	       "} }"), "error 1:141 word-helper" },
+	{ LINK(MCAST " Options { ExpectationSync { ftp ftpp } }"),
+	  "error 1:141 expect-helper" },
+	{ LINK(MCAST " Options { ExpectationSync { SIP-5060 Q.93 own } }"),
+	  "warning 1:151 expect-helper" },
+	{ LINK(MCAST " Options { ExpectationSync { h323 } }"),
+	  "warning 1:137 expect-helper" },
+	{ LINK(MCAST " Options { ExpectationSync { seventeen_letters } }"),
+	  "warning 1:137 length-helper" },
 
 	/* links */
 	{ LINK(MCAST " " UDP), "error 1:109 link-kind" },
@@ -320,6 +328,9 @@ static const struct {
 	{ FILTER("Protocol Accept { 10.0.1.4 }"), "go into an Address set" },
 	{ FILTER("Protocol Accept { TCP State Ignore { } }"),
 	  "expected a protocol name or '}': Protocol was opened at 1:53" },
+	{ LINK(MCAST " Options { ExpectationSync { sqlnett } }"),
+	  "did you mean sqlnet?" },
+	{ LINK(MCAST " Options { ExpectationSync { nfs } }"), "write rpc" },
 	{ FILTER("Address Ignore { 10.0.0.1 }"), "expected IPv4_address" },
 	{ FILTER("Address Ignore { IPv4_address 10.0.0.0 /8 }"),
 	  "no blank before the '/'" },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Words that are no names. */
+/* Words that are no names, and names of helpers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/util.h"
+#include "conf/helper_names.h"
 #include "conf/words.h"
 
 /* What conntrackd 1.4.7 -C FILE -s makes of the word in a Protocol set: a
@@ -84,11 +85,80 @@ static void test_a_name_is_what_the_reference_takes_for_one(void **state)
 	}
 }
 
+static void test_helpers_are_known_by_name_beginning_and_port(void **state)
+{
+	static const struct {
+		const char *name;
+		bool is_known;
+		const char *nearest;
+	} cases[] = {
+		{ "ftp", true, NULL },
+		{ "FTP", true, NULL },
+		{ "ras", true, NULL },
+		{ "q.931", true, NULL },
+		{ "H.245", true, NULL },
+		{ "netbios-ns", true, NULL },
+		{ "netbios", true, NULL },
+		{ "q", true, NULL },
+		{ "sip-5061", true, NULL },
+		{ "sip-", true, NULL },
+		{ "ftp-2121", true, NULL },
+		{ "tns", true, NULL },
+		{ "ssdp", true, NULL },
+		{ "dhcpv6", true, NULL },
+		{ "ftpp", false, "ftp" },
+		{ "fpt", false, "ftp" },
+		{ "netbios-nt", false, "netbios-ns" },
+		{ "pptpd", false, "pptp" },
+		{ "sip-5o61", false, NULL },
+		{ "voicemail", false, NULL },
+		{ "cafe", false, NULL },
+		{ "", false, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		size_t len = strlen(cases[i].name);
+		const char *near = helper_name_nearest(cases[i].name, len);
+
+		if (helper_name_is_known(cases[i].name, len) !=
+		    cases[i].is_known)
+			fail_msg("'%s' is %sknown", cases[i].name,
+				 cases[i].is_known ? "not " : "");
+		if (cases[i].is_known)
+			continue;
+		if (!cases[i].nearest)
+			assert_null(near);
+		else
+			assert_string_equal(near ? near : "none",
+					    cases[i].nearest);
+	}
+}
+
+static void test_what_lists_name_in_vain_has_another_name(void **state)
+{
+	static const char *const words[] = { "h323", "NFS", "sqlnet" };
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(words); i++) {
+		size_t len = strlen(words[i]);
+
+		assert_false(helper_name_is_known(words[i], len));
+		assert_non_null(helper_name_instead(words[i], len));
+	}
+	assert_string_equal(helper_name_instead("nfs", 3), "rpc");
+	assert_null(helper_name_instead("nf", 2));
+	assert_null(helper_name_instead("ftp", 3));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			test_a_name_is_what_the_reference_takes_for_one),
+		cmocka_unit_test(
+			test_helpers_are_known_by_name_beginning_and_port),
+		cmocka_unit_test(test_what_lists_name_in_vain_has_another_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
