@@ -115,6 +115,18 @@ static void check_syslog(struct parser *p)
 	stats->syslog = g->syslog;
 }
 
+/* Files that follow the manual of the reference have it in Stats. */
+static void check_reliable(struct parser *p)
+{
+	struct conf_pos a = given_at(p, "General", "NetlinkEventsReliable");
+	struct conf_pos b = given_at(p, "Stats", "NetlinkEventsReliable");
+	bool is_first = a.line != b.line ? a.line < b.line : a.col < b.col;
+
+	if (a.line && b.line)
+		parser_again(p, NULL, is_first ? b : a, is_first ? a : b,
+			     "NetlinkEventsReliable", "no longer counts");
+}
+
 /* In polling mode there is no socket for events. */
 static void check_polling(struct parser *p)
 {
@@ -134,6 +146,54 @@ static void check_polling(struct parser *p)
 	}
 }
 
+/* The legacy clause in Sync is that of the first link, if it has none. */
+static void check_checksum(struct parser *p)
+{
+	struct conf_sync *sync = &p->conf->sync;
+	const struct conf_given *own;
+
+	if (!p->sync_checksum || !sync->n_links)
+		return;
+	own = conf_find_given(p->conf, conf_link_kind_name(sync->links[0].kind),
+			      "Checksum", 0);
+	if (own)
+		parser_again(p, NULL, given_at(p, "Sync", "Checksum"), own->at,
+			     "Checksum of the first link", "counts");
+	else
+		sync->links[0].checksum = p->sync_checksum == 2;
+}
+
+static bool same_addr(const struct conf_addr *a, const struct conf_addr *b)
+{
+	return a->family == b->family && addr_equal(&a->addr, &b->addr);
+}
+
+static bool same_link(const struct conf_link *a, const struct conf_link *b)
+{
+	return a->port && a->port == b->port && a->interface[0] &&
+	       !strcmp(a->interface, b->interface) &&
+	       same_addr(&a->local, &b->local) &&
+	       same_addr(&a->group, &b->group) && same_addr(&a->dest, &b->dest);
+}
+
+/* Two of one address, port and device fail together. */
+static void check_same_links(struct parser *p)
+{
+	const struct conf_sync *sync = &p->conf->sync;
+	const struct conf_link *links = sync->links;
+
+	for (size_t i = 1; i < sync->n_links; i++)
+		for (size_t k = 0; k < i; k++) {
+			if (!same_link(&links[k], &links[i]))
+				continue;
+			parser_warn(p, links[i].at, "duplicate",
+				    "this link is the same as that at %u:%u",
+				    (unsigned int)links[k].at.line,
+				    (unsigned int)links[k].at.col);
+			break;
+		}
+}
+
 static void check_links(struct parser *p)
 {
 	struct conf_sync *sync = &p->conf->sync;
@@ -141,8 +201,8 @@ static void check_links(struct parser *p)
 	if (!p->has_link && !p->is_cut)
 		parser_error(p, sync->at, "link",
 			     "Sync has no Multicast, UDP or TCP link");
-	if (p->sync_checksum && sync->n_links)
-		sync->links[0].checksum = p->sync_checksum == 2;
+	check_checksum(p);
+	check_same_links(p);
 }
 
 static void check_alarm(struct parser *p)
@@ -306,6 +366,7 @@ void check_run(struct parser *p)
 	check_buffers(p);
 	check_scheduler(p);
 	check_syslog(p);
+	check_reliable(p);
 	check_polling(p);
 	check_sync(p);
 	check_nets(p);

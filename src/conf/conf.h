@@ -85,7 +85,7 @@ struct conf_filter {
 	size_t n_nets;
 };
 
-enum conf_mode { CONF_FTFW, CONF_ALARM, CONF_NOTRACK };
+enum conf_mode { CONF_FTFW, CONF_ALARM, CONF_NOTRACK, CONF_MODES };
 enum conf_link_kind { CONF_MULTICAST, CONF_UDP, CONF_TCP };
 
 /* family is enum family; FAMILY_NONE: not given. */

@@ -24,11 +24,16 @@ struct frame {
 	unsigned int n_errors; /* told before it */
 	bool is_guest;         /* stands for the home of a misplaced option */
 	bool is_loose;         /* a brace of it was told: no '}' is due */
+	bool is_extra;         /* that it is there was told: no repetitions */
 	bool has_unknown; /* an option that does not belong here was told */
-	struct option_pos pos[RULES_MAX]; /* by index of the rule */
+	struct conf_pos earlier; /* the same keyword before; line 0: none */
+	/* by index of the rule; blocks of one object have it in the parser */
+	struct option_pos own_pos[RULES_MAX];
 };
 
 enum { MODE_UNKNOWN = 1 << 8 };
+
+enum filter_set { SET_PROTOCOL, SET_ADDRESS, SET_STATE, FILTER_SETS };
 
 struct parser {
 	struct lexer lx;
@@ -49,11 +54,15 @@ struct parser {
 	bool is_cut;                /* a block could not be read as one */
 	unsigned int n_assumed;     /* '}' that were told to be missing */
 	const struct block *closed; /* the last section that came to its end */
-	struct token closed_keyword, closed_by; /* its name and '}' */
+	struct token closed_keyword, closed_by;   /* its name and '}' */
+	struct option_pos pos[BLOCKS][RULES_MAX]; /* where options stand last */
+	struct conf_pos mode_at[CONF_MODES];      /* line 0: not given */
+	struct conf_pos set_at[FILTER_SETS];      /* the same */
 	uint8_t sync_checksum; /* legacy clause: 0 absent, 1 off, 2 on */
 	/* objects of blocks that have no place: a fifth link, a bad Type */
 	struct conf_link spare_link;
 	struct conf_helper_type spare_type;
+	struct conf_helper_type ignored_type; /* of a second Policy */
 };
 
 /* Reads all of the text into p->conf, which has its defaults. p->lx and
@@ -73,6 +82,15 @@ PRINTF_LIKE(4, 5)
 void parser_warn(struct parser *p, struct conf_pos at, const char *name,
 		 const char *fmt, ...);
 
+/* Warns of what is given again: `NAME is given again, that at L:C WHAT`. Says
+ * nothing if it was not given before (line 0), or in a frame that is extra.
+ * f NULL: in no frame. */
+void parser_again(struct parser *p, const struct frame *f, struct conf_pos at,
+		  struct conf_pos first, const char *name, const char *what);
+
+/* What happens to a block of options. */
+#define READ_AS_ONE "is read as one with it"
+
 /* Reports `found T, expected WHAT`. Returns false. */
 PRINTF_LIKE(4, 5)
 bool parser_expected(struct parser *p, const struct token *t, const char *name,
@@ -89,7 +107,8 @@ const char *token_text(const struct token *t, char out[TOKEN_TEXT_SIZE]);
  * told already. */
 bool frame_is_clean(const struct parser *p, const struct frame *f);
 
-/* Where the option stands in this block; line 0 if it does not. */
+/* Where the option stands last in this block, of which there may be several
+ * (base NO_BASE); line 0 if it does not. */
 struct option_pos frame_pos(const struct frame *f, const char *option);
 
 /* Makes room for one more item. Returns the array, which may have moved, or

@@ -42,6 +42,13 @@ const struct rule *block_rule(const struct block *b, const struct token *name)
 	return NULL;
 }
 
+const struct rule *block_rule_named(const struct block *b, const char *name)
+{
+	const struct token t = { .at = name, .len = strlen(name) };
+
+	return block_rule(b, &t);
+}
+
 static void rule_default(const struct rule *r, void *base)
 {
 	char *at = (char *)base + r->at;

@@ -128,6 +128,8 @@ extern const struct block conf_block_file, conf_block_stats, conf_block_general,
 /* The rule of that exact name, NULL if the block has none. */
 const struct rule *block_rule(const struct block *b, const struct token *name);
 
+const struct rule *block_rule_named(const struct block *b, const char *name);
+
 /* Sets the objects of all rules of a block to their defaults. */
 void block_defaults(const struct block *b, void *base);
 

@@ -8,32 +8,45 @@
 #include "conf/unknown.h"
 #include "conf/words.h"
 
-static enum filter_action *action_of(struct conf_filter *filter,
-				     enum block_id id)
+static enum filter_set set_of(enum block_id id)
 {
 	if (id == BLOCK_PROTOCOL || id == BLOCK_OLD_PROTOCOL)
+		return SET_PROTOCOL;
+	return id == BLOCK_STATE ? SET_STATE : SET_ADDRESS;
+}
+
+static enum filter_action *action_of(struct conf_filter *filter,
+				     enum filter_set set)
+{
+	if (set == SET_PROTOCOL)
 		return &filter->protocol;
-	return id == BLOCK_STATE ? &filter->state : &filter->address;
+	return set == SET_STATE ? &filter->state : &filter->address;
 }
 
 /* Sets of one kind are united, and the last action holds for all of it. */
-static void set_action(struct parser *p, struct frame *f,
-		       enum filter_action action)
+static void set_action(struct parser *p, const struct frame *f,
+		       enum filter_set set, enum filter_action action)
 {
-	struct conf_filter *filter = &p->conf->filter;
-	enum filter_action *old = action_of(filter, f->block->id);
+	static const char *const names[] = {
+		[SET_PROTOCOL] = "a Protocol set",
+		[SET_ADDRESS] = "an Address set",
+		[SET_STATE] = "a State set",
+	};
+	enum filter_action *old = action_of(&p->conf->filter, set);
+	struct conf_pos at = token_pos(&f->keyword), first = p->set_at[set];
 
-	if (*old != FILTER_NONE && *old != action)
-		parser_warn(p, token_pos(&f->keyword), "combination",
-			    "a second %s set with another action: both are "
-			    "one set, and %s holds for all of it",
-			    f->block->name,
+	if (*old != FILTER_NONE && *old != action && !f->is_extra)
+		parser_warn(p, at, "combination",
+			    "%s with another action than that at %u:%u: both "
+			    "are one set, and %s holds for all of it",
+			    names[set], (unsigned int)first.line,
+			    (unsigned int)first.col,
 			    action == FILTER_ACCEPT ? "Accept" : "Ignore");
-	else if (*old != FILTER_NONE)
-		parser_warn(p, token_pos(&f->keyword), "duplicate",
-			    "a second %s set: both are one", f->block->name);
+	else
+		parser_again(p, f, at, first, names[set], READ_AS_ONE);
 	*old = action;
-	filter->present = true;
+	p->set_at[set] = at;
+	p->conf->filter.present = true;
 }
 
 static enum enter_result enter_set(struct parser *p, struct frame *f,
@@ -56,7 +69,7 @@ static enum enter_result enter_set(struct parser *p, struct frame *f,
 					: "");
 	if (t.kind == TOKEN_WORD)
 		(void)parser_take(p, LEX_WORD);
-	set_action(p, f, action);
+	set_action(p, f, set_of(f->block->id), action);
 	return ENTER_BLOCK;
 }
 
@@ -67,44 +80,52 @@ enum enter_result filter_enter_old(struct parser *p, struct frame *f,
 	(void)keyword;
 	(void)block;
 	(void)base;
-	set_action(p, f, FILTER_IGNORE);
+	set_action(p, f, set_of(f->block->id), FILTER_IGNORE);
 	return ENTER_BLOCK;
 }
 
-/* From Userspace, From Kernelspace, or nothing, before '{'. */
-enum enter_result filter_enter(struct parser *p, struct frame *f,
-			       const struct token *keyword,
-			       const struct block **block, void **base)
+/* Takes From Userspace, From Kernelspace, or nothing. *kernel is written where
+ * it says so; false: told, and no '{' is to be expected. */
+static bool read_from(struct parser *p, bool *kernel)
 {
-	struct conf_filter *filter = &p->conf->filter;
 	struct token t = parser_peek(p, LEX_WORD);
 
-	(void)f;
-	(void)block;
-	(void)base;
-	if (filter->present)
-		parser_warn(p, token_pos(keyword), "duplicate",
-			    "a further Filter: its sets join the earlier ones");
-	filter->present = true;
 	if (t.kind != TOKEN_WORD)
-		return ENTER_BLOCK;
-	if (!token_is_nocase(&t, "From")) {
-		parser_expected(p, &t, "word", "'From' or '{'");
-		return ENTER_FAILED;
-	}
+		return true;
+	if (!token_is_nocase(&t, "From"))
+		return parser_expected(p, &t, "word", "'From' or '{'");
 	if (!token_is(&t, "From"))
 		parser_warn(p, token_pos(&t), "deprecated",
 			    "'from' is written From");
 	(void)parser_take(p, LEX_WORD);
 	t = parser_peek(p, LEX_WORD);
-	if (token_is_nocase(&t, "Kernelspace"))
-		filter->from_kernelspace = true;
-	else if (token_is_nocase(&t, "Userspace"))
-		filter->from_kernelspace = false;
+	*kernel = token_is_nocase(&t, "Kernelspace");
 	if (!token_is(&t, "Kernelspace") && !token_is(&t, "Userspace"))
 		parser_expected(p, &t, "word", "Userspace or Kernelspace");
 	if (t.kind == TOKEN_WORD)
 		(void)parser_take(p, LEX_WORD);
+	return true;
+}
+
+/* Without From it is From Userspace, also after a Filter From Kernelspace. */
+enum enter_result filter_enter(struct parser *p, struct frame *f,
+			       const struct token *keyword,
+			       const struct block **block, void **base)
+{
+	struct conf_filter *filter = &p->conf->filter;
+	const char *what = READ_AS_ONE;
+	bool kernel = false;
+
+	(void)block;
+	(void)base;
+	if (!read_from(p, &kernel))
+		return ENTER_FAILED;
+	if (kernel != filter->from_kernelspace)
+		what = kernel ? READ_AS_ONE ", all From Kernelspace"
+			      : READ_AS_ONE ", all From Userspace";
+	parser_again(p, f, token_pos(keyword), f->earlier, "Filter", what);
+	filter->from_kernelspace = kernel;
+	filter->present = true;
 	return ENTER_BLOCK;
 }
 
@@ -172,22 +193,24 @@ static bool set_is_empty(const struct frame *f)
 {
 	const struct conf_filter *filter = f->base;
 
-	switch (f->block->id) {
-	case BLOCK_PROTOCOL:
+	switch (set_of(f->block->id)) {
+	case SET_PROTOCOL:
 		for (size_t i = 0; i < sizeof(filter->protocols); i++)
 			if (filter->protocols[i])
 				return false;
 		return true;
-	case BLOCK_STATE:
+	case SET_STATE:
 		return !filter->tcp_states;
-	default:
-		return !filter->n_nets;
+	case SET_ADDRESS:
+	case FILTER_SETS:
+		break;
 	}
+	return !filter->n_nets;
 }
 
 static void close_set(struct parser *p, struct frame *f)
 {
-	enum filter_action action = *action_of(f->base, f->block->id);
+	enum filter_action action = *action_of(f->base, set_of(f->block->id));
 
 	if (!set_is_empty(f) || !frame_is_clean(p, f))
 		return;
@@ -308,15 +331,12 @@ enum enter_result filter_enter_replicate(struct parser *p, struct frame *f,
 					 const struct block **block,
 					 void **base)
 {
-	struct conf_filter *filter = &p->conf->filter;
-
-	(void)f;
 	(void)keyword;
 	(void)block;
 	(void)base;
-	filter->present = true;
-	filter->state = FILTER_ACCEPT;
-	return read_states(p, &filter->tcp_states) ? ENTER_DONE : ENTER_FAILED;
+	set_action(p, f, SET_STATE, FILTER_ACCEPT);
+	return read_states(p, &p->conf->filter.tcp_states) ? ENTER_DONE
+							   : ENTER_FAILED;
 }
 
 static const struct rule address_rules[] = {

@@ -18,8 +18,9 @@ static enum enter_result enter_stats(struct parser *p, struct frame *f,
 	p->has_section = true;
 	if (f->up->is_guest) /* written into another section */
 		return ENTER_BLOCK;
+	if (!p->conf->stats.present)
+		p->conf->stats.at = token_pos(keyword);
 	p->conf->stats.present = true;
-	p->conf->stats.at = token_pos(keyword);
 	return ENTER_BLOCK;
 }
 

@@ -27,8 +27,9 @@ enum enter_result helper_enter(struct parser *p, struct frame *f,
 	(void)block;
 	(void)base;
 	p->has_section = true;
+	if (!p->conf->helper.present)
+		p->conf->helper.at = token_pos(keyword);
 	p->conf->helper.present = true;
-	p->conf->helper.at = token_pos(keyword);
 	return ENTER_BLOCK;
 }
 
@@ -175,7 +176,7 @@ static void close_type(struct parser *p, struct frame *f)
 	types[helper->n_types++] = *type;
 }
 
-/* QueueNum and QueueLen: the first one counts, as in the reference. */
+/* The first one counts, as in the reference; likewise QueueNum, QueueLen. */
 static enum enter_result enter_policy(struct parser *p, struct frame *f,
 				      const struct token *keyword,
 				      const struct block **block, void **base)
@@ -184,9 +185,7 @@ static enum enter_result enter_policy(struct parser *p, struct frame *f,
 	char text[TOKEN_TEXT_SIZE];
 	struct token t;
 
-	(void)f;
 	(void)block;
-	(void)keyword;
 	if (!take_word(p, "the name of a policy", &t))
 		return ENTER_FAILED;
 	if (t.len > CONF_HELPER_NAME_MAX)
@@ -198,9 +197,12 @@ static enum enter_result enter_policy(struct parser *p, struct frame *f,
 			     "helper %s has no policy %s, only one of its own "
 			     "name",
 			     type->name, token_text(&t, text));
-	if (type->has_policy)
-		parser_warn(p, token_pos(keyword), "duplicate",
-			    "a second Policy");
+	if (type->has_policy) {
+		parser_again(p, f, token_pos(keyword), f->earlier, "Policy",
+			     "counts");
+		p->ignored_type = *type;
+		*base = &p->ignored_type;
+	}
 	type->has_policy = true;
 	return ENTER_BLOCK;
 }

@@ -81,13 +81,20 @@ static void mode_unknown(struct parser *p, const struct token *t)
 			     text);
 }
 
-static void mode_chosen(struct parser *p, const struct token *keyword,
-			enum conf_mode mode)
+static void mode_chosen(struct parser *p, const struct frame *f,
+			const struct token *keyword, enum conf_mode mode)
 {
-	if (p->modes & ~(1u << mode | MODE_UNKNOWN))
+	if (!p->mode_at[mode].line && (p->modes & ~(unsigned)MODE_UNKNOWN) &&
+	    !f->is_extra)
 		parser_warn(p, token_pos(keyword), "combination",
-			    "a second Mode: FTFW is preferred to ALARM, and "
-			    "that to NOTRACK, wherever they stand");
+			    "a second Mode, beside that at %u:%u: FTFW is "
+			    "preferred to ALARM, and that to NOTRACK, wherever "
+			    "they stand",
+			    (unsigned int)f->earlier.line,
+			    (unsigned int)f->earlier.col);
+	parser_again(p, f, token_pos(keyword), p->mode_at[mode], "this Mode",
+		     READ_AS_ONE);
+	p->mode_at[mode] = token_pos(keyword);
 	p->modes |= 1u << mode;
 	/* enum conf_mode is in the order of preference */
 	p->conf->sync.mode = CONF_FTFW;
@@ -102,7 +109,6 @@ static enum enter_result enter_mode(struct parser *p, struct frame *f,
 	struct token t = parser_peek(p, LEX_WORD);
 	size_t i = find_mode(&t);
 
-	(void)f;
 	(void)base;
 	if (i == N_ELEMENTS(modes)) {
 		p->modes |= MODE_UNKNOWN; /* do not say that it is missing */
@@ -117,7 +123,7 @@ static enum enter_result enter_mode(struct parser *p, struct frame *f,
 		parser_warn(p, token_pos(&t), "deprecated",
 			    "%s is the old name of %s", modes[i].word,
 			    modes[i].use);
-	mode_chosen(p, keyword, modes[i].mode);
+	mode_chosen(p, f, keyword, modes[i].mode);
 	*block = modes[i].block;
 	return ENTER_BLOCK;
 }
@@ -203,6 +209,22 @@ static void close_expect(struct parser *p, struct frame *f)
 	sync->expect_sync = CONF_EXPECT_ALL;
 }
 
+/* What became of an ExpectationSync before this one. */
+static void tell_expect_again(struct parser *p, const struct frame *f,
+			      const struct token *keyword, bool is_list,
+			      bool on)
+{
+	bool was_list = p->conf->sync.expect_sync == CONF_EXPECT_LIST;
+	const char *what = "no longer counts";
+
+	if (was_list && is_list)
+		what = READ_AS_ONE;
+	else if (was_list && on)
+		what = "still counts: yes does not extend a list";
+	parser_again(p, f, token_pos(keyword), f->earlier, "ExpectationSync",
+		     what);
+}
+
 /* yes, no, or a list. A list stays a list when yes follows, as in the
  * reference. */
 static enum enter_result enter_expect(struct parser *p, struct frame *f,
@@ -211,14 +233,11 @@ static enum enter_result enter_expect(struct parser *p, struct frame *f,
 {
 	struct conf_sync *sync = *base;
 	struct token t = parser_peek(p, LEX_WORD);
-	bool on;
+	bool on = false;
 
 	(void)block;
-	(void)f;
-	if (sync->expect_sync != CONF_EXPECT_OFF)
-		parser_warn(p, token_pos(keyword), "duplicate",
-			    "ExpectationSync is given again");
 	if (t.kind == TOKEN_OPEN) {
+		tell_expect_again(p, f, keyword, true, true);
 		sync->expect_sync = CONF_EXPECT_LIST;
 		return ENTER_BLOCK;
 	}
@@ -228,6 +247,7 @@ static enum enter_result enter_expect(struct parser *p, struct frame *f,
 		return ENTER_FAILED;
 	}
 	(void)parser_take(p, LEX_WORD);
+	tell_expect_again(p, f, keyword, false, on);
 	if (!on) {
 		free(sync->expect_names);
 		sync->expect_names = NULL;
@@ -247,14 +267,14 @@ static enum enter_result enter_checksum(struct parser *p, struct frame *f,
 	struct token t = parser_peek(p, LEX_WORD);
 	bool on;
 
-	(void)f;
-	(void)keyword;
 	(void)block;
 	(void)base;
 	if (!value_is_bool(&t, &on)) {
 		parser_expected(p, &t, "word-bool", "yes or no");
 		return ENTER_FAILED;
 	}
+	parser_again(p, f, token_pos(keyword), f->earlier, "Checksum",
+		     "no longer counts");
 	(void)parser_take(p, LEX_WORD);
 	p->sync_checksum = on ? 2 : 1;
 	return ENTER_DONE;

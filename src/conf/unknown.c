@@ -87,13 +87,6 @@ static const struct block *home_of(const struct token *t)
 	return home;
 }
 
-static const struct rule *rule_named(const struct block *b, const char *name)
-{
-	const struct token t = { .at = name, .len = strlen(name) };
-
-	return block_rule(b, &t);
-}
-
 /* The option that an address without one was meant for. */
 static const struct rule *bare_rule(struct parser *p, const struct block *b)
 {
@@ -103,9 +96,9 @@ static const struct rule *bare_rule(struct parser *p, const struct block *b)
 	struct addr ignored;
 
 	if (addr_parse(FAMILY_IPV4, t.at, len, &ignored))
-		return rule_named(b, "IPv4_address");
+		return block_rule_named(b, "IPv4_address");
 	if (addr_parse(FAMILY_IPV6, t.at, len, &ignored))
-		return rule_named(b, "IPv6_address");
+		return block_rule_named(b, "IPv6_address");
 	return NULL;
 }
 
@@ -131,7 +124,7 @@ struct found unknown_find(struct parser *p, struct frame *f,
 	if (hint) {
 		found.what = hint->use ? FOUND_NEAR : FOUND_NOTHING;
 		if (hint->use)
-			found.rule = rule_named(f->block, hint->use);
+			found.rule = block_rule_named(f->block, hint->use);
 		return found;
 	}
 	if (found.block) {
@@ -149,7 +142,7 @@ struct found unknown_find(struct parser *p, struct frame *f,
 		nearest_try(&near, f->block->rules[i].name);
 	if (near.best) {
 		found.what = FOUND_NEAR;
-		found.rule = rule_named(f->block, near.best);
+		found.rule = block_rule_named(f->block, near.best);
 	}
 	return found;
 }

@@ -17,9 +17,11 @@ teardown() {
 	rm -rf "$D"
 }
 
-conf() { # TEXT: becomes $D/c.conf, with a socket of its own
-	printf 'General { UNIX { Path %s/ctl } LockFile %s/lock }\n%s\n' \
-		"$D" "$D" "$1" >"$D/c.conf"
+# TEXT [OPTIONS]: becomes $D/c.conf, with a socket of its own in General, of
+# which line 2 has the other options.
+conf() {
+	printf 'General { UNIX { Path %s/ctl } LockFile %s/lock%s }\n%s\n' \
+		"$D" "$D" "${2:+$'\n'$2}" "$1" >"$D/c.conf"
 }
 
 # Runs our binary; stdout in $D/out, stderr in $D/err. False unless it ends
@@ -61,18 +63,17 @@ LINK='Multicast { IPv4_address 225.0.0.50 Group 3780 Interface lo }'
 
 @test "-T tells all mistakes of a file, one to a line" {
 	conf "Sync { Mode FTFW { ResendQueuSize 5 } $LINK }
-Stats { Syslog maybe }
-General { Pollsecs 5 Port 1 }"
+Stats { Syslog maybe }" 'Pollsecs 5 Port 1'
 	ours 1 -T
 	[ ! -s "$D/out" ]
 	[ "$(grep -c "^$D/c.conf:[0-9]*:[0-9]*: error: .*\]$" "$D/err")" -ge 4 ]
-	grep -q "c.conf:4:11: error: .*PollSecs.*\[option\]$" "$D/err"
-	grep -q "c.conf:2:20: error: .*ResendQueueSize.*\[option\]$" "$D/err"
+	grep -q "c.conf:2:1: error: .*PollSecs.*\[option\]$" "$D/err"
+	grep -q "c.conf:3:20: error: .*ResendQueueSize.*\[option\]$" "$D/err"
 	run ! grep -q ': ok$' "$D/err"
 }
 
 @test "-T says ok with warnings as well, and touches nothing" {
-	conf "General { LogFile $D/log HashSize 0 } Sync { Mode FTFW { } $LINK }"
+	conf "Sync { Mode FTFW { } $LINK }" "LogFile $D/log HashSize 0"
 	ours 0 -T
 	grep -q "warning: .*\[zero\]$" "$D/err"
 	[ "$(tail -n 1 "$D/err")" = "$D/c.conf: ok" ]
@@ -83,7 +84,7 @@ out" ]
 }
 
 @test "-T -T prints the configuration on stdout, the rest on stderr" {
-	conf "General { HashSize 0 } Sync { Mode FTFW { } $LINK }"
+	conf "Sync { Mode FTFW { } $LINK }" 'HashSize 0'
 	ours 0 -T -T
 	grep -q 'HashSize 65536' "$D/out"
 	run ! grep -q 'warning\|: ok' "$D/out"
@@ -128,17 +129,17 @@ out" ]
 @test "a client goes on with the path, and says so in one line" {
 	local status=0
 
-	conf 'Sync { Mode FTFW { } Foo 1 } General { Bar 2 HashSize 0 }'
+	conf "Sync { Mode FTFW { } Foo 1 $LINK }" 'Bar 2 HashSize 0'
 	ours 1 -s
 	[ ! -s "$D/out" ]
-	grep -qx "$D/c.conf: 3 errors, see conntrackd -C $D/c.conf -T" "$D/err"
+	grep -qx "$D/c.conf: 2 errors, see conntrackd -C $D/c.conf -T" "$D/err"
 	[ "$(wc -l <"$D/err")" -eq 2 ]
 	# it went on and found no daemon
 	tail -n 1 "$D/err" | grep -q "can't connect"
 }
 
 @test "a client says nothing of warnings" {
-	conf "General { HashSize 0 Nice -5 } Sync { $LINK }"
+	conf "Sync { $LINK }" 'HashSize 0 Nice -5'
 	ours 1 -s
 	[ "$(wc -l <"$D/err")" -eq 1 ]
 	grep -q "can't connect" "$D/err"
@@ -154,14 +155,15 @@ out" ]
 }
 
 @test "what the machine lacks is a warning to -T and stops the daemon" {
-	conf "General { LogFile $D/none/log } Sync { Mode FTFW { }
-Multicast { IPv4_address 225.0.0.50 Group 3780 Interface nosuch0 } }"
+	conf "Sync { Mode FTFW { }
+Multicast { IPv4_address 225.0.0.50 Group 3780 Interface nosuch0 } }" \
+		"LogFile $D/none/log"
 	ours 0 -T
-	grep -q "c.conf:3:58: warning: .*nosuch0.* \[interface\]$" "$D/err"
-	grep -q "c.conf:2:19: warning: .*\[missing-directory\]$" "$D/err"
+	grep -q "c.conf:4:58: warning: .*nosuch0.* \[interface\]$" "$D/err"
+	grep -q "c.conf:2:9: warning: .*\[missing-directory\]$" "$D/err"
 	ours 1
-	grep -q "c.conf:3:58: error: .*nosuch0.* \[interface\]$" "$D/err"
-	grep -q "c.conf:2:19: error: .*\[missing-directory\]$" "$D/err"
+	grep -q "c.conf:4:58: error: .*nosuch0.* \[interface\]$" "$D/err"
+	grep -q "c.conf:2:9: error: .*\[missing-directory\]$" "$D/err"
 	[ ! -e "$D/lock" ]
 	[ ! -e "$D/ctl" ]
 }

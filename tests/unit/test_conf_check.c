@@ -18,7 +18,10 @@
 #define SYNC(x)    "General { UNIX { Path /x } } Sync { " x " }"
 #define FTFW(x)    SYNC("Mode FTFW { " x " } " MCAST)
 #define LINK(x)    SYNC("Mode FTFW { } " x)
-#define MCAST      "Multicast { IPv4_address 225.0.0.50 Group 1 Interface a }"
+#define MCAST_ON(dev) \
+	"Multicast { IPv4_address 225.0.0.50 Group 1 Interface " dev " }"
+#define MCAST      MCAST_ON("a")
+#define FOUR_LINKS MCAST_ON("a") MCAST_ON("b") MCAST_ON("c") MCAST_ON("d")
 #define UDP                                               \
 	"UDP { IPv4_address 10.0.0.1 Port 1 Interface a " \
 	"IPv4_Destination_Address 10.0.0.2 }"
@@ -131,7 +134,8 @@ static const struct {
 	{ LINK(MCAST " Options { ExpectationSync { } }"),
 	  "warning 1:119 empty-set" },
 	{ LINK(MCAST " Options { ExpectationSync { ftp } ExpectationSync no "
-	       "ExpectationSync { sip } }"), "warning 1:143 duplicate" },
+	       "ExpectationSync { sip } }"),
+	  "warning 1:143 duplicate; warning 1:162 duplicate" },
 	{ LINK(MCAST " Options { ExpectationSync { ftp on } }"),
 	  "error 1:141 word-helper" },
 	{ LINK(MCAST " Options { ExpectationSync { ftp 21 sip } }"),
@@ -151,8 +155,9 @@ static const struct {
 
 	/* links */
 	{ LINK(MCAST " " UDP), "error 1:109 link-kind" },
-	{ LINK(MCAST MCAST MCAST MCAST), "" },
-	{ LINK(MCAST MCAST MCAST MCAST MCAST), "error 1:279 link-count" },
+	{ LINK(FOUR_LINKS), "" },
+	{ LINK(FOUR_LINKS MCAST_ON("e")), "error 1:279 link-count" },
+	{ LINK(MCAST MCAST_ON("b") MCAST), "warning 1:165 duplicate" },
 	{ LINK("Multicast { IPv4_address 10.0.0.1 Group 1 Interface a }"),
 	  "error 1:76 multicast" },
 	{ LINK("Multicast { IPv6_address fe80::1 Group 1 Interface a }"),
