@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "conf/diag.h"
 #include "conf/excerpt.h"
 #include "conf_use.h"
 
@@ -22,7 +23,8 @@ struct file {
 	const char *path;
 	char *text;
 	size_t len;
-	bool is_terminal; /* stderr: show the line */
+	bool is_terminal;   /* stderr: show the line */
+	struct diags found; /* by the parser, and by this machine */
 };
 
 /* Reads all there is, from a file or a pipe. 0 or a negative errno value. */
@@ -96,6 +98,13 @@ static void print_finding(void *ctx, const struct conf_diag *d)
 		show_line(f, d);
 }
 
+static void keep_finding(void *ctx, const struct conf_diag *d)
+{
+	struct file *f = ctx;
+
+	diag_keep(&f->found, d);
+}
+
 /* A client needs one path of the file: its output stays clean. */
 static void tell_count(const struct file *f, int n_errors)
 {
@@ -111,18 +120,17 @@ static int judge(struct file *f, enum conf_purpose purpose, struct conf *out)
 		purpose == CONF_FOR_DAEMON ? CONF_ERROR : CONF_WARNING;
 	bool is_client = purpose == CONF_FOR_CLIENT;
 	int n = conf_parse(f->text, f->len, out,
-			   is_client ? NULL : print_finding, f);
+			   is_client ? NULL : keep_finding, f);
 
-	if (n < 0) {
-		log_error("%s: %s", f->path, strerror(-n));
-		return -1;
-	}
-	if (is_client)
+	if (n >= 0 && is_client)
 		tell_count(f, n);
-	else
-		n += conf_use_version(out, severity, print_finding, f) +
-		     conf_use_machine(out, severity, print_finding, f);
-	return n;
+	else if (n >= 0)
+		n += conf_use_version(out, severity, keep_finding, f) +
+		     conf_use_machine(out, severity, keep_finding, f);
+	diag_flush(&f->found);
+	if (n < 0)
+		log_error("%s: %s", f->path, strerror(-n));
+	return n < 0 ? -1 : n;
 }
 
 int conf_file_read(const char *path, enum conf_purpose purpose,
@@ -130,6 +138,8 @@ int conf_file_read(const char *path, enum conf_purpose purpose,
 {
 	struct file f = { .path = path, .is_terminal = isatty(STDERR_FILENO) };
 	int n = -1;
+
+	f.found = (struct diags){ .fn = print_finding, .ctx = &f };
 
 	conf_defaults(out);
 	if (read_file(&f) == 0)

@@ -125,7 +125,8 @@ int conf_use_version(const struct conf *c, enum conf_severity severity,
 				     : "the daemon does not start with it");
 	}
 	/* of a file without any section the parser has said so */
-	if (c->helper.present && !c->sync.present && !c->stats.present)
+	if (!c->has_errors && c->helper.present && !c->sync.present &&
+	    !c->stats.present)
 		tell(&r, severity, &c->helper.at, "empty-daemon",
 		     "there is nothing but Helper, which is not supported: the "
 		     "daemon does not start without a Sync or Stats section");

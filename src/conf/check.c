@@ -50,8 +50,8 @@ static void check_socket(struct parser *p)
 	struct conf_general *g = &p->conf->general;
 
 	g->has_unix_path = g->unix_path[0];
-	if (p->has_section && !p->is_cut && !g->has_unix_path &&
-	    !given_at(p, "UNIX", "Path").line)
+	if (p->has_section && !parser_is_unsure(p, BLOCK_UNIX) &&
+	    !g->has_unix_path && !given_at(p, "UNIX", "Path").line)
 		parser_warn(p, given_at(p, NULL, "General"), "missing-path",
 			    "no UNIX Path, %s is used", CONF_DEFAULT_SOCKET);
 }
@@ -82,15 +82,17 @@ static void check_scheduler(struct parser *p)
 	struct conf_general *g = &p->conf->general;
 	struct conf_pos priority = given_at(p, "Scheduler", "Priority");
 	struct conf_pos type = given_at(p, "Scheduler", "Type");
+	bool is_unsure = parser_is_unsure(p, BLOCK_SCHEDULER);
 
-	if (priority.line && !type.line)
+	if (priority.line && !type.line && !is_unsure)
 		parser_warn(p, priority, "combination",
 			    "Priority without Type has no effect");
 	if (g->sched != CONF_SCHED_NONE && !priority.line) {
 		g->sched_priority = 99;
-		parser_warn(p, given_at(p, NULL, "Scheduler"),
-			    "missing-priority",
-			    "Scheduler has no Priority, 99 is used");
+		if (!is_unsure)
+			parser_warn(p, given_at(p, NULL, "Scheduler"),
+				    "missing-priority",
+				    "Scheduler has no Priority, 99 is used");
 	} else if (g->sched != CONF_SCHED_NONE && !g->sched_priority) {
 		parser_warn(p, given_value(p, "Scheduler", "Priority"),
 			    "combination",
@@ -198,7 +200,7 @@ static void check_links(struct parser *p)
 {
 	struct conf_sync *sync = &p->conf->sync;
 
-	if (!p->has_link && !p->is_cut)
+	if (!p->has_link && !parser_is_unsure(p, BLOCK_SYNC))
 		parser_error(p, sync->at, "link",
 			     "Sync has no Multicast, UDP or TCP link");
 	check_checksum(p);
@@ -259,7 +261,7 @@ static void check_sync(struct parser *p)
 	if (!sync->present)
 		return;
 	check_links(p);
-	if (!p->modes && !p->is_cut)
+	if (!p->modes && !parser_is_unsure(p, BLOCK_SYNC))
 		parser_warn(p, sync->at, "missing-mode",
 			    "Sync has no Mode, FTFW is used");
 	check_other_modes(p);

@@ -100,6 +100,7 @@ int conf_parse(const char *text, size_t len, struct conf *out, conf_diag_fn *fn,
 	if (!out->general.unix_path[0])
 		memcpy(out->general.unix_path, CONF_DEFAULT_SOCKET,
 		       sizeof(CONF_DEFAULT_SOCKET));
+	out->has_errors = p.diags.n[CONF_ERROR] > 0;
 	diag_flush(&p.diags);
 	return p.err ? p.err : (int)p.diags.n[CONF_ERROR];
 }

@@ -172,6 +172,7 @@ struct conf {
 	struct conf_helper helper;
 	struct conf_given *given; /* in order of appearance */
 	size_t n_given;
+	bool has_errors; /* what seems to be missing may not have been read */
 };
 
 /* ---- functions ----------------------------------------------------------- */

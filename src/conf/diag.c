@@ -12,7 +12,8 @@ enum { KEPT_MAX = 2 * (CONF_FINDINGS_MAX + 1) };
 
 struct kept_diag {
 	struct conf_diag diag;
-	size_t index; /* in order of detection */
+	bool is_limit; /* says that there are more */
+	size_t index;  /* in order of detection */
 	char name[32];
 	char text[TEXT_SIZE];
 };
@@ -23,21 +24,40 @@ static void tell(const struct diags *d, const struct conf_diag *diag)
 		d->fn(d->ctx, diag);
 }
 
-static void keep(struct diags *d, struct conf_diag diag)
+static void keep(struct diags *d, const struct conf_diag *diag, bool is_limit)
 {
 	struct kept_diag *k;
 
 	if (!d->kept)
 		d->kept = calloc(KEPT_MAX, sizeof(*d->kept));
 	if (!d->kept) {
-		tell(d, &diag);
+		tell(d, diag);
 		return;
 	}
 	k = &d->kept[d->n_kept];
-	k->diag = diag;
+	k->diag = *diag;
+	k->is_limit = is_limit;
 	k->index = d->n_kept++;
-	snprintf(k->name, sizeof(k->name), "%s", diag.name);
-	snprintf(k->text, sizeof(k->text), "%s", diag.text);
+	snprintf(k->name, sizeof(k->name), "%s", diag->name);
+	snprintf(k->text, sizeof(k->text), "%s", diag->text);
+}
+
+void diag_keep(struct diags *d, const struct conf_diag *diag)
+{
+	struct conf_diag copy = *diag;
+	bool is_limit = ++d->n[copy.severity] > CONF_FINDINGS_MAX;
+
+	if (d->n[copy.severity] > CONF_FINDINGS_MAX + 1)
+		return;
+	if (is_limit) {
+		copy.name = "limit";
+		copy.text = copy.severity == CONF_ERROR
+				    ? "too many errors, others are not shown"
+				    : "too many warnings, others are not shown";
+	}
+	copy.line = copy.line ? copy.line : 1;
+	copy.col = copy.col ? copy.col : 1;
+	keep(d, &copy, is_limit);
 }
 
 void diag_report(struct diags *d, enum conf_severity severity,
@@ -45,32 +65,25 @@ void diag_report(struct diags *d, enum conf_severity severity,
 		 va_list ap)
 {
 	char text[TEXT_SIZE];
-	struct conf_diag diag = {
+	const struct conf_diag diag = {
 		.severity = severity,
-		.line = at.line ? at.line : 1,
-		.col = at.col ? at.col : 1,
+		.line = at.line,
+		.col = at.col,
 		.len = at.len,
 		.name = name,
 		.text = text,
 	};
 
-	if (++d->n[severity] > CONF_FINDINGS_MAX + 1)
-		return;
-	if (d->n[severity] > CONF_FINDINGS_MAX) {
-		diag.name = "limit";
-		diag.text = severity == CONF_ERROR
-				    ? "too many errors, others are not shown"
-				    : "too many warnings, others are not shown";
-	} else {
-		vsnprintf(text, sizeof(text), fmt, ap);
-	}
-	keep(d, diag);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	diag_keep(d, &diag);
 }
 
 static int compare(const void *a, const void *b)
 {
 	const struct kept_diag *x = a, *y = b;
 
+	if (x->is_limit != y->is_limit)
+		return x->is_limit ? 1 : -1;
 	if (x->diag.line != y->diag.line)
 		return x->diag.line < y->diag.line ? -1 : 1;
 	if (x->diag.col != y->diag.col)

@@ -26,7 +26,11 @@ void diag_report(struct diags *d, enum conf_severity severity,
 		 struct conf_pos at, const char *name, const char *fmt,
 		 va_list ap);
 
-/* Tells all findings, the first in the file first, and forgets them. */
+/* The same for a finding that has its text already, which is copied. */
+void diag_keep(struct diags *d, const struct conf_diag *diag);
+
+/* Tells all findings, the first in the file first, and forgets them. That there
+ * are more than were kept comes last. */
 void diag_flush(struct diags *d);
 
 enum { DIAG_QUOTE_SIZE = 72 };

@@ -41,6 +41,20 @@ bool frame_is_clean(const struct parser *p, const struct frame *f)
 	return p->diags.n[CONF_ERROR] == f->n_errors;
 }
 
+bool parser_is_unsure(const struct parser *p, enum block_id id)
+{
+	bool in_general = id == BLOCK_UNIX || id == BLOCK_SCHEDULER;
+
+	return p->is_cut || p->has_unknown[id] || p->has_unknown[BLOCK_FILE] ||
+	       (in_general && p->has_unknown[BLOCK_GENERAL]);
+}
+
+static void note_unknown(struct parser *p, struct frame *f)
+{
+	f->has_unknown = true;
+	p->has_unknown[f->block->id] = true;
+}
+
 struct option_pos frame_pos(const struct frame *f, const char *option)
 {
 	const struct rule *r = block_rule_named(f->block, option);
@@ -324,7 +338,7 @@ static void parse_unknown(struct parser *p, struct frame *f,
 		unwind_to(p, f, found.frame);
 		return;
 	}
-	f->has_unknown = true;
+	note_unknown(p, f);
 	if (found.what == FOUND_CLOSED) {
 		parse_reopened(p, f, found.block);
 		return;
@@ -416,10 +430,12 @@ static void parse_block(struct parser *p, struct frame *f)
 			(void)parser_take(p, LEX_WORD);
 		} else {
 			unknown_report_stray(p, f, &t);
-			if (t.kind == TOKEN_CLOSE) /* of nothing */
+			if (t.kind == TOKEN_CLOSE) { /* of nothing */
 				(void)parser_take(p, LEX_WORD);
-			else
+			} else {
+				note_unknown(p, f);
 				parser_recover(p);
+			}
 		}
 		if (p->unwind == f && f->up)
 			p->unwind = NULL;

@@ -16,16 +16,16 @@ struct option_pos {
 struct frame {
 	struct frame *up; /* NULL: the file itself */
 	const struct block *block;
-	void *base;            /* the object it fills */
-	struct token keyword;  /* General, Multicast, ... */
-	struct token open;     /* its '{' */
-	int link;              /* index of the link it belongs to, -1 */
-	unsigned int depth;    /* blocks around it */
-	unsigned int n_errors; /* told before it */
-	bool is_guest;         /* stands for the home of a misplaced option */
-	bool is_loose;         /* a brace of it was told: no '}' is due */
-	bool is_extra;         /* that it is there was told: no repetitions */
-	bool has_unknown; /* an option that does not belong here was told */
+	void *base;              /* the object it fills */
+	struct token keyword;    /* General, Multicast, ... */
+	struct token open;       /* its '{' */
+	int link;                /* index of the link it belongs to, -1 */
+	unsigned int depth;      /* blocks around it */
+	unsigned int n_errors;   /* told before it */
+	bool is_guest;           /* stands for the home of a misplaced option */
+	bool is_loose;           /* a brace of it was told: no '}' is due */
+	bool is_extra;           /* that it is there was told: no repetitions */
+	bool has_unknown;        /* what does not belong here was told */
 	struct conf_pos earlier; /* the same keyword before; line 0: none */
 	/* by index of the rule; blocks of one object have it in the parser */
 	struct option_pos own_pos[RULES_MAX];
@@ -52,6 +52,7 @@ struct parser {
 	bool has_link;              /* a link block was seen, good or bad */
 	bool has_section;           /* Sync, Stats or Helper was seen */
 	bool is_cut;                /* a block could not be read as one */
+	bool has_unknown[BLOCKS];   /* in any block of the kind */
 	unsigned int n_assumed;     /* '}' that were told to be missing */
 	const struct block *closed; /* the last section that came to its end */
 	struct token closed_keyword, closed_by;   /* its name and '}' */
@@ -106,6 +107,10 @@ const char *token_text(const struct token *t, char out[TOKEN_TEXT_SIZE]);
 /* True if nothing in the block was an error: what it lacks is not what was
  * told already. */
 bool frame_is_clean(const struct parser *p, const struct frame *f);
+
+/* True if something may be missing in blocks of this kind only because it was
+ * not understood there, or in what is around it. */
+bool parser_is_unsure(const struct parser *p, enum block_id id);
 
 /* Where the option stands last in this block, of which there may be several
  * (base NO_BASE); line 0 if it does not. */

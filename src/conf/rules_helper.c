@@ -165,7 +165,7 @@ static void close_type(struct parser *p, struct frame *f)
 	if (!type->name || !type->family || !type->l4proto)
 		return;
 	type->queue_at = queue.value;
-	if (!queue.at.line)
+	if (!queue.at.line && !f->has_unknown)
 		parser_warn(p, type->at, "missing-queue",
 			    "no QueueNum, queue 0 is meant");
 	warn_unsupported(p, type);
@@ -209,7 +209,7 @@ static enum enter_result enter_policy(struct parser *p, struct frame *f,
 
 static void close_policy(struct parser *p, struct frame *f)
 {
-	if (!frame_pos(f, "ExpectMax").at.line &&
+	if (!f->has_unknown && !frame_pos(f, "ExpectMax").at.line &&
 	    !frame_pos(f, "ExpectTimeout").at.line)
 		parser_error(p, token_pos(&f->keyword), "policy",
 			     "Policy sets neither ExpectMax nor "

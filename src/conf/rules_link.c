@@ -195,7 +195,7 @@ static void close_unicast(struct parser *p, struct frame *f)
 			has_local ? "destination: IPv4_Destination_Address or "
 				    "IPv6_Destination_Address"
 				  : "addresses");
-	else if (!has_local)
+	else if (!has_local && !f->has_unknown)
 		parser_warn(p, token_pos(&f->keyword), "missing-address",
 			    "%s has no local address, it takes messages on all",
 			    f->block->name);

@@ -72,6 +72,22 @@ Stats { Syslog maybe }" 'Pollsecs 5 Port 1'
 	run ! grep -q ': ok$' "$D/err"
 }
 
+@test "findings come in the order of lines, wherever they come from" {
+	conf "Sync { Mode NOTRACK { }
+Multicast { IPv4_address 225.0.0.50 Group 3780 Interface nosuch0 } }
+Helper { Type ftp inet tcp { }
+}
+General { }
+Stats { Syslog maybe }"
+	ours 1 -T
+	cut -d: -f2,3 "$D/err" >"$D/places"
+	sort -t: -k1,1n -k2,2n "$D/places" | cmp - "$D/places"
+	# of each kind: this version, this machine, an option, a check
+	for name in version interface facility combination duplicate-section; do
+		grep -q "\[$name\]$" "$D/err"
+	done
+}
+
 @test "-T says ok with warnings as well, and touches nothing" {
 	conf "Sync { Mode FTFW { } $LINK }" "LogFile $D/log HashSize 0"
 	ours 0 -T

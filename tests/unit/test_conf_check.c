@@ -268,6 +268,29 @@ static const struct {
 	{ "General:\n UNIX: { Path: /x }\nStats { }",
 	  "error 1:8 syntax; error 2:6 syntax; error 2:14 path" },
 
+	/* what could not be read may be what seems to be missing */
+	{ SYNC("Mode FTFW { } Link { Interface a }"), "error 1:51 option" },
+	{ SYNC("Mode FTFW { } (link) { Interface a }"), "error 1:51 syntax" },
+	{ SYNC("FTFW { } " MCAST), "error 1:37 option" },
+	{ SYNC("Mode FTFW { } Options { Foo 5 }"),
+	  "error 1:30 link; error 1:61 option" },
+	{ "Conf {\n UNIX { Path /x }\n}\nStats { }", "error 1:1 section" },
+	{ "General {\n Socket { Path /x }\n}\nStats { }", "error 2:2 option" },
+	{ "General {\n UNIX {\n Socket /x\n}\n}\nStats { }",
+	  "error 3:2 option" },
+	{ "General {\n HashSize x\n}\nStats { }",
+	  "warning 1:1 missing-path; error 2:11 number" },
+	{ GENERAL("Scheduler { Policy RR Priority 5 }"), "error 1:40 misplaced" },
+	{ GENERAL("Scheduler { Type RR Level 5 }"), "error 1:48 option" },
+	{ HELPER("Type ftp inet tcp { Number 1 }"),
+	  "warning 1:39 helper-unsupported; error 1:59 option" },
+	{ HELPER("Type ftp inet tcp { QueueNum 1 Policy ftp { Most 5 } }"),
+	  "warning 1:39 helper-unsupported; error 1:83 option" },
+	{ LINK("UDP { Port 1 Interface a IPv4_Destination_Address 1.2.3.4 "
+	       "Source 1.2.3.5 }"), "error 1:109 option" },
+	/* a '}' too many hides nothing */
+	{ SYNC("Mode FTFW { } }"), "error 1:30 link; error 1:53 brace" },
+
 	/* one mistake, one finding: nothing of what follows from it */
 	{ FILTER("Protocol Accept { 6 17 }"),
 	  "error 1:55 number; error 1:57 number" },

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,6 +69,65 @@ static void test_what_is_quoted_is_short_and_printable(void **state)
 	free(word);
 }
 
+struct told {
+	char text[4096];
+	size_t used;
+};
+
+static void note(void *ctx, const struct conf_diag *d)
+{
+	struct told *t = ctx;
+
+	t->used += (size_t)snprintf(t->text + t->used,
+				    sizeof(t->text) - t->used, "%u:%u %s %s;",
+				    d->line, d->col, d->name, d->text);
+	assert_true(t->used < sizeof(t->text));
+}
+
+static void test_findings_are_told_in_the_order_of_their_places(void **state)
+{
+	static const struct conf_diag found[] = {
+		{ CONF_ERROR, 7, 1, 1, "a", "first" },
+		{ CONF_WARNING, 3, 9, 1, "b", "second" },
+		{ CONF_ERROR, 3, 2, 1, "c", "third" },
+		{ CONF_WARNING, 3, 2, 1, "d", "fourth" },
+		{ CONF_WARNING, 0, 0, 0, "e", "of the file" },
+	};
+	struct told t = { .used = 0 };
+	struct diags d = { .fn = note, .ctx = &t };
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(found); i++)
+		diag_keep(&d, &found[i]);
+	assert_int_equal(t.used, 0);
+	diag_flush(&d);
+	assert_string_equal(t.text,
+			    "1:1 e of the file;3:2 c third;3:2 d fourth;"
+			    "3:9 b second;7:1 a first;");
+	assert_int_equal(d.n[CONF_ERROR], 2);
+	assert_int_equal(d.n[CONF_WARNING], 3);
+}
+
+static void test_that_there_are_more_is_told_last(void **state)
+{
+	struct told *t = calloc(1, sizeof(*t));
+	struct diags d = { .fn = note, .ctx = t };
+	struct conf_diag found = { CONF_ERROR, 0, 1, 1, "n", "x" };
+
+	(void)state;
+	for (uint32_t line = 300; line > 0; line--) {
+		found.line = line;
+		diag_keep(&d, &found);
+	}
+	diag_flush(&d);
+	assert_int_equal(d.n[CONF_ERROR], 300);
+	assert_true(!strncmp(t->text, "201:1 n x;202:1 n x;", 20));
+	assert_string_equal(strstr(t->text, "300:1"),
+			    "300:1 n x;200:1 limit too many errors, others "
+			    "are not shown;");
+	free(t);
+}
+
 static void test_protocols_have_names_in_any_case(void **state)
 {
 	static const struct {
@@ -118,6 +178,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_nearest_word_is_found),
 		cmocka_unit_test(test_what_is_quoted_is_short_and_printable),
+		cmocka_unit_test(
+			test_findings_are_told_in_the_order_of_their_places),
+		cmocka_unit_test(test_that_there_are_more_is_told_last),
 		cmocka_unit_test(test_protocols_have_names_in_any_case),
 		cmocka_unit_test(test_each_protocol_name_gives_its_number_back),
 	};

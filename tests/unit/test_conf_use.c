@@ -92,6 +92,19 @@ static void test_to_a_check_it_is_a_warning(void **state)
 		    "warning 1:1 empty-daemon", 0);
 }
 
+static void test_a_file_that_could_not_be_read_is_not_called_empty(void **state)
+{
+	const char text[] = "Helper{Type ftp inet tcp{QueueNum 1}} Sink{}";
+	struct conf_read *r = conf_read_text(text, strlen(text));
+	struct told t = { .used = 0 };
+
+	(void)state;
+	assert_int_equal(r->result, 1);
+	assert_int_equal(conf_use_version(&r->conf, CONF_ERROR, note, &t), 0);
+	assert_string_equal(t.text, "");
+	conf_read_free(r);
+}
+
 static void test_of_an_option_in_a_wrong_block_no_more_is_told(void **state)
 {
 	const char text[] = "Sync{ExpectationSync on " LINK "}";
@@ -135,6 +148,8 @@ int main(void)
 		cmocka_unit_test(
 			test_what_this_version_lacks_is_told_at_its_place),
 		cmocka_unit_test(test_to_a_check_it_is_a_warning),
+		cmocka_unit_test(
+			test_a_file_that_could_not_be_read_is_not_called_empty),
 		cmocka_unit_test(
 			test_of_an_option_in_a_wrong_block_no_more_is_told),
 		cmocka_unit_test(
