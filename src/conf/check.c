@@ -87,13 +87,12 @@ static void check_scheduler(struct parser *p)
 	if (priority.line && !type.line && !is_unsure)
 		parser_warn(p, priority, "combination",
 			    "Priority without Type has no effect");
-	if (g->sched != CONF_SCHED_NONE && !priority.line) {
-		g->sched_priority = 99;
-		if (!is_unsure)
-			parser_warn(p, given_at(p, NULL, "Scheduler"),
-				    "missing-priority",
-				    "Scheduler has no Priority, 99 is used");
-	} else if (g->sched != CONF_SCHED_NONE && !g->sched_priority) {
+	if (g->sched != CONF_SCHED_NONE && !priority.line && !is_unsure)
+		parser_warn(p, given_at(p, NULL, "Scheduler"),
+			    "missing-priority",
+			    "Scheduler has no Priority, %u is used",
+			    (unsigned int)g->sched_priority);
+	if (g->sched != CONF_SCHED_NONE && !g->sched_priority) {
 		parser_warn(p, given_value(p, "Scheduler", "Priority"),
 			    "combination",
 			    "real-time priorities are 1 to 99: with 0 the "
@@ -112,8 +111,11 @@ static void check_syslog(struct parser *p)
 	if (!stats->syslog || !g->syslog || stats->syslog == g->syslog)
 		return;
 	parser_warn(p, given_value(p, "Stats", "Syslog"), "combination",
-		    "differs from General's Syslog %s, which is used",
-		    conf_syslog_name((enum conf_syslog)g->syslog));
+		    "Stats has another facility than General: %s, at %u:%u, is "
+		    "used",
+		    conf_syslog_name((enum conf_syslog)g->syslog),
+		    (unsigned int)given_value(p, "General", "Syslog").line,
+		    (unsigned int)given_value(p, "General", "Syslog").col);
 	stats->syslog = g->syslog;
 }
 
@@ -321,7 +323,10 @@ static void check_nets(struct parser *p)
 		if (!same_net(refs[i].net, refs[i - 1].net))
 			continue;
 		parser_warn(p, refs[i].net->at, "duplicate",
-			    "this address or network is in the set already");
+			    "this address or network is in the set already, at "
+			    "%u:%u",
+			    (unsigned int)refs[i - 1].net->at.line,
+			    (unsigned int)refs[i - 1].net->at.col);
 		f->nets[refs[i].index].net.family = FAMILY_NONE;
 		refs[i].net = refs[i - 1].net; /* the next is compared to it */
 	}
@@ -348,14 +353,17 @@ static void check_helpers(struct parser *p)
 	for (size_t i = 0; i < h->n_types; i++) {
 		const struct conf_helper_type *t = &h->types[i];
 		uint32_t *user = &users[t->queue_num];
+		const struct conf_helper_type *other =
+			*user ? &h->types[*user - 1] : NULL;
 
-		if (*user)
+		if (other)
 			parser_warn(p, t->queue_at.line ? t->queue_at : t->at,
 				    "queue",
-				    "queue %u is used by %s already: packets "
-				    "reach only one of them",
-				    (unsigned int)t->queue_num,
-				    h->types[*user - 1].name);
+				    "queue %u is used by %s at %u:%u already: "
+				    "packets reach only one of them",
+				    (unsigned int)t->queue_num, other->name,
+				    (unsigned int)other->at.line,
+				    (unsigned int)other->at.col);
 		*user = (uint32_t)i + 1;
 	}
 	free(users);

@@ -87,12 +87,13 @@ int conf_parse(const char *text, size_t len, struct conf *out, conf_diag_fn *fn,
 
 	conf_defaults(out);
 	out->general.unix_path[0] = '\0'; /* to see whether it is given */
+	out->general.sched_priority = SCHED_PRIORITY_DEFAULT;
 	if (!len)
 		text = "";
 	lexer_init(&p.lx, text, len);
 	if (p.lx.pos)
 		parser_warn(&p, (struct conf_pos){ 1, 1, 0 }, "encoding-mark",
-			    "the byte order mark at the begin is skipped");
+			    "the byte order mark at the beginning is skipped");
 	if (!is_utf16(&p, text, len))
 		parser_run(&p);
 	if (!p.err)

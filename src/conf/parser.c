@@ -286,6 +286,7 @@ static void parse_clause(struct parser *p, struct frame *f,
 			 const struct rule *r, const struct token *keyword)
 {
 	p->single = NULL;
+	p->path_line = 0;
 	if (r->note)
 		parser_warn(p, token_pos(keyword),
 			    r->flags & RULE_LEGACY ? "legacy" : "deprecated",
@@ -376,18 +377,27 @@ static void parse_unknown(struct parser *p, struct frame *f,
 	}
 }
 
+/* Who indents blocks shows by the column of a '}' which one it is for. */
+static void note_odd_close(struct parser *p, const struct frame *f,
+			   const struct token *t)
+{
+	if (p->odd_close.close.line || !t->first || !f->keyword.first ||
+	    t->col >= f->keyword.col)
+		return;
+	for (const struct frame *up = f->up; up->up; up = up->up)
+		if (up->keyword.first && up->keyword.col == t->col)
+			p->odd_close = (struct odd_close){ f->block->name,
+							   token_pos(&f->open),
+							   token_pos(t) };
+}
+
 /* True if the block ends here. */
 static bool parse_end(struct parser *p, struct frame *f, const struct token *t)
 {
 	if (t->kind == TOKEN_END) {
 		p->is_cut = p->is_cut || f->up;
 		if (f->up && !f->is_loose)
-			parser_expected(p, t, "unclosed",
-					"an option or '}': %s was opened at "
-					"%u:%u",
-					f->block->name,
-					(unsigned int)f->open.line,
-					(unsigned int)f->open.col);
+			unknown_report_unclosed(p, f, t, "unclosed");
 		while (f->up)
 			f = f->up;
 		p->unwind = f;
@@ -395,7 +405,9 @@ static bool parse_end(struct parser *p, struct frame *f, const struct token *t)
 	}
 	if (t->kind == TOKEN_CLOSE && f->up) {
 		(void)parser_take(p, LEX_WORD);
+		note_odd_close(p, f, t);
 		p->single = NULL;
+		p->path_line = 0;
 		if (f->block->close)
 			f->block->close(p, f);
 		if (!f->up->up) {

@@ -55,7 +55,13 @@ struct parser {
 	bool has_unknown[BLOCKS];   /* in any block of the kind */
 	unsigned int n_assumed;     /* '}' that were told to be missing */
 	const struct block *closed; /* the last section that came to its end */
-	struct token closed_keyword, closed_by;   /* its name and '}' */
+	struct token closed_keyword, closed_by; /* its name and '}' */
+	/* the first '}' that stands under the keyword of another block than
+	 * the one that it closes; close.line 0: none */
+	struct odd_close {
+		const char *block; /* that it closes */
+		struct conf_pos open, close;
+	} odd_close;
 	struct option_pos pos[BLOCKS][RULES_MAX]; /* where options stand last */
 	struct conf_pos mode_at[CONF_MODES];      /* line 0: not given */
 	struct conf_pos set_at[FILTER_SETS];      /* the same */

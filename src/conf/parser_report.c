@@ -64,7 +64,7 @@ void parser_again(struct parser *p, const struct frame *f, struct conf_pos at,
 bool parser_expected(struct parser *p, const struct token *t, const char *name,
 		     const char *fmt, ...)
 {
-	char found[TOKEN_TEXT_SIZE], expected[256];
+	char found[TOKEN_TEXT_SIZE], expected[512];
 	va_list ap;
 
 	va_start(ap, fmt);

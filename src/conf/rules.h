@@ -95,7 +95,7 @@ enum block_id {
 	BLOCKS
 };
 
-enum { NO_BASE = -1, RULES_MAX = 32 };
+enum { NO_BASE = -1, RULES_MAX = 32, SCHED_PRIORITY_DEFAULT = 99 };
 
 struct block {
 	enum block_id id;

@@ -168,9 +168,10 @@ static void protocol_item(struct parser *p, struct frame *f)
 	if (number_digits(t.at, t.len, &number)) {
 		if (!is_old)
 			parser_expected(
-				p, &t, "number", "a protocol name%s%s",
-				number_name(number) ? ": " : "",
-				number_name(number) ? number_name(number) : "");
+				p, &t, "number", "a protocol name%s%s%s",
+				number_name(number) ? " (this is " : "",
+				number_name(number) ? number_name(number) : "",
+				number_name(number) ? ")" : "");
 		else if (number > UINT8_MAX)
 			parser_error(p, token_pos(&t), "range-protocol",
 				     "protocol numbers are 0 to 255");

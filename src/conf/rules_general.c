@@ -34,7 +34,8 @@ static const struct rule unix_rules[] = {
 
 static const struct rule scheduler_rules[] = {
 	{ "Type", RULE_SCHED, AT(sched) },
-	{ "Priority", RULE_U32, AT(sched_priority), .max = 99, .deflt = 99,
+	{ "Priority", RULE_U32, AT(sched_priority), .max = 99,
+	  .deflt = SCHED_PRIORITY_DEFAULT,
 	  .range = "priority" },
 };
 

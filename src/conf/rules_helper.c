@@ -95,8 +95,9 @@ static void read_l4(struct parser *p, struct conf_helper_type *type,
 	if (!known || (type->l4proto == L4_TCP ? known->tcp : known->udp) ||
 	    !type->l4proto)
 		return;
-	parser_error(p, type->at, "helper", "helper %s has no %.*s variant",
-		     known->name, (int)t->len, t->at);
+	parser_error(p, type->at, "helper",
+		     "helper %s has no %.*s variant, only %s", known->name,
+		     (int)t->len, t->at, known->tcp ? "tcp" : "udp");
 	type->l4proto = 0;
 }
 
@@ -167,7 +168,8 @@ static void close_type(struct parser *p, struct frame *f)
 	type->queue_at = queue.value;
 	if (!queue.at.line && !f->has_unknown)
 		parser_warn(p, type->at, "missing-queue",
-			    "no QueueNum, queue 0 is meant");
+			    "Type %s has no QueueNum, queue 0 is meant",
+			    type->name);
 	warn_unsupported(p, type);
 	types = parser_grow(p, helper->types, helper->n_types, sizeof(*types));
 	if (!types)
@@ -190,8 +192,9 @@ static enum enter_result enter_policy(struct parser *p, struct frame *f,
 		return ENTER_FAILED;
 	if (t.len > CONF_HELPER_NAME_MAX)
 		parser_error(p, token_pos(&t), "length-policy",
-			     "policy name longer than %d characters",
-			     CONF_HELPER_NAME_MAX);
+			     "%s is longer than the name of a policy can be "
+			     "(%d characters)",
+			     token_text(&t, text), CONF_HELPER_NAME_MAX);
 	else if (type->name && !token_is(&t, type->name))
 		parser_error(p, token_pos(&t), "helper",
 			     "helper %s has no policy %s, only one of its own "

@@ -94,17 +94,17 @@ static bool given(const struct frame *f, const char *option)
 	return frame_pos(f, option).at.line;
 }
 
-/* The later of two options that exclude each other; line 0: not both. */
-static struct conf_pos later_of(const struct frame *f, const char *a,
-				const char *b)
+/* The values of two options that exclude each other, in the order of their
+ * places. False: not both are given. */
+static bool both_given(const struct frame *f, const char *a, const char *b,
+		       struct conf_pos *first, struct conf_pos *second)
 {
-	struct option_pos x = frame_pos(f, a), y = frame_pos(f, b);
+	struct conf_pos x = frame_pos(f, a).value, y = frame_pos(f, b).value;
+	bool x_first = x.line != y.line ? x.line < y.line : x.col < y.col;
 
-	if (!x.at.line || !y.at.line)
-		return (struct conf_pos){ 0 };
-	if (x.at.line != y.at.line)
-		return x.at.line > y.at.line ? x.value : y.value;
-	return x.at.col > y.at.col ? x.value : y.value;
+	*first = x_first ? x : y;
+	*second = x_first ? y : x;
+	return x.line && y.line;
 }
 
 static void check_common(struct parser *p, struct frame *f, const char *port)
@@ -124,25 +124,28 @@ static void check_group(struct parser *p, const struct frame *f,
 
 	if (link->family && !is_multicast(&link->group))
 		parser_error(p, frame_pos(f, option).value, "multicast",
-			     "%s is not a multicast address",
+			     "%s is not a multicast address (%s)",
 			     addr_text((enum family)link->family,
-				       &link->group.addr, text));
+				       &link->group.addr, text),
+			     link->family == FAMILY_IPV4 ? "224.0.0.0/4"
+							 : "ff00::/8");
 }
 
 static void close_multicast(struct parser *p, struct frame *f)
 {
 	struct conf_link *link = f->base;
-	struct conf_pos twice = later_of(f, "IPv4_address", "IPv6_address");
+	struct conf_pos first, second;
 	struct option_pos local = frame_pos(f, "IPv4_interface");
 
 	check_common(p, f, "Group");
 	if (!given(f, "IPv4_address") && !given(f, "IPv6_address"))
 		missing(p, f, "missing-address",
 			"group address: IPv4_address or IPv6_address");
-	if (twice.line)
-		parser_error(p, twice, "family",
-			     "the link has a group address of the other family "
-			     "already");
+	if (both_given(f, "IPv4_address", "IPv6_address", &first, &second))
+		parser_error(p, second, "family",
+			     "a second group address, of the other family: a "
+			     "link has one, the first is at %u:%u",
+			     (unsigned int)first.line, (unsigned int)first.col);
 	link->family = link->group.family;
 	check_group(p, f, link);
 	if (link->family == FAMILY_IPV6 && local.at.line) {
@@ -176,11 +179,10 @@ static void check_families(struct parser *p, struct frame *f)
 			     "IPv%d",
 			     is_v4 ? 6 : 4, is_v4 ? 4 : 6);
 	else if (family && other.at.line)
-		parser_warn(
-			p, other.at, "family",
-			"a link has one family, the last is IPv%d: an IPv%d "
-			"address has no effect, give it a link of its own",
-			is_v4 ? 4 : 6, is_v4 ? 6 : 4);
+		parser_warn(p, other.at, "family",
+			    "this IPv%d address has no effect: a link has one "
+			    "family, that of its last address, IPv%d",
+			    is_v4 ? 6 : 4, is_v4 ? 4 : 6);
 }
 
 static void close_unicast(struct parser *p, struct frame *f)
@@ -194,15 +196,24 @@ static void close_unicast(struct parser *p, struct frame *f)
 		missing(p, f, "missing-destination",
 			has_local ? "destination: IPv4_Destination_Address or "
 				    "IPv6_Destination_Address"
-				  : "addresses");
+				  : "addresses: IPv4_address and "
+				    "IPv4_Destination_Address, or those of "
+				    "IPv6");
 	else if (!has_local && !f->has_unknown)
 		parser_warn(p, token_pos(&f->keyword), "missing-address",
-			    "%s has no local address, it takes messages on all",
+			    "%s has no local address, it takes messages on all "
+			    "of this machine",
 			    f->block->name);
 	check_families(p, f);
 	if (link->dest.family && is_multicast(&link->dest))
-		parser_warn(p, token_pos(&f->keyword), "multicast",
-			    "the destination is a multicast address");
+		parser_warn(p,
+			    frame_pos(f, link->dest.family == FAMILY_IPV4
+						 ? "IPv4_Destination_Address"
+						 : "IPv6_Destination_Address")
+				    .value,
+			    "multicast",
+			    "the destination is a multicast address, for which "
+			    "there are Multicast links");
 }
 
 #define AT(field) .at = offsetof(struct conf_link, field)

@@ -187,7 +187,8 @@ static void expect_item(struct parser *p, struct frame *f)
 		return;
 	if (sync->n_expect_names == EXPECT_NAMES_MAX) {
 		parser_error(p, token_pos(&t), "length-list",
-			     "more than %d names", EXPECT_NAMES_MAX);
+			     "more than %d names in ExpectationSync",
+			     EXPECT_NAMES_MAX);
 		return;
 	}
 	names = parser_grow(p, sync->expect_names, sync->n_expect_names,

@@ -189,19 +189,35 @@ static const char *path_note(struct parser *p, const struct token *t,
 	return out;
 }
 
+void unknown_report_unclosed(struct parser *p, const struct frame *f,
+			     const struct token *t, const char *name)
+{
+	const struct odd_close *odd = &p->odd_close;
+	char note[NOTE_SIZE], where[NOTE_SIZE] = "";
+
+	path_note(p, t, note);
+	if (odd->close.line)
+		snprintf(where, NOTE_SIZE,
+			 " before %u:%u, which closes %s, opened at %u:%u",
+			 (unsigned int)odd->close.line,
+			 (unsigned int)odd->close.col, odd->block,
+			 (unsigned int)odd->open.line,
+			 (unsigned int)odd->open.col);
+	parser_expected(p, t, name,
+			"%s or '}': %s was opened at %u:%u, a '}' is probably "
+			"missing%s%s",
+			f->block->items ? f->block->items : "an option",
+			f->block->name, (unsigned int)f->open.line,
+			(unsigned int)f->open.col, where, note);
+}
+
 static void report_above(struct parser *p, const struct frame *f,
 			 const struct token *t)
 {
 	const struct hint *hint = find_hint(f->block, t);
-	char note[NOTE_SIZE];
 
-	path_note(p, t, note);
-	parser_expected(p, t, hint && hint->name ? hint->name : "unclosed",
-			"%s or '}': %s was opened at %u:%u, a '}' is probably "
-			"missing%s",
-			f->block->items ? f->block->items : "an option",
-			f->block->name, (unsigned int)f->open.line,
-			(unsigned int)f->open.col, note);
+	unknown_report_unclosed(p, f, t,
+				hint && hint->name ? hint->name : "unclosed");
 }
 
 /* Names the blocks that have this option. */
@@ -344,12 +360,7 @@ void unknown_report_item(struct parser *p, const struct frame *f,
 				   : "";
 
 	if (is_option_above(f, t))
-		parser_expected(p, t, name,
-				"%s or '}': %s was opened at %u:%u, a '}' is "
-				"probably missing",
-				f->block->items, f->block->name,
-				(unsigned int)f->open.line,
-				(unsigned int)f->open.col);
+		unknown_report_unclosed(p, f, t, name);
 	else
 		parser_expected(p, t, name, "%s or '}'%s", f->block->items,
 				note);
@@ -388,6 +399,9 @@ const char *unknown_hint(const struct parser *p, const struct token *t)
 		{ '<', " (an unfilled placeholder?)" },
 	};
 
+	if (t->kind == TOKEN_OPEN && t->at + 1 < p->lx.text + p->lx.len &&
+	    (t->at[1] == '{' || t->at[1] == '%'))
+		return " (an unfilled placeholder?)";
 	if (t->kind != TOKEN_CHAR)
 		return "";
 	if (*t->at == '/')

@@ -32,6 +32,11 @@ struct found unknown_find(struct parser *p, struct frame *f,
 void unknown_report(struct parser *p, const struct frame *f,
 		    const struct token *t, const struct found *found);
 
+/* Tells that the block is still open at t, under this name, and where it was
+ * probably to be closed. */
+void unknown_report_unclosed(struct parser *p, const struct frame *f,
+			     const struct token *t, const char *name);
+
 /* Tells of a word in a list (it was taken) that cannot be one of its items,
  * under this name. After a word of the language the rest of what looks like a
  * clause is skipped. */

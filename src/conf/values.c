@@ -119,8 +119,8 @@ static bool store_path(struct parser *p, struct frame *f, const struct rule *r,
 		return false;
 	if (t->len > r->max) {
 		parser_error(p, token_pos(t), "length-path",
-			     "path is longer than %u characters",
-			     (unsigned int)r->max);
+			     "the path of %s is longer than %u characters",
+			     r->name, (unsigned int)r->max);
 		return false;
 	}
 	value_copy((char *)f->base + r->at, r->max + 1, t);

@@ -88,6 +88,8 @@ static const struct {
 	/* paths */
 	{ GENERAL("LockFile /a\tSystemd on"), "" },
 	{ GENERAL("LockFile /a\tfoo"), "error 1:40 path-tab" },
+	{ LINK("UDP { Port 1 Interface a IPv4_Destination_Address 224.1.2.3 "
+	       "IPv4_address 1.2.3.5 }"), "warning 1:101 multicast" },
 	{ GENERAL("LockFile a/b"), "error 1:37 path" },
 	{ GENERAL("LockFile /a\x01" "b"), "error 1:39 control" },
 	{ "General { UNIX { Path /x} } Stats { }",
@@ -105,6 +107,8 @@ static const struct {
 	{ GENERAL("Scheduler { Type FIFO Priority 0 }"),
 	  "warning 1:59 combination" },
 	{ GENERAL("Scheduler { Type FIFO Priority 99 }"), "" },
+	{ GENERAL("Scheduler { Type FIFO Priority 100 }"),
+	  "error 1:59 range-priority" },
 	{ GENERAL("Scheduler { Type OTHER Priority 9 }"),
 	  "error 1:45 scheduler" },
 	{ GENERAL("PollSecs 5 NetlinkEventsReliable yes"),
@@ -351,7 +355,40 @@ static const struct {
 	{ LINK("Multicast { Interface a Address 225.0.0.50 }"),
 	  "use IPv4_address or IPv6_address" },
 	{ LINK("Multicast { IPv4_interface eth0 }"), "goes into Interface" },
-	{ FILTER("Protocol Accept { 17 }"), "a protocol name: UDP" },
+	{ FILTER("Protocol Accept { 17 }"), "a protocol name (this is UDP)" },
+	/* where a '}' is missing, by the columns of the others */
+	{ "Sync {\n Mode FTFW {\n }\n Multicast {\n  Group 1\n}\n"
+	  "General {\n}\n",
+	  "found 'General', expected an option or '}': Sync was opened at 1:6,"
+	  " a '}' is probably missing before 6:1, which closes Multicast, "
+	  "opened at 4:12" },
+	{ "General {\n UNIX {\n  Path /x\n}\n",
+	  "General was opened at 1:9, a '}' is probably missing before 4:1, "
+	  "which closes UNIX, opened at 2:7" },
+	{ "General {\nUNIX {\nPath /x\n}\n",
+	  "found the end of the file, expected an option or '}': General was "
+	  "opened at 1:9, a '}' is probably missing" },
+	{ LINK("Multicast { Interface {{ dev }} }"), "placeholder?" },
+	{ LINK("Multicast { Interface {% if x %} }"), "placeholder?" },
+	/* both places */
+	{ LINK("Multicast { Group 1 Interface a IPv6_address ff02::1 "
+	       "IPv4_address 225.0.0.1 }"), "the first is at 1:96" },
+	{ HELPER("Type ftp inet tcp { QueueNum 1 } Type tftp inet udp { "
+		 "QueueNum 1 }"), "is used by ftp at 1:39 already" },
+	{ FILTER("Address Ignore { IPv4_address 10.0.0.1 IPv4_address 10.0.0.1 "
+		 "}"), "in the set already, at 1:67" },
+	{ "General { Syslog local1 }\nStats { Syslog local2 }",
+	  "Stats has another facility than General: local1, at 1:18, is used" },
+	/* what is expected */
+	{ GENERAL("HashSize 70000000000"), "(1-268435456)" },
+	{ LINK("Multicast { IPv4_address 10.0.0.1 Group 1 Interface a }"),
+	  "10.0.0.1 is not a multicast address (224.0.0.0/4)" },
+	{ LINK("UDP { }"), "UDP has no addresses: IPv4_address and "
+	  "IPv4_Destination_Address, or those of IPv6" },
+	{ HELPER("Type ftp inet udp { }"),
+	  "helper ftp has no udp variant, only tcp" },
+	{ HELPER("Type ftp inet tcp { }"),
+	  "Type ftp has no QueueNum, queue 0 is meant" },
 	{ FILTER("Protocol Accept { TCP, UDP }"), "separated by blanks" },
 	{ FILTER("Protocol Accept { 10.0.1.4 }"), "go into an Address set" },
 	{ FILTER("Protocol Accept { TCP State Ignore { } }"),
