@@ -76,6 +76,19 @@ bool conf_has_finding(const struct conf_read *r, enum conf_severity severity,
 	return false;
 }
 
+void conf_assert_says(const char *text, const char *says)
+{
+	struct conf_read *r = conf_read_text(text, strlen(text));
+	bool found = false;
+
+	for (size_t i = 0; i < r->n; i++)
+		found |= strstr(r->findings[i].text, says) != NULL;
+	if (!found)
+		fail_msg("%s\n  is:     %s\n  should: %s", text,
+			 r->n ? r->findings[0].text : "", says);
+	conf_read_free(r);
+}
+
 char *conf_load(const char *path, size_t *len)
 {
 	char full[512];

@@ -32,6 +32,9 @@ const char *conf_findings(const struct conf_read *r, char *out, size_t size);
 bool conf_has_finding(const struct conf_read *r, enum conf_severity severity,
 		      unsigned int line, unsigned int col);
 
+/* Reads text; the test fails if no finding says this. */
+void conf_assert_says(const char *text, const char *says);
+
 /* The file at a path from the root of the project; freed by the caller, ends
  * with a zero byte that *len does not count. The test fails without it. */
 char *conf_load(const char *path, size_t *len);

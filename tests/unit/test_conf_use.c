@@ -38,18 +38,26 @@ static void note(void *ctx, const struct conf_diag *d)
 typedef int use_fn(const struct conf *c, enum conf_severity severity,
 		   conf_diag_fn *fn, void *ctx);
 
-static void assert_told(use_fn *use, enum conf_severity severity,
-			const char *text, const char *expected, int n_errors)
+/* n_wrong: errors that the parser finds. */
+static void assert_told_beside(int n_wrong, use_fn *use,
+			       enum conf_severity severity, const char *text,
+			       const char *expected, int n_errors)
 {
 	struct conf_read *r = conf_read_text(text, strlen(text));
 	struct told t = { .used = 0 };
 
-	assert_int_equal(r->result, 0);
+	assert_int_equal(r->result, n_wrong);
 	assert_int_equal(use(&r->conf, severity, note, &t), n_errors);
 	if (strcmp(t.text, expected) != 0)
 		fail_msg("%s\n  is:     %s\n  should: %s", text, t.text,
 			 expected);
 	conf_read_free(r);
+}
+
+static void assert_told(use_fn *use, enum conf_severity severity,
+			const char *text, const char *expected, int n_errors)
+{
+	assert_told_beside(0, use, severity, text, expected, n_errors);
 }
 
 static const struct {
@@ -94,28 +102,17 @@ static void test_to_a_check_it_is_a_warning(void **state)
 
 static void test_a_file_that_could_not_be_read_is_not_called_empty(void **state)
 {
-	const char text[] = "Helper{Type ftp inet tcp{QueueNum 1}} Sink{}";
-	struct conf_read *r = conf_read_text(text, strlen(text));
-	struct told t = { .used = 0 };
-
 	(void)state;
-	assert_int_equal(r->result, 1);
-	assert_int_equal(conf_use_version(&r->conf, CONF_ERROR, note, &t), 0);
-	assert_string_equal(t.text, "");
-	conf_read_free(r);
+	assert_told_beside(1, conf_use_version, CONF_ERROR,
+			   "Helper{Type ftp inet tcp{QueueNum 1}} Sink{}", "",
+			   0);
 }
 
 static void test_of_an_option_in_a_wrong_block_no_more_is_told(void **state)
 {
-	const char text[] = "Sync{ExpectationSync on " LINK "}";
-	struct conf_read *r = conf_read_text(text, strlen(text));
-	struct told t = { .used = 0 };
-
 	(void)state;
-	assert_int_equal(r->result, 1);
-	assert_int_equal(conf_use_version(&r->conf, CONF_ERROR, note, &t), 0);
-	assert_string_equal(t.text, "");
-	conf_read_free(r);
+	assert_told_beside(1, conf_use_version, CONF_ERROR,
+			   "Sync{ExpectationSync on " LINK "}", "", 0);
 }
 
 static const struct {
