@@ -170,6 +170,9 @@ static const struct {
 	  "{ ExpectationSync { ftp }\nExpectationSync no } }",
 	  "warning 3:1 duplicate", "ExpectationSync no" },
 	{ "General { UNIX { Path /x } }\nSync { Mode FTFW { } " LINK " Options "
+	  "{ ExpectationSync yes\nExpectationSync no } }",
+	  "warning 3:1 duplicate", "ExpectationSync no" },
+	{ "General { UNIX { Path /x } }\nSync { Mode FTFW { } " LINK " Options "
 	  "{ ExpectationSync no }\nOptions { ExpectationSync yes } }",
 	  "warning 3:1 duplicate; warning 3:11 duplicate",
 	  "ExpectationSync yes" },
