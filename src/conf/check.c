@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "conf/check.h"
+#include "conf/given.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -127,8 +128,8 @@ static void check_reliable(struct parser *p)
 	bool is_first = a.line != b.line ? a.line < b.line : a.col < b.col;
 
 	if (a.line && b.line)
-		parser_again(p, NULL, is_first ? b : a, is_first ? a : b,
-			     "NetlinkEventsReliable", "no longer counts");
+		given_again(p, NULL, is_first ? b : a, is_first ? a : b,
+			    "NetlinkEventsReliable", "no longer counts");
 }
 
 /* In polling mode there is no socket for events. */
@@ -161,8 +162,8 @@ static void check_checksum(struct parser *p)
 	own = conf_find_given(p->conf, conf_link_kind_name(sync->links[0].kind),
 			      "Checksum", 0);
 	if (own)
-		parser_again(p, NULL, given_at(p, "Sync", "Checksum"), own->at,
-			     "Checksum of the first link", "counts");
+		given_again(p, NULL, given_at(p, "Sync", "Checksum"), own->at,
+			    "Checksum of the first link", "counts");
 	else
 		sync->links[0].checksum = p->sync_checksum == 2;
 }

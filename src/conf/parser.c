@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/given.h"
 #include "conf/unknown.h"
 #include "conf/values.h"
 
@@ -64,32 +65,6 @@ struct option_pos frame_pos(const struct frame *f, const char *option)
 		 : (struct option_pos){ .at = { 0 } };
 }
 
-/* Where the place of an option is kept. One value has one place, whatever name
- * it is given by, in however many blocks of its kind, and also where a block
- * further out has the same option of the same object (Sync and its modes). */
-static struct option_pos *slot_of(struct parser *p, struct frame *f,
-				  const struct rule *r)
-{
-	const struct rule *same =
-		block_rule_named(f->block, r->modern ? r->modern : r->name);
-	struct frame *home = f;
-
-	for (struct frame *up = f->up;
-	     up && up->base == f->base && !f->is_guest; up = up->up) {
-		const struct rule *outer =
-			up->is_guest ? NULL
-				     : block_rule_named(up->block, same->name);
-
-		if (outer) {
-			home = up;
-			same = outer;
-		}
-	}
-	if (home->block->base == NO_BASE || home->is_guest)
-		return &home->own_pos[same - home->block->rules];
-	return &p->pos[home->block->id][same - home->block->rules];
-}
-
 /* No memory: everything comes to its end quietly. */
 static void give_up(struct parser *p)
 {
@@ -112,65 +87,6 @@ void *parser_grow(struct parser *p, void *items, size_t n, size_t item_size)
 	if (!grown)
 		give_up(p);
 	return grown;
-}
-
-static bool is_scalar(const struct rule *r)
-{
-	return r->kind != RULE_BLOCK && r->kind != RULE_NET &&
-	       !(r->flags & RULE_IGNORED);
-}
-
-/* A section is written once: with two of them it is not seen which of their
- * options count. */
-static bool is_section(const struct frame *f, const struct rule *r)
-{
-	return f->block->id == BLOCK_FILE && r->kind == RULE_BLOCK &&
-	       !(r->flags & RULE_LEGACY);
-}
-
-/* Blocks with an .enter of their own tell that themselves. */
-static void tell_again(struct parser *p, const struct frame *f,
-		       const struct rule *r, struct conf_pos at,
-		       struct conf_pos first)
-{
-	if (is_section(f, r) && first.line && !f->is_extra)
-		parser_error(p, at, "duplicate-section",
-			     "a second section %s, the first is at %u:%u: "
-			     "write its options there",
-			     r->name, (unsigned int)first.line,
-			     (unsigned int)first.col);
-	else if (is_scalar(r))
-		parser_again(p, f, at, first, r->modern ? r->modern : r->name,
-			     r->flags & RULE_FIRST_COUNTS ? "counts"
-							  : "no longer counts");
-	else if (r->kind == RULE_BLOCK && !r->enter && !is_section(f, r))
-		parser_again(p, f, at, first, r->name, READ_AS_ONE);
-}
-
-void parser_give(struct parser *p, struct frame *f, const struct rule *r,
-		 const struct token *at, const struct token *value)
-{
-	struct conf *c = p->conf;
-	struct conf_given *given;
-	struct option_pos *pos = slot_of(p, f, r);
-
-	tell_again(p, f, r, token_pos(at), pos->at);
-	if (!is_section(f, r) || !pos->at.line) /* the first one is named */
-		pos->at = token_pos(at);
-	pos->value = value ? token_pos(value) : (struct conf_pos){ 0 };
-	if (f->is_guest) /* in the wrong place, and told */
-		return;
-	given = parser_grow(p, c->given, c->n_given, sizeof(*given));
-	if (!given)
-		return;
-	c->given = given;
-	given[c->n_given++] = (struct conf_given){
-		.block = f->block->name,
-		.option = r->modern ? r->modern : r->name,
-		.at = token_pos(at),
-		.value = pos->value,
-		.link = (uint8_t)(f->link < 0 ? 0 : f->link),
-	};
 }
 
 /* Takes '{', which was peeked, and all up to the '}' that belongs to it. */
@@ -263,10 +179,10 @@ static void parse_inner(struct parser *p, struct frame *f, const struct rule *r,
 	inner.base = r->block && r->block->base != NO_BASE
 			     ? (char *)p->conf + r->block->base
 			     : f->base;
-	inner.earlier = slot_of(p, f, r)->at;
+	inner.earlier = given_earlier(p, f, r);
 	inner.is_extra = f->is_extra || f->is_guest ||
-			 (is_section(f, r) && inner.earlier.line);
-	parser_give(p, f, r, keyword, NULL);
+			 (given_is_section(f, r) && inner.earlier.line);
+	given_add(p, f, r, keyword, NULL);
 	if (r->enter)
 		entered =
 			r->enter(p, &inner, keyword, &inner.block, &inner.base);

@@ -89,15 +89,6 @@ PRINTF_LIKE(4, 5)
 void parser_warn(struct parser *p, struct conf_pos at, const char *name,
 		 const char *fmt, ...);
 
-/* Warns of what is given again: `NAME is given again, that at L:C WHAT`. Says
- * nothing if it was not given before (line 0), or in a frame that is extra.
- * f NULL: in no frame. */
-void parser_again(struct parser *p, const struct frame *f, struct conf_pos at,
-		  struct conf_pos first, const char *name, const char *what);
-
-/* What happens to a block of options. */
-#define READ_AS_ONE "is read as one with it"
-
 /* Reports `found T, expected WHAT`. Returns false. */
 PRINTF_LIKE(4, 5)
 bool parser_expected(struct parser *p, const struct token *t, const char *name,
@@ -125,10 +116,6 @@ struct option_pos frame_pos(const struct frame *f, const char *option);
 /* Makes room for one more item. Returns the array, which may have moved, or
  * NULL: p->err is set and the old array is as it was. */
 void *parser_grow(struct parser *p, void *items, size_t n, size_t item_size);
-
-/* Remembers an option in conf->given and in the frame. */
-void parser_give(struct parser *p, struct frame *f, const struct rule *r,
-		 const struct token *at, const struct token *value);
 
 /* Skips to the next clause of the open block. */
 void parser_recover(struct parser *p);

@@ -51,16 +51,6 @@ void parser_warn(struct parser *p, struct conf_pos at, const char *name,
 	va_end(ap);
 }
 
-void parser_again(struct parser *p, const struct frame *f, struct conf_pos at,
-		  struct conf_pos first, const char *name, const char *what)
-{
-	if (first.line && !(f && f->is_extra))
-		parser_warn(p, at, "duplicate",
-			    "%s is given again, that at %u:%u %s", name,
-			    (unsigned int)first.line, (unsigned int)first.col,
-			    what);
-}
-
 bool parser_expected(struct parser *p, const struct token *t, const char *name,
 		     const char *fmt, ...)
 {

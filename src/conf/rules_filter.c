@@ -2,6 +2,7 @@
 /* rules_filter.c - Filter with its three sets, and the clauses that were
  * written in its place before it existed. */
 #include "base/flow.h"
+#include "conf/given.h"
 #include "conf/number.h"
 #include "conf/parser.h"
 #include "conf/protocols.h"
@@ -43,7 +44,7 @@ static void set_action(struct parser *p, const struct frame *f,
 			    (unsigned int)first.col,
 			    action == FILTER_ACCEPT ? "Accept" : "Ignore");
 	else
-		parser_again(p, f, at, first, names[set], READ_AS_ONE);
+		given_again(p, f, at, first, names[set], READ_AS_ONE);
 	*old = action;
 	p->set_at[set] = at;
 	p->conf->filter.present = true;
@@ -123,7 +124,7 @@ enum enter_result filter_enter(struct parser *p, struct frame *f,
 	if (kernel != filter->from_kernelspace)
 		what = kernel ? READ_AS_ONE ", all From Kernelspace"
 			      : READ_AS_ONE ", all From Userspace";
-	parser_again(p, f, token_pos(keyword), f->earlier, "Filter", what);
+	given_again(p, f, token_pos(keyword), f->earlier, "Filter", what);
 	filter->from_kernelspace = kernel;
 	filter->present = true;
 	return ENTER_BLOCK;

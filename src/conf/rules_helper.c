@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/flow.h"
+#include "conf/given.h"
 #include "conf/parser.h"
 
 static const struct known {
@@ -201,8 +202,8 @@ static enum enter_result enter_policy(struct parser *p, struct frame *f,
 			     "name",
 			     type->name, token_text(&t, text));
 	if (type->has_policy) {
-		parser_again(p, f, token_pos(keyword), f->earlier, "Policy",
-			     "counts");
+		given_again(p, f, token_pos(keyword), f->earlier, "Policy",
+			    "counts");
 		p->ignored_type = *type;
 		*base = &p->ignored_type;
 	}

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/given.h"
 #include "conf/helper_names.h"
 #include "conf/parser.h"
 #include "conf/unknown.h"
@@ -92,8 +93,8 @@ static void mode_chosen(struct parser *p, const struct frame *f,
 			    "they stand",
 			    (unsigned int)f->earlier.line,
 			    (unsigned int)f->earlier.col);
-	parser_again(p, f, token_pos(keyword), p->mode_at[mode], "this Mode",
-		     READ_AS_ONE);
+	given_again(p, f, token_pos(keyword), p->mode_at[mode], "this Mode",
+		    READ_AS_ONE);
 	p->mode_at[mode] = token_pos(keyword);
 	p->modes |= 1u << mode;
 	/* enum conf_mode is in the order of preference */
@@ -222,8 +223,8 @@ static void tell_expect_again(struct parser *p, const struct frame *f,
 		what = READ_AS_ONE;
 	else if (was_list && on)
 		what = "still counts: yes does not extend a list";
-	parser_again(p, f, token_pos(keyword), f->earlier, "ExpectationSync",
-		     what);
+	given_again(p, f, token_pos(keyword), f->earlier, "ExpectationSync",
+		    what);
 }
 
 /* yes, no, or a list. A list stays a list when yes follows, as in the
@@ -274,8 +275,8 @@ static enum enter_result enter_checksum(struct parser *p, struct frame *f,
 		parser_expected(p, &t, "word-bool", "yes or no");
 		return ENTER_FAILED;
 	}
-	parser_again(p, f, token_pos(keyword), f->earlier, "Checksum",
-		     "no longer counts");
+	given_again(p, f, token_pos(keyword), f->earlier, "Checksum",
+		    "no longer counts");
 	(void)parser_take(p, LEX_WORD);
 	p->sync_checksum = on ? 2 : 1;
 	return ENTER_DONE;

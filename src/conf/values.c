@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "conf/address.h"
+#include "conf/given.h"
 #include "conf/number.h"
 #include "conf/words.h"
 
@@ -336,11 +337,11 @@ bool value_read(struct parser *p, struct frame *f, const struct rule *r,
 	struct token t;
 
 	if (r->kind == RULE_FLAG) {
-		parser_give(p, f, r, keyword, NULL);
+		given_add(p, f, r, keyword, NULL);
 		return true;
 	}
 	t = parser_peek(p, kind->class);
-	parser_give(p, f, r, keyword, &t);
+	given_add(p, f, r, keyword, &t);
 	if (t.kind == TOKEN_END || t.kind == TOKEN_OPEN ||
 	    t.kind == TOKEN_CLOSE || is_next_clause(f, &t))
 		return parser_expected(p, &t, "value", "a value for %s (%s)",
