@@ -293,18 +293,32 @@ static void parse_unknown(struct parser *p, struct frame *f,
 	}
 }
 
-/* Who indents blocks shows by the column of a '}' which one it is for. */
-static void note_odd_close(struct parser *p, const struct frame *f,
-			   const struct token *t)
+/* Who indents blocks shows by the column of a '}' which one it is for. True if
+ * that is not the block of f, but one around it. */
+static bool is_for_outer(const struct frame *f, const struct token *t)
 {
-	if (p->odd_close.close.line || !t->first || !f->keyword.first ||
-	    t->col >= f->keyword.col)
-		return;
+	if (!t->first || !f->keyword.first || t->col >= f->keyword.col)
+		return false;
 	for (const struct frame *up = f->up; up->up; up = up->up)
 		if (up->keyword.first && up->keyword.col == t->col)
-			p->odd_close = (struct odd_close){ f->block->name,
-							   token_pos(&f->open),
-							   token_pos(t) };
+			return true;
+	return false;
+}
+
+/* Takes the '}' of f, unless a brace of f is missing and this one is another's.
+ */
+static void take_close(struct parser *p, const struct frame *f,
+		       const struct token *t)
+{
+	bool is_odd = is_for_outer(f, t);
+
+	if (is_odd && f->is_loose)
+		return;
+	(void)parser_take(p, LEX_WORD);
+	if (is_odd && !p->odd_close.close.line)
+		p->odd_close =
+			(struct odd_close){ f->block->name, token_pos(&f->open),
+					    token_pos(t) };
 }
 
 /* True if the block ends here. */
@@ -320,8 +334,7 @@ static bool parse_end(struct parser *p, struct frame *f, const struct token *t)
 		return true;
 	}
 	if (t->kind == TOKEN_CLOSE && f->up) {
-		(void)parser_take(p, LEX_WORD);
-		note_odd_close(p, f, t);
+		take_close(p, f, t);
 		p->single = NULL;
 		p->path_line = 0;
 		if (f->block->close)

@@ -269,6 +269,11 @@ static const struct {
 	{ "General { UNIX { Path /x } }\nSync {\n Mode FTFW\n }\n " MCAST
 	  "\n}", "error 4:2 syntax" },
 	{ "General\n UNIX { Path /x }\nStats { }", "error 2:2 syntax" },
+	{ "Stats { }\nGeneral {\n UNIX\n  Path /x\n HashSize 5\n}\n",
+	  "error 4:3 syntax" },
+	{ "General { UNIX { Path /x } }\nSync {\n Mode FTFW { }\n Multicast\n"
+	  "  IPv4_address 225.0.0.50 Group 1 Interface a\n}\n",
+	  "error 5:3 syntax" },
 	{ "General:\n UNIX: { Path: /x }\nStats { }",
 	  "error 1:8 syntax; error 2:6 syntax; error 2:14 path" },
 
