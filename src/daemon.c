@@ -15,7 +15,11 @@
 #include "privileges.h"
 #include "sysctl.h"
 
-enum { FULL_QUIET_MS = 60000 };
+enum {
+	FULL_QUIET_MS = 60000,
+	LOG_WAIT_FIRST_MS = 10, /* doubles while the log takes nothing */
+	LOG_WAIT_MOST_MS = 1000,
+};
 
 static void on_work(void *ctx)
 {
@@ -37,28 +41,64 @@ void daemon_work_later(struct daemon *d)
 	loop_defer(d->loop, &d->work);
 }
 
+static void on_log_timer(void *ctx, int64_t now_ms)
+{
+	struct daemon *d = ctx;
+	int64_t wait_ms = d->log_wait_ms * 2;
+
+	if (!log_flush()) {
+		d->log_wait_ms = 0;
+		return;
+	}
+	d->log_wait_ms =
+		wait_ms < LOG_WAIT_MOST_MS ? wait_ms : LOG_WAIT_MOST_MS;
+	timer_set(d->loop, &d->log_timer, now_ms + d->log_wait_ms);
+}
+
+/* What the log could not take at once is tried again. */
+static void finish_log_later(struct daemon *d)
+{
+	if (timer_is_set(&d->log_timer) || !log_is_behind())
+		return;
+	d->log_wait_ms = LOG_WAIT_FIRST_MS;
+	timer_set(d->loop, &d->log_timer,
+		  loop_now_ms(d->loop) + d->log_wait_ms);
+}
+
 static void on_turn_end(void *ctx)
 {
 	link_side_pump(ctx);
+	finish_log_later(ctx);
+}
+
+/* A file that cannot be opened is tried again every second: until then lines
+ * go where nobody may look for them any more. */
+static void reopen_log(struct daemon *d)
+{
+	bool was_told = d->is_log_old;
+	int err;
+
+	privileges_for_files(true);
+	err = log_reopen();
+	privileges_for_files(false);
+	d->is_log_old = err < 0;
+	if (err == 0)
+		log_notice("log files reopened");
+	else if (!was_told)
+		log_error("can't open logfile `%s'. Reason: %s",
+			  d->conf->general.log_file, strerror(-err));
 }
 
 static void on_signal(void *ctx, unsigned int number)
 {
 	struct daemon *d = ctx;
-	int err;
 
 	if (number == SIGPIPE) /* a reader has left, which its writer notices */
 		return;
-	if (number != SIGHUP) {
-		loop_stop(d->loop);
-		return;
-	}
-	err = log_reopen();
-	if (err < 0)
-		log_error("can't open logfile `%s'. Reason: %s",
-			  d->conf->general.log_file, strerror(-err));
+	if (number == SIGHUP)
+		reopen_log(d);
 	else
-		log_notice("log files reopened");
+		loop_stop(d->loop);
 }
 
 static int open_log(const struct conf_general *g)
@@ -108,6 +148,8 @@ static void on_second(void *ctx, int64_t now_ms)
 
 	tell_refused(&d->internal_full, "internal", d->internal, now_ms);
 	tell_refused(&d->external_full, "external", d->external_cache, now_ms);
+	if (d->is_log_old)
+		reopen_log(d);
 	timer_set(d->loop, &d->second, now_ms + 1000);
 }
 
@@ -126,6 +168,7 @@ static int open_all(struct daemon *d)
 		return -ENOMEM;
 	d->started_ms = loop_now_ms(d->loop);
 	d->work = (struct deferred){ .fn = on_work, .ctx = d };
+	d->log_timer = (struct timer){ .fn = on_log_timer, .ctx = d };
 	loop_set_turn_end(d->loop, on_turn_end, d);
 	err = loop_signals(d->loop, signals, on_signal, d);
 	if (err == 0)
@@ -180,7 +223,7 @@ void daemon_started(struct daemon *d, int error)
 	log_notice(d->is_background ? "-- starting in daemon mode --"
 				    : "-- starting in console mode --");
 	if (d->is_background)
-		log_console(false);
+		log_console_off();
 	if (chdir("/") < 0)
 		log_notice("chdir: %s", strerror(errno));
 	d->is_running = true;
@@ -213,10 +256,12 @@ static void close_all(struct daemon *d)
 	if (d->loop) {
 		timer_cancel(d->loop, &d->watchdog);
 		timer_cancel(d->loop, &d->second);
+		timer_cancel(d->loop, &d->log_timer);
 		loop_defer_cancel(d->loop, &d->work);
 		link_side_close(d);
 		kernel_side_close(d);
 	}
+	privileges_for_files(true);
 	/* Who asked for the end hears of it when a new one can start. */
 	control_side_stop(d);
 	process_unlock(&d->process);

@@ -122,8 +122,11 @@ struct daemon {
 	struct kernel_side kernel;
 	struct link_side links;
 	struct control_side control;
-	struct deferred work; /* pieces of long walks */
-	struct timer second;  /* comes every second */
+	struct deferred work;   /* pieces of long walks */
+	struct timer second;    /* comes every second */
+	struct timer log_timer; /* lines wait for their reader */
+	int64_t log_wait_ms;
+	bool is_log_old; /* the file could not be opened anew */
 	struct full_watch internal_full, external_full;
 	struct timer watchdog;
 	int64_t watchdog_ms; /* 0: none */

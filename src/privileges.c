@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/log.h"
+
 enum { FIRST_FREE_PORT = 1024 };
 
 static uint64_t bit(int capability)
@@ -26,7 +28,7 @@ static bool is_foreign(const char *path)
 	return stat(path, &st) == 0 && st.st_uid != geteuid();
 }
 
-/* Without DAC_OVERRIDE we could not remove or reopen the file. */
+/* Without DAC_OVERRIDE we could not remove the file. */
 static bool is_in_foreign_hands(const char *path)
 {
 	char dir[CONF_PATH_MAX + 1];
@@ -38,14 +40,22 @@ static bool is_in_foreign_hands(const char *path)
 	return is_foreign(path) || is_foreign(dir);
 }
 
-static uint64_t needed(const struct conf *c, const char *lock_path)
+/* Whoever rotates the log may give the next file to anybody: what it is now
+ * does not tell. */
+static bool needs_files_of_others(const struct conf *c, const char *lock_path)
+{
+	const char *log_file = c->general.log_file;
+
+	return is_in_foreign_hands(lock_path) ||
+	       is_in_foreign_hands(c->general.unix_path) ||
+	       (log_file[0] && !log_is_std_file(log_file));
+}
+
+/* Has effect all the time. */
+static uint64_t always(const struct conf *c)
 {
 	uint64_t set = bit(CAP_NET_ADMIN);
 
-	if (is_in_foreign_hands(lock_path) ||
-	    is_in_foreign_hands(c->general.unix_path) ||
-	    is_in_foreign_hands(c->general.log_file))
-		set |= bit(CAP_DAC_OVERRIDE);
 	/* Links are opened anew when their interface comes back. */
 	for (size_t i = 0; i < c->sync.n_links; i++)
 		if (c->sync.links[i].port < FIRST_FREE_PORT)
@@ -53,25 +63,56 @@ static uint64_t needed(const struct conf *c, const char *lock_path)
 	return set;
 }
 
-int privileges_drop(const struct conf *conf, const char *lock_path)
+struct capabilities {
+	struct __user_cap_header_struct head;
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+};
+
+static int get(struct capabilities *c)
 {
-	struct __user_cap_header_struct head = {
+	c->head = (struct __user_cap_header_struct){
 		.version = _LINUX_CAPABILITY_VERSION_3,
 	};
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
-	const uint64_t keep = needed(conf, lock_path);
+	return syscall(SYS_capget, &c->head, c->data) < 0 ? -errno : 0;
+}
 
-	if (syscall(SYS_capget, &head, data) < 0)
-		return -errno;
+static int set(struct capabilities *c)
+{
+	return syscall(SYS_capset, &c->head, c->data) < 0 ? -errno : 0;
+}
+
+int privileges_drop(const struct conf *conf, const char *lock_path)
+{
+	const uint64_t effective = always(conf);
+	const uint64_t permitted =
+		effective |
+		(needs_files_of_others(conf, lock_path) ? bit(CAP_DAC_OVERRIDE)
+							: 0);
+	struct capabilities c;
+	int err = get(&c);
+
+	if (err < 0)
+		return err;
 	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
-		const uint32_t mask = (uint32_t)(keep >> (32 * i));
-
-		data[i].permitted &= mask;
-		data[i].effective &= mask;
-		data[i].inheritable = 0;
+		c.data[i].permitted &= (uint32_t)(permitted >> (32 * i));
+		c.data[i].effective &= (uint32_t)(effective >> (32 * i));
+		c.data[i].inheritable = 0;
 	}
-	if (syscall(SYS_capset, &head, data) < 0 ||
-	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return -errno;
-	return 0;
+	err = set(&c);
+	if (err == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		err = -errno;
+	return err;
+}
+
+void privileges_for_files(bool on)
+{
+	struct capabilities c;
+
+	if (get(&c) < 0)
+		return;
+	c.data[0].effective &= ~(uint32_t)bit(CAP_DAC_OVERRIDE);
+	if (on)
+		c.data[0].effective |=
+			c.data[0].permitted & (uint32_t)bit(CAP_DAC_OVERRIDE);
+	(void)set(&c);
 }
