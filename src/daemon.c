@@ -174,6 +174,8 @@ static int open_all(struct daemon *d)
 	if (err == 0)
 		err = control_side_open(d);
 	if (err == 0)
+		process_claim_lock(&d->process);
+	if (err == 0)
 		err = daemon_build(d);
 	if (err < 0)
 		return err;

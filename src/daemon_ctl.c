@@ -443,7 +443,8 @@ int control_side_open(struct daemon *d)
 		log_error("%s: another conntrackd answers there", opts.path);
 	else if (err < 0)
 		log_error("can't open unix socket! %s: %s", opts.path,
-			  strerror(-err));
+			  err == -EEXIST ? "a file that is no socket is there"
+					 : strerror(-err));
 	return err;
 }
 

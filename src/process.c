@@ -165,16 +165,34 @@ static bool is_same_file(int fd, const char *path)
 	       open_one.st_ino == named.st_ino;
 }
 
+/* *made: the file was not there. -ESTALE: it has gone meanwhile. */
+static int open_lock(const char *path, bool *made)
+{
+	const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW;
+	int fd = open(path, flags | O_CREAT | O_EXCL, 0600);
+
+	*made = fd >= 0;
+	if (fd < 0 && errno == EEXIST) {
+		fd = open(path, flags);
+		if (fd < 0 && errno == ENOENT)
+			return -ESTALE;
+	}
+	if (fd < 0)
+		return -errno;
+	return fd;
+}
+
 /* Opens and locks the file; again if it was removed in between. */
-static int lock_file(const char *path)
+static int lock_file(const char *path, bool *made)
 {
 	for (int i = 0; i < LOCK_TRIES; i++) {
-		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
-			      0600);
+		int fd = open_lock(path, made);
 		int err;
 
+		if (fd == -ESTALE)
+			continue;
 		if (fd < 0)
-			return -errno;
+			return fd;
 		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 			err = -errno;
 			close(fd);
@@ -203,31 +221,39 @@ static void log_holder(const char *path)
 
 int process_lock(struct process *p, const struct conf_general *g)
 {
-	char pid[32];
-	int n, fd;
+	int fd;
 
 	choose_lock(p, g);
-	fd = lock_file(p->lock_path);
+	fd = lock_file(p->lock_path, &p->is_lock_ours);
 	if (fd == -EWOULDBLOCK)
 		log_holder(p->lock_path);
 	else if (fd < 0)
 		log_error("can't make lockfile `%s': %s", p->lock_path,
-			  strerror(-fd));
+			  fd == -ELOOP ? "it is a symbolic link"
+				       : strerror(-fd));
 	if (fd < 0)
 		return fd;
 	p->lock_fd = fd;
-	n = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
-	/* The pid is for people; the lock holds without it. */
-	if (ftruncate(fd, 0) < 0 || write(fd, pid, (size_t)n) != n)
-		log_notice("lockfile `%s': %s", p->lock_path, strerror(errno));
 	return 0;
+}
+
+void process_claim_lock(struct process *p)
+{
+	char pid[32];
+	int n = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+
+	p->is_lock_ours = true;
+	/* The pid is for people; the lock holds without it. */
+	if (ftruncate(p->lock_fd, 0) < 0 ||
+	    write(p->lock_fd, pid, (size_t)n) != n)
+		log_notice("lockfile `%s': %s", p->lock_path, strerror(errno));
 }
 
 void process_unlock(struct process *p)
 {
 	if (p->lock_fd < 0)
 		return;
-	if (is_same_file(p->lock_fd, p->lock_path))
+	if (p->is_lock_ours && is_same_file(p->lock_fd, p->lock_path))
 		(void)unlink(p->lock_path);
 	close(p->lock_fd);
 	p->lock_fd = -1;

@@ -17,6 +17,7 @@ struct process {
 	pid_t first;  /* whom the service manager has started */
 	int ready_fd; /* -d: to the parent, which waits; else -1 */
 	int lock_fd;
+	bool is_lock_ours; /* the file was made or taken over by us */
 	char lock_path[CONF_PATH_MAX + 1];
 };
 
@@ -34,14 +35,18 @@ NODISCARD bool process_detach(struct process *p);
  * the parent has told the service manager of us (or after a second). */
 void process_ready(struct process *p);
 
-/* Takes the kernel's lock on the configured file and writes our pid into it; a
- * file without a living holder is taken over. Where the directory of the
- * default file is missing or read-only, that of the control socket is used.
- * Errors are logged. 0; -EWOULDBLOCK: another instance holds it; or another
- * negative errno value. */
+/* Takes the kernel's lock on the configured file. What is in a file that was
+ * there before stays: a reference holds no lock, so the file may be that of a
+ * living one. Where the directory of the default file is missing or read-only,
+ * that of the control socket is used. Errors are logged. 0; -EWOULDBLOCK: another
+ * instance holds it; or another negative errno value. */
 NODISCARD int process_lock(struct process *p, const struct conf_general *g);
 
-/* Removes the lock file, if it is still ours, and lets go of it. */
+/* Nobody else lives here, for the control socket is ours: takes over a file
+ * without a living holder, and writes our pid into it. */
+void process_claim_lock(struct process *p);
+
+/* Removes the lock file, if it is ours, and lets go of it. */
 void process_unlock(struct process *p);
 
 /* The configured scheduling, or else nice -10. What the system refuses is a

@@ -67,7 +67,8 @@ static int bind_to(int fd, const struct sockaddr_un *addr)
 		       : 0;
 }
 
-/* 0 if the file was a socket without a listener, and is gone now. */
+/* 0 if the file was a socket without a listener, or a symbolic link that leads
+ * to none, and is gone now. */
 static int remove_stale(const struct sockaddr_un *addr)
 {
 	struct stat st;
@@ -78,13 +79,12 @@ static int remove_stale(const struct sockaddr_un *addr)
 	/* busy with others, or of another type: somebody is there */
 	if (fd >= 0 || fd == -EAGAIN || fd == -EPROTOTYPE)
 		return -EADDRINUSE;
-	if (fd == -ENOENT)
-		return 0;
-	if (fd != -ECONNREFUSED)
+	/* ENOENT: it has gone meanwhile, or it is a link to nothing */
+	if (fd != -ECONNREFUSED && fd != -ENOENT)
 		return fd;
 	if (lstat(addr->sun_path, &st) < 0)
 		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISSOCK(st.st_mode))
+	if (!S_ISSOCK(st.st_mode) && !S_ISLNK(st.st_mode))
 		return -EEXIST;
 	return unlink(addr->sun_path) < 0 && errno != ENOENT ? -errno : 0;
 }

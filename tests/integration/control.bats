@@ -71,6 +71,50 @@ gone() { # PID
 	[ "$(lab_daemon_pid fw1)" = "$pid_fw1" ]
 }
 
+# It holds no lock on its file, which only has to be there.
+@test "a start that a living reference refuses leaves it its lock and socket" {
+	local inode
+
+	need_reference
+	lab_conf fw1 Multicast
+	start_daemon fw1 "$REFERENCE"
+	inode=$(stat -c %i "$D/fw1.lock" "$D/fw1.sock")
+	run -1 lab_start fw1 "$CONNTRACKD"
+	grep -q 'another conntrackd answers there' "$D/fw1.start"
+	[ "$(stat -c %i "$D/fw1.lock" "$D/fw1.sock")" = "$inode" ]
+	[ ! -s "$D/fw1.lock" ]
+	# a second one is kept out by it
+	run -1 lab_start fw1 "$REFERENCE"
+	# where somebody has deleted it, none of ours stays
+	rm "$D/fw1.lock"
+	run -1 lab_start fw1 "$CONNTRACKD"
+	[ ! -e "$D/fw1.lock" ]
+	ask fw1 -s >/dev/null
+}
+
+@test "a symbolic link to no daemon is replaced as the socket, a file is not" {
+	lab_conf fw1 Multicast
+	ln -s "$D/nowhere" "$D/fw1.sock"
+	start_daemon fw1 "$CONNTRACKD"
+	[ -S "$D/fw1.sock" ] && [ ! -L "$D/fw1.sock" ]
+	# one that leads to a living daemon
+	mv "$D/fw1.sock" "$D/moved"
+	ln -s moved "$D/fw1.sock"
+	rm "$D/fw1.lock"
+	run -1 lab_start fw1 "$CONNTRACKD"
+	grep -q 'another conntrackd answers there' "$D/fw1.start"
+	# and to a dead one
+	kill -9 "$pid_fw1"
+	wait_until 5 gone "$pid_fw1"
+	start_daemon fw1 "$CONNTRACKD"
+	[ ! -L "$D/fw1.sock" ]
+	ask fw1 -k
+	echo precious >"$D/fw1.sock"
+	run -1 lab_start fw1 "$CONNTRACKD"
+	grep -q 'a file that is no socket is there' "$D/fw1.start"
+	[ "$(cat "$D/fw1.sock")" = precious ]
+}
+
 @test "a stale lock and a stale socket are replaced" {
 	start_one
 	kill -9 "$pid_fw1"
