@@ -16,7 +16,6 @@
 #include "sysctl.h"
 
 enum {
-	FULL_QUIET_MS = 60000,
 	LOG_WAIT_FIRST_MS = 10, /* doubles while the log takes nothing */
 	LOG_WAIT_MOST_MS = 1000,
 };
@@ -128,26 +127,11 @@ static int open_log(const struct conf_general *g)
 	return err;
 }
 
-/* What HashLimit costs is said at once, then once a minute at most. */
-static void tell_refused(struct full_watch *w, const char *name,
-			 const struct flow_cache *c, int64_t now_ms)
-{
-	uint64_t n = flow_cache_stats(c)->n_create_no_space;
-
-	if (n == w->n_told || now_ms < w->quiet_until_ms)
-		return;
-	log_warn("cache %s is full (HashLimit): %llu new flows were refused",
-		 name, (unsigned long long)(n - w->n_told));
-	w->n_told = n;
-	w->quiet_until_ms = now_ms + FULL_QUIET_MS;
-}
-
 static void on_second(void *ctx, int64_t now_ms)
 {
 	struct daemon *d = ctx;
 
-	tell_refused(&d->internal_full, "internal", d->internal, now_ms);
-	tell_refused(&d->external_full, "external", d->external_cache, now_ms);
+	daemon_tell_losses(d);
 	if (d->is_log_old)
 		reopen_log(d);
 	timer_set(d->loop, &d->second, now_ms + 1000);

@@ -44,9 +44,10 @@ static void log_refused(struct daemon *d, const struct daemon_link *l,
 			 o->interface, source);
 	else
 		log_warn("link %s: datagrams from %s are refused: the peer "
-			 "is %s",
+			 "is %s (%s_Destination_Address)",
 			 o->interface, source,
-			 addr_text(o->family, &o->remote, peer));
+			 addr_text(o->family, &o->remote, peer),
+			 o->family == FAMILY_IPV4 ? "IPv4" : "IPv6");
 }
 
 static void take_datagram(struct daemon *d, int link, const struct addr *addr,

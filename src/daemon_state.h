@@ -22,6 +22,7 @@
 enum {
 	DGRAM_MAX = 65536,
 	SOURCES_LOGGED_MAX = 64, /* refused sources that get a line */
+	LOSSES_N = 8,            /* rows of daemon_losses.c */
 };
 
 struct daemon;
@@ -102,8 +103,8 @@ struct control_side {
 	bool is_committing;
 };
 
-/* What was said of a cache that is full. */
-struct full_watch {
+/* What was said of one way to lose something. */
+struct loss {
 	uint64_t n_told;
 	int64_t quiet_until_ms;
 };
@@ -127,7 +128,7 @@ struct daemon {
 	struct timer log_timer; /* lines wait for their reader */
 	int64_t log_wait_ms;
 	bool is_log_old; /* the file could not be opened anew */
-	struct full_watch internal_full, external_full;
+	struct loss losses[LOSSES_N];
 	struct timer watchdog;
 	int64_t watchdog_ms; /* 0: none */
 	int64_t started_ms;
@@ -208,6 +209,9 @@ bool control_side_work(struct daemon *d);
 void control_side_dump_ended(struct daemon *d, enum dump_use use, int error);
 void control_side_flush_ended(struct daemon *d);
 void control_side_commit_ended(void *ctx, const struct commit_report *report);
+
+/* daemon_losses.c: tells what was refused since it last did. */
+void daemon_tell_losses(struct daemon *d);
 
 /* daemon_stats.c: the answer to a -s request, into out. False: not ours. */
 bool daemon_show_stats(struct daemon *d, int code, struct wr *out);

@@ -39,6 +39,7 @@ static struct stats_link of_link(const struct daemon *d, int index)
 		.n_received = s->n_packets_recv,
 		.n_send_errors = s->n_send_errors,
 		.n_receive_errors = s->n_recv_errors,
+		.n_refused = s->n_refused,
 	};
 }
 
@@ -55,11 +56,15 @@ static struct stats_network of_network(const struct daemon *d,
 		.n_bad_size = n[VERDICT_BAD_SIZE],
 		.n_lost = e->n_lost,
 		.n_before = e->n_before,
+		.n_too_many_peers = e->n_refused,
 	};
 
 	for (int v = 0; v < VERDICT_N; v++)
 		if (verdict_is_malformed((enum verdict)v))
 			out.n_malformed += n[v];
+	for (int i = 0; i < d->links.set.n_links; i++)
+		out.n_not_from_peer +=
+			link_stats(d->links.set.links[i])->n_refused;
 	return out;
 }
 
@@ -106,7 +111,8 @@ bool daemon_show_stats(struct daemon *d, int code, struct wr *out)
 	d->engine->ops->stats(d->engine, &e);
 	s.network = of_network(d, &e);
 	/* Entries wait in no queue of nodes: the figures are references. */
-	queues[0] = (struct stats_queue){ "txqueue", e.n_dirty, INT32_MAX, 0 };
+	queues[0] = (struct stats_queue){ "txqueue", e.n_dirty, INT32_MAX,
+					  e.n_no_memory };
 	queues[1] = (struct stats_queue){ "errorq", 0, ERROR_QUEUE_LEN, 0 };
 	queues[2] = (struct stats_queue){ "rsqueue", e.n_outstanding,
 					  d->conf->sync.resend_queue_size, 0 };

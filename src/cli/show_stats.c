@@ -68,7 +68,12 @@ static const struct piece link_pieces[] = {
 	{ " Pckts sent ", WIDE, AT(n_received) },
 	{ " Pckts recv\n", WIDE, AT(n_send_errors) },
 	{ " Error send ", WIDE, AT(n_receive_errors) },
-	{ " Error recv\n\n", NO_VALUE, 0 },
+	{ " Error recv\n", NO_VALUE, 0 },
+};
+
+static const struct piece refused_pieces[] = {
+	{ "", WIDE, AT(n_refused) },
+	{ " Refused recv\n", NO_VALUE, 0 },
 };
 #undef AT
 
@@ -99,6 +104,13 @@ static const struct piece network_pieces[] = {
 	{ "\n\nsequence tracking statistics:\n\trecv:\n\t\tPackets lost:\t\t",
 	  WIDE, AT(network.n_lost) },
 	{ "\n\t\tPackets before:\t\t", WIDE, AT(network.n_before) },
+	{ "\n\n", NO_VALUE, 0 },
+};
+
+static const struct piece refused_network_pieces[] = {
+	{ "refused datagrams:\n\trecv:\n\t\tNot from the peer:\t", WIDE,
+	  AT(network.n_not_from_peer) },
+	{ "\n\t\tToo many peers:\t\t", WIDE, AT(network.n_too_many_peers) },
 	{ "\n\n", NO_VALUE, 0 },
 };
 
@@ -245,6 +257,12 @@ static void show_network(const struct stats *s, struct wr *out)
 	SHOW(network_pieces, s, out);
 }
 
+static void show_refused(const struct stats *s, struct wr *out)
+{
+	if (s->network.n_not_from_peer || s->network.n_too_many_peers)
+		SHOW(refused_network_pieces, s, out);
+}
+
 static const char *connected(bool is)
 {
 	return is ? "connected" : "disconnected";
@@ -264,6 +282,7 @@ static void show_active_link(const struct stats *s, struct wr *out)
 				  connected(l->is_server_connected),
 				  connected(l->is_client_connected));
 		SHOW(link_pieces, l, out);
+		wr_u8(out, '\n');
 		return;
 	}
 }
@@ -277,6 +296,9 @@ static void show_links(const struct stats *s, struct wr *out)
 			  l->kind, l->device, status_names[l->status],
 			  l->is_active ? "ACTIVE" : "BACKUP");
 		SHOW(link_pieces, l, out);
+		if (l->n_refused)
+			SHOW(refused_pieces, l, out);
+		wr_u8(out, '\n');
 	}
 }
 
@@ -318,7 +340,8 @@ static const struct {
 	{ CTL_STATS_EXPECT, false, { show_internal_expect, show_external_expect,
 				     show_traffic, show_active_link,
 				     show_tracking } },
-	{ CTL_STATS_NETWORK, false, { show_network, show_active_link } },
+	{ CTL_STATS_NETWORK, false, { show_network, show_active_link,
+				      show_refused } },
 	{ CTL_STATS_CACHE, false, { show_internal_detail,
 				    show_external_detail } },
 	{ CTL_STATS_RUNTIME, false, { show_runtime } },

@@ -35,6 +35,7 @@ struct stats_link {
 	uint64_t bytes_sent, bytes_received;
 	uint64_t n_sent, n_received; /* datagrams, or calls on a stream */
 	uint64_t n_send_errors, n_receive_errors;
+	uint64_t n_refused; /* datagrams of others than the peer */
 };
 
 /* Messages that were thrown away, by reason, and sequence numbers. */
@@ -44,6 +45,9 @@ struct stats_network {
 	uint64_t n_truncated, n_bad_size;
 	uint64_t n_send_malformed;
 	uint64_t n_lost, n_before;
+	/* Valid, but nobody's who is waited for: shown where there are any, so
+	 * that the usual answer is that of the reference. */
+	uint64_t n_not_from_peer, n_too_many_peers;
 };
 
 struct stats_runtime {

@@ -60,6 +60,45 @@ times_logged() { # NODE TEXT
 	grep -c "$2" "$D/$1.log"
 }
 
+refused_by() { # NODE: datagrams, by the statistics of its link
+	ask "$1" -s link | awk '/ Refused recv$/ { n = $1 } END { print n + 0 }'
+}
+
+has_refused() { # NODE COUNT
+	[ "$(refused_by "$1")" -ge "$2" ]
+}
+
+# As a NAT between the two, or an address of a cloud, would have it.
+@test "a peer that comes from another address: told once, and counted" {
+	local node other
+
+	for node in fw1 fw2; do
+		other=$((3 - ${node#fw}))
+		lab_conf $node UDP
+		sed -i 's/\(Destination_Address\) .*/\1 192.168.100.99/' \
+			"$D/$node.conf"
+		lab_in $node nft -f - <<-END
+			table ip lab_moved {
+				chain out {
+					type nat hook output priority -100;
+					ip daddr 192.168.100.99 udp dport 3780 dnat to 192.168.100.$other
+				}
+			}
+		END
+		lab_in $node nft flush chain inet lab raw_out
+		lab_in $node nft flush chain inet lab raw_in
+		start_daemon $node "$CONNTRACKD"
+	done
+	for node in fw1 fw2; do
+		other=$((3 - ${node#fw}))
+		wait_until 10 has_refused $node 3
+		[ "$(times_logged $node "link sync0: datagrams from 192.168.100.$other are refused: the peer is 192.168.100.99 (IPv4_Destination_Address)")" -eq 1 ]
+		# nothing else is shown where there is nothing to tell
+		ask $node -s | tee "$D/stats"
+		run ! grep -qi refused "$D/stats"
+	done
+}
+
 @test "a forged source is refused by a UDP link, and told once" {
 	start_with_capture UDP
 	external fw1 | sort >"$D/before"
@@ -68,6 +107,8 @@ times_logged() { # NODE TEXT
 	external fw1 | sort >"$D/after"
 	wait_until 5 is_unharmed fw1
 	[ "$(keys <"$D/before" | md5sum)" = "$(keys <"$D/after" | md5sum)" ]
+	[ "$(refused_by fw1)" -gt 1000 ]
+	[ "$(network_stat fw1 'Not from the peer')" -eq "$(refused_by fw1)" ]
 	[ "$(times_logged fw1 'datagrams from 192.168.100.77 are refused')" -eq 1 ]
 	[ "$(times_logged fw1 'datagrams from 192.168.100.78 are refused')" -eq 1 ]
 	[ "$(network_stat fw1 'Malformed messages')" -eq 0 ]

@@ -175,3 +175,32 @@ refused_is() { # NODE COUNT: by its internal cache
 	wait_until 15 grep -q 'table (scheduled)' "$D/fw1.log"
 	[ "$(grep -c 'is full' "$D/fw1.log")" -eq 1 ]
 }
+
+no_memory() { # NODE: by its internal cache
+	ask "$1" -s cache | awk '/no memory available/ { print $NF; exit }'
+}
+
+has_no_memory() { # NODE
+	[ "$(no_memory "$1")" -gt 0 ]
+}
+
+@test "no memory: told, counted, and it goes on when there is some again" {
+	local kb
+
+	has_asan && skip "ASan ends what has no memory"
+	start_pair ours ours Multicast
+	load fw1 insert 1000
+	wait_until 10 count_is fw1 internal 1000
+	kb=$(awk '/^VmSize:/ { print $2 }' "/proc/$pid_fw1/status")
+	prlimit -p "$pid_fw1" --as=$(((kb + 256) * 1024)):unlimited
+	load fw1 -f 10000 insert 50000
+	wait_until 10 has_no_memory fw1
+	wait_until 10 grep -q '\[warning\] no memory for cache internal: [1-9][0-9]* flows or changes' \
+		"$D/fw1.log"
+	[ "$(grep -c 'no memory' "$D/fw1.log")" -eq 1 ]
+	prlimit -p "$pid_fw1" --as=unlimited:unlimited
+	ask fw1 -R
+	count_is fw1 internal 51000
+	ask fw1 -B
+	wait_until 20 count_is fw2 external 51000
+}

@@ -230,7 +230,7 @@ static void test_no_two_values_are_mixed_up(void **state)
 			      .n_update_failed = 4,
 			      .n_destroyed = 5,
 			      .n_destroy_failed = 6 },
-		.network = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 },
+		.network = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0, 0 },
 		.runtime = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
 			     15, 16 },
 		.traffic_bytes = 1,
@@ -333,6 +333,39 @@ static void test_uptime_leaves_out_what_is_zero(void **state)
 		assert_true(show_stats(CTL_STATS_RUNTIME, &s, &w));
 		assert_memory_equal(text, cases[i].text, strlen(cases[i].text));
 	}
+}
+
+/* New lines come behind the old ones, and only where they tell something. */
+static void test_refused_datagrams_are_shown_if_there_are_any(void **state)
+{
+	static const char link_end[] =
+		"                   0 Error send                    0 Error "
+		"recv"
+		"\n                   7 Refused recv\n\n";
+	static const char network_end[] =
+		"refused datagrams:\n\trecv:\n"
+		"\t\tNot from the peer:\t                   9\n"
+		"\t\tToo many peers:\t\t                   2\n\n";
+	struct stats_link links[2] = { two_links[0], two_links[1] };
+	struct stats s = multicast;
+	char text[SHOW_STATS_MAX + 1];
+	struct wr w = { .buf = (uint8_t *)text, .size = SHOW_STATS_MAX };
+
+	(void)state;
+	links[1].n_refused = 7;
+	s.links = links;
+	s.n_links = 2;
+	assert_true(show_stats(CTL_STATS_LINK, &s, &w));
+	text[w.used] = '\0';
+	assert_string_equal(text + w.used - strlen(link_end), link_end);
+	assert_ptr_equal(strstr(text, "Refused"),
+			 text + w.used - strlen("Refused recv\n\n"));
+	w.used = 0;
+	s.network.n_not_from_peer = 9;
+	s.network.n_too_many_peers = 2;
+	assert_true(show_stats(CTL_STATS_NETWORK, &s, &w));
+	text[w.used] = '\0';
+	assert_string_equal(text + w.used - strlen(network_end), network_end);
 }
 
 static void test_a_disconnected_stream_is_named(void **state)
@@ -444,6 +477,8 @@ int main(void)
 		cmocka_unit_test(test_answers_equal_the_recorded_ones),
 		cmocka_unit_test(test_no_two_values_are_mixed_up),
 		cmocka_unit_test(test_uptime_leaves_out_what_is_zero),
+		cmocka_unit_test(
+			test_refused_datagrams_are_shown_if_there_are_any),
 		cmocka_unit_test(test_a_disconnected_stream_is_named),
 		cmocka_unit_test(test_other_answers_are_empty_in_stats_mode),
 		cmocka_unit_test(test_what_is_no_statistics_is_refused),
