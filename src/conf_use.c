@@ -174,7 +174,8 @@ int conf_use_machine(const struct conf *c, enum conf_severity severity,
 			conf_find_given(c, NULL, "Interface", (int)i);
 
 		if (l->interface[0] && if_nametoindex(l->interface) == 0)
-			tell(&r, severity, given ? &given->value : &l->at,
+			/* one of several is enough, and it may still come */
+			tell(&r, CONF_WARNING, given ? &given->value : &l->at,
 			     "interface", "there is no interface `%s' here",
 			     l->interface);
 	}

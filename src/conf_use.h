@@ -14,8 +14,8 @@
 int conf_use_version(const struct conf *c, enum conf_severity severity,
 		     conf_diag_fn *fn, void *ctx);
 
-/* Reports interfaces and directories that do not exist, with this severity.
- * Returns the number of errors. */
+/* Reports directories that do not exist, with this severity, and interfaces as
+ * warnings: the daemon waits for them. Returns the number of errors. */
 int conf_use_machine(const struct conf *c, enum conf_severity severity,
 		     conf_diag_fn *fn, void *ctx);
 

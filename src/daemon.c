@@ -192,17 +192,16 @@ static void start_watchdog(struct daemon *d)
 	timer_set(d->loop, &d->watchdog, loop_now_ms(d->loop));
 }
 
-/* The internal cache is filled (or never will be): ready, or the end. */
-void daemon_started(struct daemon *d, int error)
+static void fail(struct daemon *d)
 {
-	int err;
+	d->exit_status = 1;
+	loop_stop(d->loop);
+}
 
-	if (error < 0) {
-		d->exit_status = 1;
-		loop_stop(d->loop);
-		return;
-	}
-	err = privileges_drop(d->conf, d->process.lock_path);
+static void serve_from_now(struct daemon *d)
+{
+	int err = privileges_drop(d->conf, d->process.lock_path);
+
 	if (err < 0)
 		log_notice("privileges are kept: %s", strerror(-err));
 	log_notice("initialization completed");
@@ -218,6 +217,33 @@ void daemon_started(struct daemon *d, int error)
 		notify_ready();
 		start_watchdog(d);
 	}
+}
+
+/* The internal cache is filled (or never will be): ready, or the end. */
+void daemon_started(struct daemon *d, int error)
+{
+	d->is_filled = error == 0;
+	if (error < 0)
+		fail(d);
+	else if (link_side_is_there(d) || !timer_is_set(&d->links.patience))
+		serve_from_now(d);
+}
+
+/* An interface may come a moment after the start at boot. */
+void daemon_has_links(struct daemon *d)
+{
+	if (d->is_filled && !d->is_running)
+		serve_from_now(d);
+}
+
+/* Without any there is nothing to serve, and a service manager will try again:
+ * so late that its patience does not come to an end either. */
+void daemon_has_no_links(struct daemon *d)
+{
+	for (size_t i = 0; i < d->conf->sync.n_links; i++)
+		log_error("can't open channel socket: %s: interface: %s",
+			  d->conf->sync.links[i].interface, strerror(ENODEV));
+	fail(d);
 }
 
 /* How long the daemon kept others waiting, for whoever tunes it. */

@@ -12,6 +12,9 @@ enum {
 	SENDS_PER_TURN = 64, /* datagrams, before others get their turn */
 	WAIT_FIRST_MS = 1,   /* after ENOBUFS; doubles */
 	WAIT_MOST_MS = 50,
+	PATIENCE_MS = 5000,   /* for links to come up after the start */
+	REPAIR_FIRST_MS = 50, /* until a link is tried again; doubles */
+	REPAIR_MOST_MS = 1000,
 };
 
 static struct link *current(const struct daemon *d)
@@ -189,15 +192,25 @@ static void on_more(void *ctx)
 	(void)ctx;
 }
 
-/* ---- interfaces --------------------------------------------------------- */
+/* ---- what happens to a link --------------------------------------------- */
+
+static const char *interface_of(const struct daemon_link *l)
+{
+	return link_opts(l->link)->interface;
+}
+
+static void unwatch_link(struct daemon_link *l)
+{
+	watch_remove(l->daemon->loop, &l->recv_watch);
+	watch_remove(l->daemon->loop, &l->send_watch);
+}
 
 static int watch_link(struct daemon_link *l)
 {
 	struct loop *loop = l->daemon->loop;
 	int err;
 
-	watch_remove(loop, &l->recv_watch);
-	watch_remove(loop, &l->send_watch);
+	unwatch_link(l);
 	err = watch_add(loop, &l->recv_watch, link_recv_fd(l->link), LOOP_READ,
 			on_readable, l);
 	if (err == 0)
@@ -206,22 +219,151 @@ static int watch_link(struct daemon_link *l)
 	return err;
 }
 
+static void note_buffers(const struct daemon_link *l)
+{
+	uint32_t send_bytes, recv_bytes;
+
+	if (link_buffer_note(l->link, &send_bytes, &recv_bytes))
+		log_notice("link %s: the system gives socket buffers of %u "
+			   "(send) and %u (receive) bytes only",
+			   interface_of(l), send_bytes, recv_bytes);
+}
+
+/* New sockets are watched; without a watch they are of no use. */
+static int repair_link(struct daemon_link *l, const char **failed)
+{
+	int err = link_repair(l->link, failed);
+
+	if (err <= 0)
+		return err;
+	*failed = "watch";
+	err = watch_link(l);
+	if (err == 0) {
+		note_buffers(l);
+		return 0;
+	}
+	unwatch_link(l);
+	link_reset(l->link);
+	return err;
+}
+
+static void tell_failure(struct daemon_link *l, const char *failed, int err)
+{
+	if (l->told == LINK_TOLD_FAILURE)
+		return;
+	l->told = LINK_TOLD_FAILURE;
+	log_warn("link %s: %s: %s: tried again until it works", interface_of(l),
+		 failed, strerror(-err));
+}
+
+static enum link_told state_of(const struct daemon_link *l)
+{
+	if (!link_has_interface(l->link))
+		return LINK_TOLD_GONE;
+	return link_status(l->link) == LINK_RUNNING ? LINK_TOLD_NOTHING
+						    : LINK_TOLD_STATE;
+}
+
+/* What it is that keeps a link from being used, once; that its interface is
+ * gone in any case, as it is down before; and that all is well. */
+static void tell_state(struct daemon_link *l)
+{
+	static const char *const texts[] = {
+		[LINK_DOWN] = "is down",
+		[LINK_NO_CARRIER] = "has no carrier",
+	};
+	enum link_told state = state_of(l);
+
+	if (link_is_usable(l->link)) {
+		if (l->told != LINK_TOLD_NOTHING)
+			log_notice("link %s: is usable now", interface_of(l));
+		l->told = LINK_TOLD_NOTHING;
+		l->was_usable = true;
+		return;
+	}
+	if (state == LINK_TOLD_NOTHING || state == l->told ||
+	    (state == LINK_TOLD_STATE && l->told != LINK_TOLD_NOTHING) ||
+	    (!l->was_usable && timer_is_set(&l->daemon->links.patience)))
+		return;
+	l->told = state;
+	log_warn("link %s: %s", interface_of(l),
+		 state == LINK_TOLD_GONE ? "there is no interface of this name"
+					 : texts[link_status(l->link)]);
+}
+
 static void choose_link(struct daemon *d)
 {
-	switch (linkset_update(&d->links.set)) {
+	switch (linkset_update(&d->links.set, loop_now_ms(d->loop))) {
 	case LINKSET_SAME:
 		break;
 	case LINKSET_SWITCHED:
+	case LINKSET_RETURNED:
 		log_notice("device `%s' becomes dedicated link",
 			   link_opts(current(d))->interface);
 		break;
-	case LINKSET_NONE_USABLE:
-		if (!d->links.is_cut)
-			log_error("no dedicated links available!");
-		d->links.is_cut = true;
-		return;
+	case LINKSET_LOST:
+		log_error("no dedicated links available!");
+		break;
 	}
-	d->links.is_cut = false;
+}
+
+/* Tries what has to be repaired, and comes back for what cannot be yet: an
+ * address may be missing or tentative, descriptors used up. What lasts only for
+ * a moment is not worth a line. */
+static void repair_links(struct daemon *d)
+{
+	struct link_side *s = &d->links;
+	bool is_done = true;
+
+	for (int i = 0; i < s->set.n_links; i++) {
+		struct daemon_link *l = &s->links[i];
+		const char *failed = "";
+		int err = link_needs_repair(l->link) ? repair_link(l, &failed)
+						     : 0;
+
+		if (err < 0 && s->repair_ms == REPAIR_MOST_MS)
+			tell_failure(l, failed, err);
+		is_done &= err == 0;
+		tell_state(l);
+	}
+	choose_link(d);
+	if (is_done) {
+		timer_cancel(d->loop, &s->repair);
+		s->repair_ms = 0;
+	} else if (!timer_is_set(&s->repair)) {
+		s->repair_ms =
+			s->repair_ms ? s->repair_ms * 2 : REPAIR_FIRST_MS;
+		if (s->repair_ms > REPAIR_MOST_MS)
+			s->repair_ms = REPAIR_MOST_MS;
+		timer_set(d->loop, &s->repair,
+			  loop_now_ms(d->loop) + s->repair_ms);
+	}
+}
+
+static void on_repair(void *ctx, int64_t now_ms)
+{
+	(void)now_ms;
+	repair_links(ctx);
+}
+
+bool link_side_is_there(const struct daemon *d)
+{
+	for (int i = 0; i < d->links.set.n_links; i++)
+		if (link_has_interface(d->links.links[i].link))
+			return true;
+	return false;
+}
+
+/* Links had their time to come up. */
+static void on_patience(void *ctx, int64_t now_ms)
+{
+	struct daemon *d = ctx;
+
+	(void)now_ms;
+	if (!link_side_is_there(d) && !d->is_running)
+		daemon_has_no_links(d);
+	else
+		repair_links(d);
 }
 
 static void on_interface(void *ctx, const char *name, uint32_t index,
@@ -237,19 +379,17 @@ static void on_interface(void *ctx, const char *name, uint32_t index,
 
 	for (int i = 0; i < d->links.set.n_links; i++) {
 		struct daemon_link *l = &d->links.links[i];
-		int err;
 
-		if (strcmp(link_opts(l->link)->interface, name) != 0)
-			continue;
-		err = link_set_interface(l->link, status_of[status], index,
-					 mtu);
-		if (err > 0)
-			err = watch_link(l);
-		if (err < 0)
-			log_warn("link %s: %s", name, strerror(-err));
+		if (strcmp(interface_of(l), name) == 0)
+			link_set_interface(l->link, status_of[status], index,
+					   mtu);
 	}
-	choose_link(d);
+	repair_links(d);
+	if (link_side_is_there(d))
+		daemon_has_links(d);
 }
+
+/* ---- start and end ------------------------------------------------------ */
 
 static struct link_opts opts_of(const struct conf_link *c)
 {
@@ -277,38 +417,39 @@ static struct link_opts opts_of(const struct conf_link *c)
 	return o;
 }
 
-static void note_buffers(const struct daemon_link *l)
+/* What the state of interfaces and addresses causes, which may change; all else
+ * is as it will be. */
+static bool may_pass(int err)
 {
-	uint32_t send_bytes, recv_bytes;
-
-	if (link_buffer_note(l->link, &send_bytes, &recv_bytes))
-		log_notice("link %s: the system gives socket buffers of %u "
-			   "(send) and %u (receive) bytes only",
-			   link_opts(l->link)->interface, send_bytes,
-			   recv_bytes);
+	return err == -ENODEV || err == -EADDRNOTAVAIL || err == -ENETDOWN ||
+	       err == -ENOBUFS;
 }
 
 static int open_link(struct daemon *d, const struct conf_link *c)
 {
 	struct link_opts o = opts_of(c);
 	struct daemon_link *l = &d->links.links[d->links.set.n_links];
-	const char *failed = "";
-	int err = link_open(&o, &l->link, &failed);
+	const char *failed = "kind of link";
+	int err = link_new(&o, &l->link);
 
-	l->daemon = d;
-	l->index = d->links.set.n_links;
 	if (err == 0) {
+		l->daemon = d;
+		l->index = d->links.set.n_links;
 		linkset_add(&d->links.set, l->link, c->is_default);
-		failed = "watch";
-		err = watch_link(l);
+		failed = "interface";
+		err = link_look(l->link);
 	}
-	if (err < 0) {
-		log_error("can't open channel socket: %s: %s: %s", o.interface,
-			  failed, strerror(-err));
-		return err;
+	if (err == 0)
+		err = repair_link(l, &failed);
+	if (err == 0 || (!link_has_interface(l->link) && err == -ENODEV))
+		return 0;
+	if (may_pass(err)) {
+		tell_failure(l, failed, err);
+		return 0;
 	}
-	note_buffers(l);
-	return 0;
+	log_error("can't open channel socket: %s: %s: %s", o.interface, failed,
+		  strerror(-err));
+	return err;
 }
 
 static int watch_interfaces(struct daemon *d)
@@ -332,11 +473,14 @@ int link_side_open(struct daemon *d)
 	s->wait = (struct timer){ .fn = on_wake, .ctx = d };
 	s->due = (struct timer){ .fn = on_wake, .ctx = d };
 	s->more = (struct deferred){ .fn = on_more, .ctx = d };
+	s->patience = (struct timer){ .fn = on_patience, .ctx = d };
+	s->repair = (struct timer){ .fn = on_repair, .ctx = d };
 	s->dgram = calloc(1, DGRAM_MAX);
 	s->recv_buf = calloc(1, DGRAM_MAX);
 	if (!s->dgram || !s->recv_buf)
 		return -ENOMEM;
-	linkset_init(&s->set);
+	timer_set(d->loop, &s->patience, loop_clock_ms(d->loop) + PATIENCE_MS);
+	linkset_init(&s->set, loop_now_ms(d->loop) + PATIENCE_MS);
 	for (size_t i = 0; i < d->conf->sync.n_links && err == 0; i++)
 		err = open_link(d, &d->conf->sync.links[i]);
 	return err < 0 ? err : watch_interfaces(d);
@@ -348,11 +492,11 @@ void link_side_close(struct daemon *d)
 
 	ifwatch_close(s->ifwatch);
 	for (int i = 0; i < s->set.n_links; i++) {
-		watch_remove(d->loop, &s->links[i].recv_watch);
-		watch_remove(d->loop, &s->links[i].send_watch);
+		unwatch_link(&s->links[i]);
+		link_free(s->links[i].link);
 	}
-	for (int i = 0; i < LINKSET_MAX; i++)
-		link_close(s->links[i].link);
+	timer_cancel(d->loop, &s->patience);
+	timer_cancel(d->loop, &s->repair);
 	timer_cancel(d->loop, &s->wait);
 	timer_cancel(d->loop, &s->due);
 	loop_defer_cancel(d->loop, &s->more);

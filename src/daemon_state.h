@@ -56,11 +56,21 @@ struct kernel_side {
 	uint64_t traffic_bytes, traffic_packets;
 };
 
+/* What the log has last said of a link. */
+enum link_told {
+	LINK_TOLD_NOTHING, /* it is usable, or was never looked at */
+	LINK_TOLD_STATE,   /* down, or without a carrier */
+	LINK_TOLD_GONE,    /* no interface has its name */
+	LINK_TOLD_FAILURE, /* no sockets can be had */
+};
+
 struct daemon_link {
 	struct daemon *daemon;
 	struct link *link;
 	struct watch recv_watch, send_watch;
 	int index;
+	enum link_told told;
+	bool was_usable; /* since the start */
 };
 
 /* The links and what waits to be sent. */
@@ -68,15 +78,17 @@ struct link_side {
 	struct linkset set;
 	struct daemon_link links[LINKSET_MAX];
 	struct ifwatch *ifwatch;
-	uint8_t *dgram;       /* DGRAM_MAX, one that the link did not take */
-	size_t dgram_len;     /* 0: none is kept */
-	uint8_t *recv_buf;    /* DGRAM_MAX */
-	struct timer wait;    /* after ENOBUFS */
-	int64_t wait_ms;      /* next length of that, 0: first */
-	struct timer due;     /* of the engine */
-	struct deferred more; /* the pump has used up its share of a turn */
+	uint8_t *dgram;        /* DGRAM_MAX, one that the link did not take */
+	size_t dgram_len;      /* 0: none is kept */
+	uint8_t *recv_buf;     /* DGRAM_MAX */
+	struct timer wait;     /* after ENOBUFS */
+	int64_t wait_ms;       /* next length of that, 0: first */
+	struct timer due;      /* of the engine */
+	struct deferred more;  /* the pump has used up its share of a turn */
+	struct timer patience; /* is set: links are still coming up */
+	struct timer repair;   /* some link has to be tried again */
+	int64_t repair_ms;     /* how long that waits, 0: nothing failed */
 	uint64_t n_verdicts[VERDICT_N];
-	bool is_cut; /* no link is usable, which was said */
 	struct {
 		uint8_t link;
 		struct addr addr;
@@ -132,7 +144,8 @@ struct daemon {
 	struct timer watchdog;
 	int64_t watchdog_ms; /* 0: none */
 	int64_t started_ms;
-	bool is_running; /* the internal cache is filled */
+	bool is_filled;  /* the internal cache, by the first dump */
+	bool is_running; /* it serves */
 	int exit_status;
 };
 
@@ -154,6 +167,9 @@ void daemon_unbuild(struct daemon *d);
 
 /* daemon.c: the first dump has ended. */
 void daemon_started(struct daemon *d, int error);
+/* An interface of a link is there; none came up in time. */
+void daemon_has_links(struct daemon *d);
+void daemon_has_no_links(struct daemon *d);
 
 /* daemon_kernel.c. Errors are logged where they happen. */
 NODISCARD int kernel_side_open(struct daemon *d);
@@ -197,6 +213,8 @@ void check_side_liken(struct flow *row, const struct flow *cached);
 /* daemon_links.c */
 NODISCARD int link_side_open(struct daemon *d);
 void link_side_close(struct daemon *d);
+/* Whether the interface of any link exists. */
+bool link_side_is_there(const struct daemon *d);
 /* Sends what the engine has, as far as the current link takes it. */
 void link_side_pump(struct daemon *d);
 

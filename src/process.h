@@ -38,8 +38,8 @@ void process_ready(struct process *p);
 /* Takes the kernel's lock on the configured file. What is in a file that was
  * there before stays: a reference holds no lock, so the file may be that of a
  * living one. Where the directory of the default file is missing or read-only,
- * that of the control socket is used. Errors are logged. 0; -EWOULDBLOCK: another
- * instance holds it; or another negative errno value. */
+ * that of the control socket is used. Errors are logged. 0; -EWOULDBLOCK:
+ * another instance holds it; or another negative errno value. */
 NODISCARD int process_lock(struct process *p, const struct conf_general *g);
 
 /* Nobody else lives here, for the control socket is ours: takes over a file

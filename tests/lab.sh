@@ -59,6 +59,13 @@ lab_sync_link() {
 				dev "$_dev" nodad &&
 			ip -n "${P}fw$_k" link set "$_dev" up || return 1
 	done
+	wait_until 10 lab_has_carrier fw1 "$_dev" &&
+		wait_until 10 lab_has_carrier fw2 "$_dev"
+}
+
+# The kernel tells of a carrier up to a second after it is there.
+lab_has_carrier() { # NODE DEVICE
+	ip -n "$P$1" link show dev "$2" | grep -q ' state UP '
 }
 
 # A relay in place of the dedicated link: faults by lab_faults. $1: seed
@@ -84,7 +91,8 @@ lab_relay_side() { # NODE
 		netns "$P$1" &&
 		ip -n "$P$1" addr add "192.168.100.$_own/24" dev sync0 &&
 		ip -n "$P$1" link set sync0 up &&
-		ip -n "${P}relay" link set "side$_own" up
+		ip -n "${P}relay" link set "side$_own" up &&
+		wait_until 10 lab_has_carrier "$1" sync0
 }
 
 # What the relay does from now on: pairs of name and value, see relay.c

@@ -5,6 +5,7 @@
 #include <linux/if_link.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <string.h>
 
 _Static_assert(IFNAMSIZ == IFLINK_NAME_SIZE, "as long as the kernel's");
 _Static_assert(sizeof(struct ifinfomsg) == 16, "read field by field");
@@ -51,6 +52,38 @@ bool iflink_decode(const struct nlmsg *msg, struct iflink *out)
 			return false;
 	}
 	return step == NLMSG_STEP_END && has_name;
+}
+
+static bool is_name(struct rd body, const char *name)
+{
+	const size_t size = strlen(name) + 1;
+
+	return body.left == size && memcmp(body.at, name, size) == 0;
+}
+
+static bool has_alternative(struct rd names, const char *name)
+{
+	struct nlmsg_attr attr;
+
+	while (nlmsg_attr_next(&names, &attr) == NLMSG_STEP_ITEM)
+		if (attr.type == IFLA_ALT_IFNAME && is_name(attr.body, name))
+			return true;
+	return false;
+}
+
+bool iflink_has_name(const struct nlmsg *msg, const char *name)
+{
+	struct rd body = msg->body;
+	struct nlmsg_attr attr;
+
+	if (!rd_skip(&body, sizeof(struct ifinfomsg)))
+		return false;
+	while (nlmsg_attr_next(&body, &attr) == NLMSG_STEP_ITEM)
+		if ((attr.type == IFLA_IFNAME && is_name(attr.body, name)) ||
+		    (attr.type == IFLA_PROP_LIST &&
+		     has_alternative(attr.body, name)))
+			return true;
+	return false;
 }
 
 void iflink_encode_dump(uint32_t seq, struct wr *w)

@@ -25,6 +25,10 @@ struct iflink {
  * about something else (a port of a bridge, say) or malformed. */
 NODISCARD bool iflink_decode(const struct nlmsg *msg, struct iflink *out);
 
+/* Whether the interface of a message that was decoded goes by this name: its
+ * own, or one of its alternative ones (ip-link(8), property). */
+bool iflink_has_name(const struct nlmsg *msg, const char *name);
+
 /* Appends the request for a dump of all interfaces. */
 void iflink_encode_dump(uint32_t seq, struct wr *w);
 

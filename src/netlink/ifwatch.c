@@ -72,18 +72,18 @@ static struct state state_of(const struct iflink *link)
 }
 
 /* Losses first: an interface may have taken the name of another. */
-static void handle_link(struct ifwatch *w, const struct iflink *link)
+static void handle_link(struct ifwatch *w, const struct nlmsg *msg,
+			const struct iflink *link)
 {
 	for (size_t i = 0; i < w->n; i++) {
 		struct watched *e = &w->all[i];
-		bool is_ours = !strcmp(e->name, link->name);
 
 		if (e->state.index == link->index && e->is_known &&
-		    (link->is_gone || !is_ours))
+		    (link->is_gone || !iflink_has_name(msg, e->name)))
 			learn(w, e, (struct state){ 0 });
 	}
 	for (size_t i = 0; i < w->n && !link->is_gone; i++)
-		if (!strcmp(w->all[i].name, link->name))
+		if (iflink_has_name(msg, w->all[i].name))
 			learn(w, &w->all[i], state_of(link));
 }
 
@@ -145,7 +145,7 @@ static void handle_message(struct ifwatch *w, const struct nlmsg *msg)
 	if (is_current && msg->flags & NLM_F_DUMP_INTR)
 		want_dump_again(w);
 	if (iflink_decode(msg, &link))
-		handle_link(w, &link);
+		handle_link(w, msg, &link);
 }
 
 static void on_readable(void *ctx, unsigned int events)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* ifwatch.h - tells when named network interfaces appear, go up or down, lose
- * their carrier, change their MTU, or disappear. */
+ * their carrier, change their MTU, or disappear. A name may be an alternative
+ * one; one that is renamed disappears. */
 #ifndef NETLINK_IFWATCH_H
 #define NETLINK_IFWATCH_H
 

@@ -17,6 +17,7 @@ enum {
 	HEADERS_IPV6 = 40 + 8,
 	PAYLOAD_LEAST = 64,   /* of an MTU too small to be meant */
 	PAYLOAD_MOST = 65507, /* of UDP over IPv4, whatever the MTU */
+	MTU_UNKNOWN = 1500,   /* while there is no interface */
 	DRAIN_MOST = 256,     /* errors read in one go; the rest later */
 };
 
@@ -26,7 +27,8 @@ struct link {
 	const struct link_ops *ops;
 	struct link_socks socks;
 	enum link_status status;
-	unsigned int mtu;
+	unsigned int index, mtu; /* of the interface; 0: there is none */
+	bool has_lost_group;     /* maybe: to be joined again */
 };
 
 static const struct link_ops *ops_of(enum link_kind kind)
@@ -64,23 +66,6 @@ static void close_socks(struct link_socks *s)
 	s->send_fd = s->recv_fd = -1;
 }
 
-/* Opens sockets on interface index in place of those that l has; a failure
- * leaves these as they are. */
-static int replace_socks(struct link *l, unsigned int index, bool if_absent,
-			 const char **failed)
-{
-	struct link_socks fresh = { -1, -1, index, { { 0 } } };
-	int err = l->ops->open(&l->opts, index, if_absent, &fresh, failed);
-
-	if (err) {
-		close_socks(&fresh);
-		return err;
-	}
-	close_socks(&l->socks);
-	l->socks = fresh;
-	return 0;
-}
-
 static enum link_status status_of(short flags)
 {
 	if (!(flags & IFF_UP))
@@ -88,68 +73,55 @@ static enum link_status status_of(short flags)
 	return flags & IFF_RUNNING ? LINK_RUNNING : LINK_NO_CARRIER;
 }
 
-/* Status, MTU and index of the interface, as the kernel has them now. */
-static int ask_interface(struct link *l, unsigned int *index)
+static int look_at(int fd, struct link *l)
 {
 	struct ifreq req;
+
+	memset(&req, 0, sizeof(req));
+	memcpy(req.ifr_name, l->opts.interface, sizeof(req.ifr_name) - 1);
+	if (ioctl(fd, SIOCGIFINDEX, &req))
+		return -errno;
+	l->index = (unsigned int)req.ifr_ifindex;
+	if (ioctl(fd, SIOCGIFFLAGS, &req))
+		return -errno;
+	l->status = status_of(req.ifr_flags);
+	if (ioctl(fd, SIOCGIFMTU, &req))
+		return -errno;
+	l->mtu = (unsigned int)req.ifr_mtu;
+	return 0;
+}
+
+int link_look(struct link *l)
+{
 	int fd = sock_new(FAMILY_IPV4);
-	int err = 0;
+	int err;
 
 	if (fd < 0) /* a kernel without IPv4 */
 		fd = sock_new(FAMILY_IPV6);
 	if (fd < 0)
 		return fd;
-	memset(&req, 0, sizeof(req));
-	memcpy(req.ifr_name, l->opts.interface, sizeof(req.ifr_name) - 1);
-	if (ioctl(fd, SIOCGIFINDEX, &req)) {
-		err = -errno;
-		goto out;
-	}
-	*index = (unsigned int)req.ifr_ifindex;
-	if (ioctl(fd, SIOCGIFFLAGS, &req)) {
-		err = -errno;
-		goto out;
-	}
-	l->status = status_of(req.ifr_flags);
-	if (ioctl(fd, SIOCGIFMTU, &req))
-		err = -errno;
-	else
-		l->mtu = (unsigned int)req.ifr_mtu;
-out:
+	err = look_at(fd, l);
 	close(fd);
 	return err;
 }
 
-int link_open(const struct link_opts *opts, struct link **out,
-	      const char **failed)
+int link_new(const struct link_opts *opts, struct link **out)
 {
 	struct link *l;
-	unsigned int index = 0;
-	int err;
 
-	*failed = "kind of link";
 	if (!ops_of(opts->kind))
 		return -EPROTONOSUPPORT;
-	*failed = "memory";
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		return -ENOMEM;
 	l->opts = *opts;
 	l->ops = ops_of(opts->kind);
 	l->socks.send_fd = l->socks.recv_fd = -1;
-	*failed = "interface";
-	err = ask_interface(l, &index);
-	if (!err)
-		err = replace_socks(l, index, false, failed);
-	if (err) {
-		link_close(l);
-		return err;
-	}
 	*out = l;
 	return 0;
 }
 
-void link_close(struct link *l)
+void link_free(struct link *l)
 {
 	if (!l)
 		return;
@@ -190,30 +162,82 @@ size_t link_payload_max(const struct link *l)
 {
 	size_t headers =
 		l->opts.family == FAMILY_IPV4 ? HEADERS_IPV4 : HEADERS_IPV6;
+	size_t mtu = l->mtu ? l->mtu : MTU_UNKNOWN;
 
-	if (l->mtu < headers + PAYLOAD_LEAST)
+	if (mtu < headers + PAYLOAD_LEAST)
 		return PAYLOAD_LEAST;
-	if (l->mtu - headers > PAYLOAD_MOST)
-		return PAYLOAD_MOST;
-	return l->mtu - headers;
+	return mtu - headers > PAYLOAD_MOST ? PAYLOAD_MOST : mtu - headers;
 }
 
-int link_set_interface(struct link *l, enum link_status status,
-		       unsigned int index, unsigned int mtu)
+void link_set_interface(struct link *l, enum link_status status,
+			unsigned int index, unsigned int mtu)
 {
-	bool is_renewed = status != LINK_DOWN &&
-			  (l->status == LINK_DOWN || mtu != l->mtu);
-	const char *failed;
-	int err;
-
+	if (status != LINK_DOWN && (l->status == LINK_DOWN || mtu != l->mtu))
+		l->has_lost_group = l->ops->renew != NULL;
 	l->status = status;
+	l->index = index;
 	l->mtu = mtu;
-	if (index != 0 && index != l->socks.index) {
-		err = replace_socks(l, index, true, &failed);
-		return err ? err : 1;
+}
+
+bool link_has_interface(const struct link *l)
+{
+	return l->index != 0;
+}
+
+static bool has_sockets(const struct link *l)
+{
+	return l->socks.index == l->index;
+}
+
+bool link_needs_repair(const struct link *l)
+{
+	return l->index && l->status != LINK_DOWN &&
+	       (!has_sockets(l) || l->has_lost_group);
+}
+
+/* A failure leaves the old ones as they are. */
+static int replace_socks(struct link *l, const char **failed)
+{
+	struct link_socks fresh = { -1, -1, l->index, { { 0 } } };
+	int err = l->ops->open(&l->opts, l->index, &fresh, failed);
+
+	if (err) {
+		close_socks(&fresh);
+		return err;
 	}
-	return is_renewed && l->ops->renew ? l->ops->renew(&l->opts, &l->socks)
-					   : 0;
+	close_socks(&l->socks);
+	l->socks = fresh;
+	return 1;
+}
+
+int link_repair(struct link *l, const char **failed)
+{
+	int err = 0;
+
+	*failed = "interface";
+	if (!l->index)
+		return -ENODEV;
+	if (!has_sockets(l)) {
+		err = replace_socks(l, failed);
+	} else if (l->has_lost_group) {
+		*failed = "join the group";
+		err = l->ops->renew(&l->opts, &l->socks);
+	}
+	if (err >= 0)
+		l->has_lost_group = false;
+	return err;
+}
+
+void link_reset(struct link *l)
+{
+	close_socks(&l->socks);
+	l->socks.index = 0;
+}
+
+bool link_is_usable(const struct link *l)
+{
+	return l->status == LINK_RUNNING && l->index && has_sockets(l) &&
+	       !l->has_lost_group;
 }
 
 enum link_status link_status(const struct link *l)
@@ -240,8 +264,13 @@ static bool is_full(int err)
 
 int link_send(struct link *l, const void *dgram, size_t len)
 {
-	int err = send_once(l, dgram, len);
+	int err;
 
+	if (l->socks.send_fd < 0) {
+		l->stats.n_send_errors++;
+		return -ENETDOWN;
+	}
+	err = send_once(l, dgram, len);
 	if (!err || is_full(err))
 		return err;
 	/* It may be an earlier datagram that was refused or too big on its

@@ -38,14 +38,10 @@ struct link_stats {
 
 struct link;
 
-/* Opens the sockets of a link. *failed names the step, for the log. 0 or a
- * negative errno value. Sockets are CLOEXEC and NONBLOCK; UDP and sending
- * sockets are bound to the local address; a multicast receiver to the group on
- * its interface. Forced buffer sizes fall back to the plain option:
- * link_buffer_note() tells. -EPROTONOSUPPORT: a kind we do not speak. */
-NODISCARD int link_open(const struct link_opts *opts, struct link **out,
-			const char **failed);
-void link_close(struct link *l); /* accepts NULL */
+/* A link without sockets. 0, -ENOMEM, or -EPROTONOSUPPORT: a kind we do not
+ * speak. */
+NODISCARD int link_new(const struct link_opts *opts, struct link **out);
+void link_free(struct link *l); /* accepts NULL */
 
 const struct link_opts *link_opts(const struct link *l);
 const struct link_stats *link_stats(const struct link *l);
@@ -55,25 +51,44 @@ bool link_buffer_note(const struct link *l, uint32_t *send_bytes,
 		      uint32_t *recv_bytes);
 
 /* For the loop: the receiving socket becomes readable; the sending one has
- * errors queued (IP_RECVERR). */
+ * errors queued (IP_RECVERR). -1: there is none. */
 int link_recv_fd(const struct link *l);
 int link_send_fd(const struct link *l);
 
 /* Largest datagram payload: MTU of the interface less the headers. */
 size_t link_payload_max(const struct link *l);
+/* Looks at the interface as it is now. 0; -ENODEV: there is none of this name;
+ * or another negative errno value. */
+NODISCARD int link_look(struct link *l);
 /* The interface is up, down, has a new MTU or index (from ifwatch; index 0: it
- * is gone). A link whose interface came back joins its group anew; one whose
- * interface was made again has new sockets. 0; 1: the sockets are new, watch
- * them; a negative errno value: the old ones are still there, and the next call
- * tries again. */
-NODISCARD int link_set_interface(struct link *l, enum link_status status,
-				 unsigned int index, unsigned int mtu);
+ * is gone). */
+void link_set_interface(struct link *l, enum link_status status,
+			unsigned int index, unsigned int mtu);
+bool link_has_interface(const struct link *l);
+
+/* Whether link_repair() has something to do: there are no sockets for the
+ * interface as it is now, or the kernel may have forgotten the group. Not while
+ * it is down. */
+bool link_needs_repair(const struct link *l);
+/* Opens sockets, or joins the group anew. They are CLOEXEC and NONBLOCK; UDP
+ * and sending sockets are bound to the local address, which must be there; a
+ * multicast receiver to the group on its interface. Forced buffer sizes fall
+ * back to the plain option: link_buffer_note() tells. 0; 1: the sockets are
+ * new, watch them; a negative errno value: *failed names the step, for the log,
+ * the old ones are still there, and the next call tries again. */
+NODISCARD int link_repair(struct link *l, const char **failed);
+/* Closes the sockets: they are to be made anew. */
+void link_reset(struct link *l);
+
+/* Its interface has a carrier, and its sockets are for that interface. */
+bool link_is_usable(const struct link *l);
 enum link_status link_status(const struct link *l);
 
-/* Sends one datagram. 0; -EAGAIN or -ENOBUFS: the queue is full, keep it and
- * come again; another negative errno value: counted, lost. An error may be that
- * of an earlier datagram (ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EMSGSIZE):
- * it is cleared and this one sent again, once, before it counts. */
+/* Sends one datagram. 0; -ENETDOWN: there is no socket; -EAGAIN or -ENOBUFS:
+ * the queue is full, keep it and come again; another negative errno value:
+ * counted, lost. An error may be that of an earlier datagram (ECONNREFUSED,
+ * EHOSTUNREACH, ENETUNREACH, EMSGSIZE): it is cleared and this one sent again,
+ * once, before it counts. */
 NODISCARD int link_send(struct link *l, const void *dgram, size_t len);
 
 /* Receives one datagram into buf (size at least 65536). Returns its length

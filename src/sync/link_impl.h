@@ -8,7 +8,7 @@
 
 struct link_socks {
 	int send_fd, recv_fd; /* -1: none */
-	unsigned int index;   /* of the interface they were made for */
+	unsigned int index;   /* of the interface they were made for; 0: none */
 	union sock_addr to;   /* where send_fd sends */
 };
 
@@ -16,11 +16,10 @@ enum link_judgement { JUDGED_PEER, JUDGED_OTHER, JUDGED_OWN };
 
 /* One row for each kind of link. */
 struct link_ops {
-	/* Opens both sockets on interface index. if_absent: also while the
-	 * local address is missing. On failure *failed names the step, and
-	 * what was opened is left in *s for the caller to close. */
+	/* Opens both sockets on interface index. On failure *failed names the
+	 * step, and what was opened is left in *s for the caller to close. */
 	int (*open)(const struct link_opts *opts, unsigned int index,
-		    bool if_absent, struct link_socks *s, const char **failed);
+		    struct link_socks *s, const char **failed);
 	/* Makes the kernel's side of the link good again after the interface
 	 * changed; NULL: nothing to do. */
 	int (*renew)(const struct link_opts *opts, const struct link_socks *s);

@@ -70,17 +70,8 @@ int sock_set(int fd, int level, int option, int value)
 								    : 0;
 }
 
-int sock_bind(int fd, const union sock_addr *a, bool if_absent)
+int sock_bind(int fd, const union sock_addr *a)
 {
-	bool is_v4 = a->sa.sa_family == AF_INET;
-	int err;
-
-	if (if_absent) {
-		err = sock_set(fd, is_v4 ? IPPROTO_IP : IPPROTO_IPV6,
-			       is_v4 ? IP_FREEBIND : IPV6_FREEBIND, 1);
-		if (err)
-			return err;
-	}
 	return bind(fd, &a->sa, sock_addr_len(a)) ? -errno : 0;
 }
 

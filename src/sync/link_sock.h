@@ -33,8 +33,8 @@ int sock_level(enum family family);
 int sock_new(enum family family);
 /* 0 or a negative errno value, as all below. */
 NODISCARD int sock_set(int fd, int level, int option, int value);
-/* if_absent: also while no interface has the address. */
-NODISCARD int sock_bind(int fd, const union sock_addr *a, bool if_absent);
+/* -EADDRNOTAVAIL: no interface has the address, or it is tentative. */
+NODISCARD int sock_bind(int fd, const union sock_addr *a);
 
 /* Opens what all kinds share. Sender: errors of earlier datagrams and a full
  * queue are reported, checksum and buffer as in opts. Receiver: address shared

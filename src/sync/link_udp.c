@@ -7,7 +7,7 @@
 #include "sync/link_impl.h"
 
 static int udp_open(const struct link_opts *opts, unsigned int index,
-		    bool if_absent, struct link_socks *s, const char **failed)
+		    struct link_socks *s, const char **failed)
 {
 	union sock_addr local =
 		sock_addr_of(opts->family, &opts->group_or_local, 0, index);
@@ -20,14 +20,14 @@ static int udp_open(const struct link_opts *opts, unsigned int index,
 	if (err)
 		return err;
 	*failed = "bind to the local address";
-	err = sock_bind(s->send_fd, &local, if_absent);
+	err = sock_bind(s->send_fd, &local);
 	if (err)
 		return err;
 	err = sock_open_receiver(opts, &s->recv_fd, failed);
 	if (err)
 		return err;
 	*failed = "bind to the local address and port";
-	return sock_bind(s->recv_fd, &service, if_absent);
+	return sock_bind(s->recv_fd, &service);
 }
 
 /* The peer sends from a port of its own: only the address tells. */

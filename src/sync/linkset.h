@@ -13,20 +13,28 @@ enum { LINKSET_MAX = 4 };
 struct linkset {
 	struct link *links[LINKSET_MAX]; /* owned by whoever opened them */
 	int n_links;
-	int current; /* index; -1 only if there are no links */
+	int current;              /* index; -1 only if there are no links */
+	int64_t patient_until_ms; /* links may take so long to come up */
+	bool was_usable;          /* one was, since the start */
+	bool is_lost;             /* LINKSET_LOST was said, and none is back */
 };
 
 /* The first current link is the last one marked default, else the first. */
-void linkset_init(struct linkset *s);
+void linkset_init(struct linkset *s, int64_t patient_until_ms);
 void linkset_add(struct linkset *s, struct link *l, bool is_default);
 
-enum linkset_change { LINKSET_SAME, LINKSET_SWITCHED, LINKSET_NONE_USABLE };
-/* After the status of a link changed: if the current one is not RUNNING, the
- * first other that is becomes current. */
-enum linkset_change linkset_update(struct linkset *s);
+enum linkset_change {
+	LINKSET_SAME,
+	LINKSET_SWITCHED, /* another one is current */
+	LINKSET_RETURNED, /* the current one, after LINKSET_LOST */
+	LINKSET_LOST,     /* none is usable any more, or came up in time */
+};
+/* After the state of a link changed, and when patience is over: if the current
+ * one is not usable, the first other that is becomes current. */
+enum linkset_change linkset_update(struct linkset *s, int64_t now_ms);
 /* A message that the engine accepted arrived on this link: the peer sends
- * there, so do we; but not away from a running link to one that has gone down
- * since. True if that changed the current link. */
+ * there, so do we; but not away from a usable link to one that is not any more.
+ * True if that changed the current link. */
 bool linkset_heard(struct linkset *s, int index);
 
 #endif

@@ -178,7 +178,7 @@ Multicast { IPv4_address 225.0.0.50 Group 3780 Interface nosuch0 } }" \
 	grep -q "c.conf:4:58: warning: .*nosuch0.* \[interface\]$" "$D/err"
 	grep -q "c.conf:2:9: warning: .*\[missing-directory\]$" "$D/err"
 	ours 1
-	grep -q "c.conf:4:58: error: .*nosuch0.* \[interface\]$" "$D/err"
+	grep -q "c.conf:4:58: warning: .*nosuch0.* \[interface\]$" "$D/err"
 	grep -q "c.conf:2:9: error: .*\[missing-directory\]$" "$D/err"
 	[ ! -e "$D/lock" ]
 	[ ! -e "$D/ctl" ]

@@ -121,7 +121,7 @@ static const struct {
 } machines[] = {
 	{ "Sync{" LINK "}", "", 0 },
 	{ "Sync{Multicast{IPv4_address 225.0.0.50 Group 1 Interface nope}}",
-	  "error 1:58 interface", 1 },
+	  "warning 1:58 interface", 0 },
 	{ "General{LogFile /tmp LockFile /no/such/x UNIX{Path /no/such }} "
 	  "Stats{LogFile /no/such/y }",
 	  "error 1:17 directory; error 1:31 missing-directory; "

@@ -126,6 +126,55 @@ static void test_messages_of_the_kernel_are_understood(void **state)
 	free(bytes);
 }
 
+/* Linux 6.18 (x86_64), the end of what an interface with two alternative names
+ * is told by: `ip link property add dev nlv0 altname other0 altname other1`. */
+static const uint8_t other_names[] = {
+	0x1c, 0x00, 0x34, 0x80, 0x0b, 0x00, 0x35, 0x00, 'o',  't',
+	'h',  'e',  'r',  '0',  0x00, 0x00, 0x0b, 0x00, 0x35, 0x00,
+	'o',  't',  'h',  'e',  'r',  '1',  0x00, 0x00,
+};
+
+static void test_an_interface_goes_by_each_of_its_names(void **state)
+{
+	static const struct {
+		const char *name;
+		bool is_one, is_other;
+	} cases[] = {
+		{ "eth0", true, true },      { "other0", false, true },
+		{ "other1", false, true },   { "other", false, false },
+		{ "other10", false, false }, { "eth", false, false },
+		{ "", false, false },
+	};
+	uint8_t bytes[160];
+	size_t n = build(bytes, sizeof(bytes), RTM_NEWLINK, 0, "eth0", 5);
+	const size_t all = n + sizeof(other_names);
+
+	(void)state;
+	if (*(const uint8_t *)&(uint16_t){ 1 } == 0)
+		skip(); /* they come from a little-endian machine */
+	memcpy(bytes + n, other_names, sizeof(other_names));
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		const struct nlmsg one = { .type = RTM_NEWLINK,
+					   .body = { bytes + 16, n - 16 } },
+				   both = { .type = RTM_NEWLINK,
+					    .body = { bytes + 16, all - 16 } };
+
+		assert_int_equal(iflink_has_name(&one, cases[i].name),
+				 cases[i].is_one);
+		assert_int_equal(iflink_has_name(&both, cases[i].name),
+				 cases[i].is_other);
+	}
+	for (size_t size = 16; size <= all; size++) {
+		uint8_t *exact = malloc(size);
+		const struct nlmsg m = { .type = RTM_NEWLINK,
+					 .body = { exact + 16, size - 16 } };
+
+		memcpy(exact, bytes, size);
+		(void)iflink_has_name(&m, "other1");
+		free(exact);
+	}
+}
+
 static void test_a_name_that_is_no_name_is_refused(void **state)
 {
 	static const struct {
@@ -217,6 +266,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_flags_tell_the_state),
 		cmocka_unit_test(test_messages_of_the_kernel_are_understood),
+		cmocka_unit_test(test_an_interface_goes_by_each_of_its_names),
 		cmocka_unit_test(test_a_name_that_is_no_name_is_refused),
 		cmocka_unit_test(test_other_messages_are_refused),
 		cmocka_unit_test(

@@ -9,21 +9,23 @@
 
 #include "sync/linkset.h"
 
+enum { PATIENT_UNTIL = 5000 };
+
 /* In place of the real links, which are sockets. */
 struct link {
-	enum link_status status;
+	bool is_usable;
 };
 
-enum link_status link_status(const struct link *l)
+bool link_is_usable(const struct link *l)
 {
-	return l->status;
+	return l->is_usable;
 }
 
 static struct linkset make(struct link *links, int n, unsigned int defaults)
 {
 	struct linkset s;
 
-	linkset_init(&s);
+	linkset_init(&s, PATIENT_UNTIL);
 	for (int i = 0; i < n; i++)
 		linkset_add(&s, &links[i], defaults >> i & 1);
 	return s;
@@ -35,7 +37,7 @@ static void test_an_empty_set_has_no_current_link(void **state)
 
 	(void)state;
 	assert_int_equal(s.current, -1);
-	assert_int_equal(linkset_update(&s), LINKSET_NONE_USABLE);
+	assert_int_equal(linkset_update(&s, PATIENT_UNTIL), LINKSET_LOST);
 }
 
 static void test_the_last_default_or_else_the_first_starts(void **state)
@@ -44,7 +46,7 @@ static void test_the_last_default_or_else_the_first_starts(void **state)
 		unsigned int defaults;
 		int current;
 	} rows[] = { { 0, 0 }, { 1, 0 }, { 2, 1 }, { 8, 3 }, { 6, 2 } };
-	struct link links[4] = { { LINK_RUNNING } };
+	struct link links[4] = { { true } };
 
 	(void)state;
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
@@ -52,39 +54,71 @@ static void test_the_last_default_or_else_the_first_starts(void **state)
 				 rows[i].current);
 }
 
-static void test_carrier_decides_and_there_is_no_way_back(void **state)
+static void test_use_decides_and_there_is_no_way_back(void **state)
 {
-	struct link links[3] = { { LINK_RUNNING },
-				 { LINK_NO_CARRIER },
-				 { LINK_RUNNING } };
+	struct link links[3] = { { true }, { false }, { true } };
 	struct linkset s = make(links, 3, 0);
 
 	(void)state;
-	assert_int_equal(linkset_update(&s), LINKSET_SAME);
-	links[0].status = LINK_DOWN;
-	assert_int_equal(linkset_update(&s), LINKSET_SWITCHED);
-	assert_int_equal(s.current, 2); /* 1 is up, but has no carrier */
-	links[0].status = LINK_RUNNING;
-	assert_int_equal(linkset_update(&s), LINKSET_SAME);
+	assert_int_equal(linkset_update(&s, 0), LINKSET_SAME);
+	links[0].is_usable = false;
+	assert_int_equal(linkset_update(&s, 0), LINKSET_SWITCHED);
 	assert_int_equal(s.current, 2);
-	links[2].status = LINK_NO_CARRIER;
-	assert_int_equal(linkset_update(&s), LINKSET_SWITCHED);
+	links[0].is_usable = true;
+	assert_int_equal(linkset_update(&s, 0), LINKSET_SAME);
+	assert_int_equal(s.current, 2);
+	links[2].is_usable = false;
+	assert_int_equal(linkset_update(&s, 0), LINKSET_SWITCHED);
 	assert_int_equal(s.current, 0);
 }
 
-static void test_without_a_running_link_the_current_one_stays(void **state)
+static void test_a_loss_is_said_once_and_so_is_the_return(void **state)
 {
-	struct link links[2] = { { LINK_NO_CARRIER }, { LINK_NO_CARRIER } };
+	struct link links[2] = { { false }, { true } };
 	struct linkset s = make(links, 2, 2);
 
 	(void)state;
-	assert_int_equal(linkset_update(&s), LINKSET_NONE_USABLE);
+	assert_int_equal(linkset_update(&s, 0), LINKSET_SAME);
+	links[1].is_usable = false;
+	/* one was usable: there is no patience any more */
+	assert_int_equal(linkset_update(&s, 1), LINKSET_LOST);
 	assert_int_equal(s.current, 1);
+	assert_int_equal(linkset_update(&s, 2), LINKSET_SAME);
+	links[1].is_usable = true;
+	assert_int_equal(linkset_update(&s, 3), LINKSET_RETURNED);
+	assert_int_equal(linkset_update(&s, 4), LINKSET_SAME);
+	links[1].is_usable = false;
+	assert_int_equal(linkset_update(&s, 5), LINKSET_LOST);
+	/* another one comes to the rescue */
+	links[0].is_usable = true;
+	assert_int_equal(linkset_update(&s, 6), LINKSET_SWITCHED);
+	assert_int_equal(s.current, 0);
+	assert_int_equal(linkset_update(&s, 7), LINKSET_SAME);
+}
+
+static void test_links_have_time_to_come_up(void **state)
+{
+	struct link links[2] = { { false }, { false } };
+	struct linkset s = make(links, 2, 2);
+
+	(void)state;
+	assert_int_equal(linkset_update(&s, 0), LINKSET_SAME);
+	assert_int_equal(linkset_update(&s, PATIENT_UNTIL - 1), LINKSET_SAME);
+	links[1].is_usable = true;
+	assert_int_equal(linkset_update(&s, PATIENT_UNTIL - 1), LINKSET_SAME);
+	s = make(links, 2, 0);
+	assert_int_equal(linkset_update(&s, 1), LINKSET_SWITCHED);
+	links[1].is_usable = false;
+	s = make(links, 2, 2);
+	assert_int_equal(linkset_update(&s, PATIENT_UNTIL), LINKSET_LOST);
+	links[1].is_usable = true;
+	assert_int_equal(linkset_update(&s, PATIENT_UNTIL + 1),
+			 LINKSET_RETURNED);
 }
 
 static void test_we_follow_the_link_that_the_peer_uses(void **state)
 {
-	struct link links[2] = { { LINK_RUNNING }, { LINK_RUNNING } };
+	struct link links[2] = { { true }, { true } };
 	struct linkset s = make(links, 2, 0);
 
 	(void)state;
@@ -92,8 +126,8 @@ static void test_we_follow_the_link_that_the_peer_uses(void **state)
 	assert_true(linkset_heard(&s, 1));
 	assert_int_equal(s.current, 1);
 	assert_false(linkset_heard(&s, 1));
-	links[1].status = LINK_DOWN;
-	assert_int_equal(linkset_update(&s), LINKSET_SWITCHED);
+	links[1].is_usable = false;
+	assert_int_equal(linkset_update(&s, 0), LINKSET_SWITCHED);
 	assert_int_equal(s.current, 0);
 }
 
@@ -101,15 +135,15 @@ static void test_we_follow_the_link_that_the_peer_uses(void **state)
 static void
 test_what_a_dead_link_had_still_to_say_does_not_lead_back(void **state)
 {
-	struct link links[2] = { { LINK_DOWN }, { LINK_RUNNING } };
+	struct link links[2] = { { false }, { true } };
 	struct linkset s = make(links, 2, 0);
 
 	(void)state;
-	assert_int_equal(linkset_update(&s), LINKSET_SWITCHED);
+	assert_int_equal(linkset_update(&s, 0), LINKSET_SWITCHED);
 	assert_false(linkset_heard(&s, 0));
 	assert_int_equal(s.current, 1);
 	/* where none is known to be usable, being heard is better than that */
-	links[1].status = LINK_NO_CARRIER;
+	links[1].is_usable = false;
 	assert_true(linkset_heard(&s, 0));
 	assert_int_equal(s.current, 0);
 }
@@ -120,9 +154,9 @@ int main(void)
 		cmocka_unit_test(test_an_empty_set_has_no_current_link),
 		cmocka_unit_test(
 			test_the_last_default_or_else_the_first_starts),
-		cmocka_unit_test(test_carrier_decides_and_there_is_no_way_back),
-		cmocka_unit_test(
-			test_without_a_running_link_the_current_one_stays),
+		cmocka_unit_test(test_use_decides_and_there_is_no_way_back),
+		cmocka_unit_test(test_a_loss_is_said_once_and_so_is_the_return),
+		cmocka_unit_test(test_links_have_time_to_come_up),
 		cmocka_unit_test(test_we_follow_the_link_that_the_peer_uses),
 		cmocka_unit_test(
 			test_what_a_dead_link_had_still_to_say_does_not_lead_back),
