@@ -137,6 +137,23 @@ static void on_second(void *ctx, int64_t now_ms)
 	timer_set(d->loop, &d->second, now_ms + 1000);
 }
 
+/* Filters of the kernel's sockets are not in this version: it is done here. */
+static void log_filter(const struct conf_filter *f)
+{
+	if (f->protocol != FILTER_NONE || f->address != FILTER_NONE ||
+	    f->state != FILTER_NONE)
+		log_notice("using user-space event filtering");
+}
+
+static int open_links(struct daemon *d)
+{
+	int err = link_side_open(d);
+
+	if (err < 0)
+		log_error("initialization failed");
+	return err;
+}
+
 /* The order matters: nothing of another instance is touched before the lock
  * and the socket are ours; events are subscribed to before the dump. */
 static int open_all(struct daemon *d)
@@ -166,9 +183,11 @@ static int open_all(struct daemon *d)
 	d->second = (struct timer){ .fn = on_second, .ctx = d };
 	on_second(d, loop_now_ms(d->loop));
 	sysctl_prepare(d->conf->general.hash_limit);
-	err = link_side_open(d);
-	if (err == 0)
-		err = kernel_side_open(d);
+	err = open_links(d);
+	if (err < 0)
+		return err;
+	log_filter(&d->conf->filter);
+	err = kernel_side_open(d);
 	return err < 0 ? err : daemon_build_commit(d);
 }
 
@@ -212,6 +231,10 @@ static void serve_from_now(struct daemon *d)
 	if (chdir("/") < 0)
 		log_notice("chdir: %s", strerror(errno));
 	d->is_running = true;
+	if (d->conf->sync.startup_resync) {
+		log_notice("resync requested");
+		d->engine->ops->ask(d->engine, ASK_RESYNC);
+	}
 	process_ready(&d->process);
 	if (d->conf->general.systemd) {
 		notify_ready();
@@ -243,6 +266,7 @@ void daemon_has_no_links(struct daemon *d)
 	for (size_t i = 0; i < d->conf->sync.n_links; i++)
 		log_error("can't open channel socket: %s: interface: %s",
 			  d->conf->sync.links[i].interface, strerror(ENODEV));
+	log_error("initialization failed");
 	fail(d);
 }
 

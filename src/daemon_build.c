@@ -235,10 +235,6 @@ static int build_engine(struct daemon *d)
 		.wire = o.wire,
 		.peers = d->engine->ops->peers(d->engine),
 	};
-	if (s->startup_resync) {
-		log_notice("resync requested");
-		d->engine->ops->ask(d->engine, ASK_RESYNC);
-	}
 	return 0;
 }
 

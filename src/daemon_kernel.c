@@ -409,14 +409,12 @@ static void log_buffer(const struct daemon *d)
 
 	if (g->events_reliable)
 		log_notice("reliable ctnetlink event delivery is ENABLED.");
-	if (wanted_buffer(g))
-		log_notice("netlink event socket buffer size has been set to "
-			   "%u bytes",
-			   ct_kernel_stats(d->kernel.ct)->buffer_bytes);
-	else if (g->netlink_buffer_bytes)
+	if (g->netlink_buffer_bytes && !wanted_buffer(g))
 		log_notice("NetlinkBufferSize is either not set or is greater "
 			   "than NetlinkBufferSizeMaxGrowth. Using current "
 			   "system buffer size");
+	log_notice("netlink event socket buffer size has been set to %u bytes",
+		   ct_kernel_stats(d->kernel.ct)->buffer_bytes);
 }
 
 int kernel_side_open(struct daemon *d)
