@@ -43,7 +43,10 @@ struct entry_head {
 	uint8_t state;      /* the cache's: enum entry_state */
 	uint8_t flags;      /* enum entry_flag */
 	uint8_t owner;      /* external: number of the peer that sent it */
-	uint8_t round;      /* internal: of the bulk it was last sent in */
+	union {
+		uint8_t round;   /* internal: of the bulk it was last sent in */
+		uint8_t n_looks; /* external: at the kernel, of a commit */
+	};
 };
 
 _Static_assert(sizeof(struct entry_head) == 32, "half a cache line");

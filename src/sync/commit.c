@@ -7,6 +7,7 @@
 
 enum {
 	COMMIT_STEP = 1024,     /* entries looked at in one step */
+	LOOKS_MAX = 16,         /* at one entry, before it is given up */
 	TIMEOUT_OVERDUE_S = 60, /* spec 7.2: the sender's has passed */
 	COOKIE_STEP_SHIFT = 28,
 };
@@ -14,16 +15,14 @@ enum {
 /* How far an entry has come. It is in the high 4 bits of the cookie, the id in
  * the others. */
 enum step {
-	STEP_CREATE,   /* create; EEXIST: look at what is there */
-	STEP_UPDATE,   /* what is there has the same translation and master */
-	STEP_LOOK,     /* get what is there */
-	STEP_ADJUST,   /* update, having looked: no second look */
-	STEP_DELETE,   /* what is there has another translation: remove it, */
-	STEP_REPLACE,  /* and create */
-	STEP_RECREATE, /* an update found nothing: create, no second try */
-	STEP_PLAIN,    /* the kernel lacks the helper: create without it */
-	STEP_ORPHAN,   /* the master has ended: create without it */
-	STEP_BARE,     /* both */
+	STEP_CREATE,
+	STEP_PLAIN,      /* create: the kernel lacks the helper, go without */
+	STEP_ORPHAN,     /* create: the master has ended, go without */
+	STEP_BARE,       /* create: without both */
+	STEP_UPDATE,     /* what is there has the same translation, master */
+	STEP_DELETE,     /* what is there gives way; a creation follows */
+	STEP_LOOK,       /* get what has the original tuple */
+	STEP_LOOK_REPLY, /* nothing has: get what has the reply tuple */
 };
 
 struct commit {
@@ -113,14 +112,49 @@ static bool same_master(const struct flow *a, const struct flow *b)
 		  a->master.dport == b->master.dport)));
 }
 
+/* A master that neither cache knows has ended: no kernel makes a flow with it,
+ * and one that was made without it need not be made again. */
+static bool has_master_left(const struct commit *c, const struct flow *f)
+{
+	struct flow m = { .family = f->family,
+			  .l4proto = f->master.l4proto,
+			  .zone = f->zone,
+			  .orig = { .src = f->master.src,
+				    .dst = f->master.dst,
+				    .sport = f->master.sport,
+				    .dport = f->master.dport } };
+
+	if (f->has & FLOW_MASTER_PORTS)
+		m.has = FLOW_PORTS;
+	return flow_cache_find(c->o.external, &m) != FLOW_CACHE_NO_ID ||
+	       (c->o.internal &&
+		flow_cache_find(c->o.internal, &m) != FLOW_CACHE_NO_ID);
+}
+
 /* The kernel keeps the translation and the master that an entry was made with,
  * whatever an update says. */
-static bool can_update(const struct flow *there, const struct flow *wanted)
+static bool can_update(const struct commit *c, const struct flow *there,
+		       const struct flow *wanted)
 {
 	struct tuple a = flow_reply(there), b = flow_reply(wanted);
 
-	return same_direction(&a, &b) && same_master(there, wanted);
+	if (!same_direction(&a, &b))
+		return false;
+	return same_master(there, wanted) ||
+	       (!(there->has & FLOW_MASTER) && !has_master_left(c, wanted));
 }
+
+/* What the kernel has made of packets that run the other way, before there was
+ * an entry of the flow that they belong to. */
+static bool runs_back(const struct flow *there, const struct flow *wanted)
+{
+	struct tuple reply = flow_reply(wanted), inverse = flow_inverse(wanted);
+
+	return same_direction(&there->orig, &reply) ||
+	       same_direction(&there->orig, &inverse);
+}
+
+/* ---- steps of an entry -------------------------------------------------- */
 
 static void failed(struct commit *c, enum kernel_op op, int error)
 {
@@ -143,58 +177,31 @@ static enum kernel_op op_of(enum step step)
 {
 	switch (step) {
 	case STEP_CREATE:
-	case STEP_REPLACE:
-	case STEP_RECREATE:
 	case STEP_PLAIN:
 	case STEP_ORPHAN:
 	case STEP_BARE:
 		return KERNEL_CREATE;
 	case STEP_UPDATE:
-	case STEP_ADJUST:
 		return KERNEL_UPDATE;
-	case STEP_LOOK:
-		return KERNEL_GET;
 	case STEP_DELETE:
 		return KERNEL_DELETE;
+	case STEP_LOOK:
+	case STEP_LOOK_REPLY:
+		return KERNEL_GET;
 	}
 	return KERNEL_GET;
 }
 
-/* The entry as it is to be in the kernel. there: what is there now, or NULL:
- * the kernel does not let go of what it has seen of a flow. */
-static void load(const struct commit *c, uint32_t id, const struct flow *there,
-		 struct flow *f)
+/* The entry as it is to be in the kernel. */
+static void load(const struct commit *c, uint32_t id, struct flow *f)
 {
 	const struct entry_head *h = flow_cache_head(c->o.external, id);
-	const uint32_t sticky =
-		STATUS_EXPECTED | STATUS_SEEN_REPLY | STATUS_ASSURED;
 
 	flow_cache_get(c->o.external, id, f);
 	f->timeout_s = commit_timeout_s(c->o.timeout_s, f->has & FLOW_TIMEOUT,
 					f->timeout_s,
 					(int64_t)c->now_s - h->changed_s);
 	f->has |= FLOW_TIMEOUT;
-	if (there && (there->has & FLOW_STATUS)) {
-		f->status = (f->has & FLOW_STATUS ? f->status : 0) |
-			    (there->status & sticky);
-		f->has |= FLOW_STATUS;
-	}
-}
-
-/* 0, or what submit() says. */
-static int submit(struct commit *c, enum step step, uint32_t id,
-		  const struct flow *f)
-{
-	const struct object o = { .kind = OBJECT_FLOW, .flow = f };
-	uint32_t cookie = (uint32_t)step << COOKIE_STEP_SHIFT | id;
-	int err =
-		c->o.kernel->submit(c->o.kernel->self, op_of(step), &o, cookie);
-
-	if (err == 0) {
-		c->n_in_flight++;
-		flow_cache_head(c->o.external, id)->flags |= ENTRY_PENDING;
-	}
-	return err;
 }
 
 /* Takes an entry up again once the kernel side has room. */
@@ -214,28 +221,92 @@ static void later(struct commit *c, enum step step, uint32_t id)
 	c->again[c->n_again++] = (uint32_t)step << COOKIE_STEP_SHIFT | id;
 }
 
-/* Submits an entry at a step; what does not go now is taken up later. */
-static void go(struct commit *c, enum step step, uint32_t id,
-	       const struct flow *there)
+/* Submits an operation on f for an entry; what does not go now is taken up at
+ * the step otherwise. False: it did not go. */
+static bool submit(struct commit *c, enum step step, uint32_t id,
+		   const struct flow *f, enum step otherwise)
+{
+	const struct object o = { .kind = OBJECT_FLOW, .flow = f };
+	uint32_t cookie = (uint32_t)step << COOKIE_STEP_SHIFT | id;
+	int err =
+		c->o.kernel->submit(c->o.kernel->self, op_of(step), &o, cookie);
+
+	if (err == 0) {
+		c->n_in_flight++;
+		flow_cache_head(c->o.external, id)->flags |= ENTRY_PENDING;
+	} else if (err == -EAGAIN) {
+		later(c, otherwise, id);
+	} else {
+		failed(c, op_of(step), err);
+	}
+	return err == 0;
+}
+
+static void create(struct commit *c, enum step step, uint32_t id)
 {
 	struct flow f;
-	int err;
 
-	load(c, id, there, &f);
+	load(c, id, &f);
 	if (step == STEP_PLAIN || step == STEP_BARE)
 		f.has &= ~FLOW_HELPER;
 	if (step == STEP_ORPHAN || step == STEP_BARE)
 		f.has &= ~FLOW_MASTER;
-	err = submit(c, step, id, &f);
-	if (err == 0 && step == STEP_DELETE) {
-		step = STEP_REPLACE;
-		err = submit(c, step, id, &f);
+	(void)submit(c, step, id, &f, step);
+}
+
+static void look(struct commit *c, enum step step, uint32_t id)
+{
+	struct flow f;
+
+	load(c, id, &f);
+	if (step == STEP_LOOK_REPLY) {
+		f.orig = flow_reply(&f);
+		f.has &= ~FLOW_REPLY;
 	}
-	/* What it was adjusted to may be another by then: ask again. */
-	if (err == -EAGAIN)
-		later(c, step == STEP_ADJUST ? STEP_LOOK : step, id);
-	else if (err < 0)
-		failed(c, op_of(step), err);
+	(void)submit(c, step, id, &f, step);
+}
+
+/* The kernel does not let go of what it has seen of a flow, and a flow is
+ * expected or not for all its life. */
+static void update(struct commit *c, uint32_t id, const struct flow *there)
+{
+	const uint32_t seen = STATUS_SEEN_REPLY | STATUS_ASSURED;
+	struct flow f;
+
+	load(c, id, &f);
+	if (there->has & FLOW_STATUS) {
+		f.status = f.has & FLOW_STATUS ? f.status : 0;
+		f.status &= ~(uint32_t)STATUS_EXPECTED;
+		f.status |= there->status & (seen | STATUS_EXPECTED);
+		f.has |= FLOW_STATUS;
+	}
+	/* What it is adjusted to may be another later on: ask again. */
+	(void)submit(c, STEP_UPDATE, id, &f, STEP_LOOK);
+}
+
+/* Both in one batch, if they fit: a packet that comes in between makes an
+ * entry of its own. */
+static void replace(struct commit *c, uint32_t id, const struct flow *there)
+{
+	if (submit(c, STEP_DELETE, id, there, STEP_LOOK))
+		create(c, STEP_CREATE, id);
+}
+
+/* Goes on from what the kernel has. */
+static void compare(struct commit *c, uint32_t id, const struct flow *there)
+{
+	bool is_other_way, is_same;
+	struct flow wanted;
+
+	flow_cache_get(c->o.external, id, &wanted);
+	is_same = flow_same_key(there, &wanted);
+	is_other_way = !is_same && runs_back(there, &wanted);
+	if (is_same && can_update(c, there, &wanted))
+		update(c, id, there);
+	else if (is_same || is_other_way)
+		replace(c, id, there);
+	else
+		failed(c, KERNEL_CREATE, -EEXIST); /* another flow's */
 }
 
 /* The first step of an entry: what the internal cache knows of the kernel
@@ -245,85 +316,85 @@ static void begin(struct commit *c, uint32_t id, const struct flow *wanted)
 	uint32_t known = FLOW_CACHE_NO_ID;
 	struct flow there;
 
+	flow_cache_head(c->o.external, id)->n_looks = 0;
 	if (c->o.internal)
 		known = flow_cache_find(c->o.internal, wanted);
 	if (known == FLOW_CACHE_NO_ID) {
-		go(c, STEP_CREATE, id, NULL);
+		create(c, STEP_CREATE, id);
 		return;
 	}
 	flow_cache_get(c->o.internal, known, &there);
-	go(c, can_update(&there, wanted) ? STEP_UPDATE : STEP_DELETE, id,
-	   &there);
+	compare(c, id, &there);
 }
 
-static void found_one(struct commit *c, uint32_t id, const struct flow *there)
+/* The kernel has something else than was thought: it is asked, but not for
+ * ever, for packets may change it as often. */
+static void look_again(struct commit *c, enum kernel_op op, uint32_t id,
+		       int error)
 {
-	struct flow wanted;
+	struct entry_head *h = flow_cache_head(c->o.external, id);
 
-	flow_cache_get(c->o.external, id, &wanted);
-	go(c, can_update(there, &wanted) ? STEP_ADJUST : STEP_DELETE, id,
-	   there);
+	if (h->n_looks++ < LOOKS_MAX)
+		look(c, STEP_LOOK, id);
+	else
+		failed(c, op, error);
 }
 
 /* A creation was refused: what is left to try. False: nothing. A flow outlives
  * its master, but no kernel makes one of a master that it does not have. */
 static bool go_without(struct commit *c, enum step step, uint32_t id, int error)
 {
+	bool has_helper = step == STEP_CREATE || step == STEP_ORPHAN;
+	bool has_master = step == STEP_CREATE || step == STEP_PLAIN;
 	struct flow wanted;
 
-	if (step == STEP_ORPHAN || step == STEP_BARE)
-		return false;
-	if (error == -EOPNOTSUPP && step != STEP_PLAIN) {
-		go(c, STEP_PLAIN, id, NULL);
-		return true;
-	}
 	flow_cache_get(c->o.external, id, &wanted);
-	if (error != -ENOENT || !flow_is_related(&wanted))
+	if (error == -EOPNOTSUPP && has_helper)
+		create(c, has_master ? STEP_PLAIN : STEP_BARE, id);
+	else if (error == -ENOENT && has_master && flow_is_related(&wanted))
+		create(c, has_helper ? STEP_ORPHAN : STEP_BARE, id);
+	else
 		return false;
-	go(c, step == STEP_PLAIN ? STEP_BARE : STEP_ORPHAN, id, NULL);
 	return true;
 }
 
-static void judge(struct commit *c, enum step step, uint32_t id, int error,
-		  const struct flow *found)
+static void judge_creation(struct commit *c, enum step step, uint32_t id,
+			   int error)
 {
-	bool is_there = step == STEP_CREATE && error == -EEXIST;
+	if (error == 0)
+		c->report.n_committed++;
+	else if (error == -EEXIST || error == -ENOBUFS) /* or answer lost */
+		look_again(c, KERNEL_CREATE, id, error);
+	else if (!go_without(c, step, id, error))
+		failed(c, KERNEL_CREATE, error);
+}
 
-	switch (step) {
-	case STEP_CREATE:
-	case STEP_UPDATE:
-	case STEP_ADJUST:
-	case STEP_REPLACE:
-	case STEP_RECREATE:
-	case STEP_PLAIN:
-	case STEP_ORPHAN:
-	case STEP_BARE:
-		if (error == 0)
-			c->report.n_committed++;
-		/* EBUSY: the status takes back what the kernel has seen.
-		 * ENOBUFS: its answer was lost. */
-		else if (is_there || (step == STEP_UPDATE && error == -EBUSY) ||
-			 ((step == STEP_CREATE || step == STEP_UPDATE) &&
-			  error == -ENOBUFS))
-			go(c, STEP_LOOK, id, NULL);
-		/* ETIME: it is ending. */
-		else if (op_of(step) == KERNEL_UPDATE &&
-			 (error == -ENOENT || error == -ETIME))
-			go(c, STEP_RECREATE, id, NULL);
-		else if (op_of(step) != KERNEL_CREATE ||
-			 !go_without(c, step, id, error))
-			failed(c, op_of(step), error);
-		break;
-	case STEP_LOOK:
-		if (error == 0 && found)
-			found_one(c, id, found);
-		else if (error == -ENOENT)
-			go(c, STEP_RECREATE, id, NULL);
-		else
-			failed(c, KERNEL_GET, error);
-		break;
-	case STEP_DELETE: /* the creation that follows tells the result */
-		break;
+static void judge_update(struct commit *c, uint32_t id, int error)
+{
+	if (error == 0)
+		c->report.n_committed++;
+	/* EBUSY: the status takes back what the kernel has seen. */
+	else if (error == -EBUSY || error == -ENOBUFS)
+		look_again(c, KERNEL_UPDATE, id, error);
+	else if (error == -ENOENT || error == -ETIME) /* it is ending */
+		create(c, STEP_CREATE, id);
+	else
+		failed(c, KERNEL_UPDATE, error);
+}
+
+static void judge_look(struct commit *c, enum step step, uint32_t id, int error,
+		       const struct flow *found)
+{
+	if (error == 0 && found) {
+		compare(c, id, found);
+	} else if (error == -ENOENT && step == STEP_LOOK) {
+		look(c, STEP_LOOK_REPLY, id);
+	} else if (error == -ENOENT) { /* what was in the way has gone */
+		create(c, STEP_CREATE, id);
+	} else if (error == -ENOBUFS) {
+		look_again(c, KERNEL_GET, id, error);
+	} else {
+		failed(c, KERNEL_GET, error);
 	}
 }
 
@@ -340,9 +411,29 @@ void commit_done(void *ctx, enum kernel_op op, uint32_t cookie, int error,
 	/* The entry may have gone meanwhile, its id be another's. */
 	if (!h || h->state == ENTRY_FREE || !(h->flags & ENTRY_PENDING))
 		return;
-	if (step != STEP_DELETE)
-		h->flags &= (uint8_t)~ENTRY_PENDING;
-	judge(c, step, id, error, found);
+	if (op == KERNEL_DELETE) /* the creation that follows tells all */
+		return;
+	h->flags &= (uint8_t)~ENTRY_PENDING;
+	if (op == KERNEL_CREATE)
+		judge_creation(c, step, id, error);
+	else if (op == KERNEL_UPDATE)
+		judge_update(c, id, error);
+	else
+		judge_look(c, step, id, error, found);
+}
+
+/* Takes one up at the step it was left at, never an update or a deletion. */
+static void go_on(struct commit *c, uint32_t cookie)
+{
+	enum step step = (enum step)(cookie >> COOKIE_STEP_SHIFT);
+	uint32_t id = cookie & id_mask;
+
+	if (flow_cache_head(c->o.external, id)->state == ENTRY_FREE)
+		return;
+	if (op_of(step) == KERNEL_GET)
+		look(c, step, id);
+	else
+		create(c, step, id);
 }
 
 /* Resumes what had no room, oldest first. False: there is still no room. */
@@ -351,15 +442,9 @@ static bool resume(struct commit *c)
 	uint32_t n = c->n_again, i = 0;
 
 	while (i < n) {
-		uint32_t cookie = c->again[i++];
 		uint32_t n_before = c->n_again;
-		const struct entry_head *h =
-			flow_cache_head(c->o.external, cookie & id_mask);
 
-		if (h->state == ENTRY_FREE)
-			continue;
-		go(c, (enum step)(cookie >> COOKIE_STEP_SHIFT),
-		   cookie & id_mask, NULL);
+		go_on(c, c->again[i++]);
 		if (c->n_again != n_before)
 			break; /* went to the end of the list: no room */
 	}

@@ -139,3 +139,26 @@ moved_on() {
 	want=$(seqadj_of fw1)
 	[ -n "$want" ] && [ "$want" != "$before" ]
 }
+
+# With a State filter the data connection is told without its master, so that
+# it is expected at fw1 and not at fw2.
+@test "ftp: what was expected at the peer is committed as often as one likes" {
+	local node i
+
+	for node in fw1 fw2; do
+		lab_conf $node UDP
+		sed -i '/Filter From Userspace/a State Accept { ESTABLISHED for TCP }' \
+			"$D/$node.conf"
+	done
+	start_both ours ours
+	start_ftp
+	ftp 'noop one'
+	ftp 'hold'
+	ftp 'ping one'
+	wait_until 10 count_is fw2 external 2
+	for i in 1 2 3; do
+		ask fw2 -c
+	done
+	[ "$(kernel fw2 | grep -c ESTABLISHED)" -eq 2 ]
+	run ! grep "can't be committed" "$D/fw2.log"
+}

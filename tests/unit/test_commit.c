@@ -13,6 +13,7 @@
 #include "sync/commit.h"
 
 enum { TABLE = 64, BATCH = 5, LOG = 512 };
+enum { PEER_S = 90, NOW_S = 100 }; /* the peer's last word; the commit */
 
 struct fake {
 	struct commit *commit;
@@ -29,16 +30,44 @@ struct fake {
 	int n_log;
 	bool lacks_helpers;
 	int fail_create; /* what the next creations answer */
+	/* Packets that come at the worst moment, each once: */
+	int n_picked_up;  /* between a deletion and the creation after it */
+	int n_seen_reply; /* behind a question */
 	struct commit_report report;
 	int n_ended;
 };
 
+static bool same_tuple(const struct tuple *a, const struct tuple *b)
+{
+	return addr_equal(&a->src, &b->src) && addr_equal(&a->dst, &b->dst) &&
+	       a->sport == b->sport && a->dport == b->dport;
+}
+
+/* As Linux: an entry is found by its tuple of either direction. */
+static int find_tuple(const struct fake *k, const struct tuple *t)
+{
+	for (int i = 0; i < TABLE; i++) {
+		struct tuple reply = flow_reply(&k->table[i]);
+
+		if (k->used[i] &&
+		    (same_tuple(&k->table[i].orig, t) || same_tuple(&reply, t)))
+			return i;
+	}
+	return -1;
+}
+
 static int find(const struct fake *k, const struct flow *f)
 {
-	for (int i = 0; i < TABLE; i++)
-		if (k->used[i] && flow_same_key(&k->table[i], f))
-			return i;
-	return -1;
+	return find_tuple(k, &f->orig);
+}
+
+/* The entry itself, not what merely has its tuple. */
+static struct flow *entry(struct fake *k, const struct flow *f)
+{
+	int at = find(k, f);
+
+	return at >= 0 && flow_same_key(&k->table[at], f) ? &k->table[at]
+							  : NULL;
 }
 
 static int fake_submit(void *self, enum kernel_op op,
@@ -70,6 +99,7 @@ static bool has_master(const struct fake *k, const struct flow *f)
 
 static int create(struct fake *k, const struct flow *f)
 {
+	struct tuple reply = flow_reply(f);
 	int at = find(k, f);
 
 	if (k->fail_create)
@@ -77,6 +107,8 @@ static int create(struct fake *k, const struct flow *f)
 	if (at >= 0 && k->table[at].status & STATUS_DYING)
 		k->used[at] = false;
 	else if (at >= 0)
+		return -EEXIST;
+	if (find_tuple(k, &reply) >= 0)
 		return -EEXIST;
 	if (k->lacks_helpers && f->has & FLOW_HELPER) /* as Linux */
 		return -EOPNOTSUPP;
@@ -91,36 +123,68 @@ static int create(struct fake *k, const struct flow *f)
 	return -ENOMEM;
 }
 
-static int apply(struct fake *k, enum kernel_op op, const struct flow *f,
-		 const struct flow **found)
+static int update(struct flow *at, const struct flow *f)
+{
+	const uint32_t only_set = STATUS_ASSURED | STATUS_SEEN_REPLY;
+	struct flow was = *at;
+
+	if (was.status & STATUS_DYING)
+		return -ETIME;
+	/* As Linux: what was seen cannot be taken back, and EXPECTED is as it
+	 * was made. */
+	if (was.status & ~f->status & only_set ||
+	    (was.status ^ f->status) & STATUS_EXPECTED)
+		return -EBUSY;
+	flow_merge(at, f);
+	at->reply = flow_reply(&was);
+	at->has |= FLOW_REPLY;
+	return 0;
+}
+
+/* A packet of the flow comes: the kernel, which knows nothing of it now, takes
+ * it for a new and untranslated one. */
+static void pick_up(struct fake *k, const struct flow *f)
+{
+	struct flow untranslated = *f;
+
+	k->n_picked_up--;
+	untranslated.has &= ~(FLOW_REPLY | FLOW_MASTER | FLOW_HELPER | FLOW_ID);
+	untranslated.status = STATUS_CONFIRMED;
+	(void)create(k, &untranslated);
+}
+
+static int delete (struct fake *k, const struct flow *f)
 {
 	int at = find(k, f);
-	struct tuple reply;
+
+	if (at < 0 ||
+	    (f->has & k->table[at].has & FLOW_ID && f->id != k->table[at].id))
+		return -ENOENT;
+	k->used[at] = false;
+	if (k->n_picked_up)
+		pick_up(k, f);
+	return 0;
+}
+
+static int apply(struct fake *k, enum kernel_op op, const struct flow *f,
+		 struct flow *found)
+{
+	int at = find(k, f);
 
 	switch (op) {
 	case KERNEL_CREATE:
 		return create(k, f);
 	case KERNEL_UPDATE:
-		if (at < 0)
-			return -ENOENT;
-		if (k->table[at].status & STATUS_DYING)
-			return -ETIME;
-		/* As Linux: what was seen cannot be taken back. */
-		if (k->table[at].status & ~f->status & STATUS_ASSURED)
-			return -EBUSY;
-		reply = flow_reply(&k->table[at]);
-		k->table[at] = *f;
-		k->table[at].reply = reply;
-		k->table[at].has |= FLOW_REPLY;
-		return 0;
+		return at < 0 ? -ENOENT : update(&k->table[at], f);
 	case KERNEL_DELETE:
+		return delete (k, f);
+	case KERNEL_GET:
 		if (at < 0)
 			return -ENOENT;
-		k->used[at] = false;
+		*found = k->table[at];
+		if (k->n_seen_reply && k->n_seen_reply--)
+			k->table[at].status |= STATUS_SEEN_REPLY;
 		return 0;
-	case KERNEL_GET:
-		*found = at < 0 ? NULL : &k->table[at];
-		return at < 0 ? -ENOENT : 0;
 	}
 	return -EINVAL;
 }
@@ -132,19 +196,15 @@ static void answer(struct fake *k)
 
 	k->n_batch = 0;
 	for (int i = 0; i < copy.n_batch; i++) {
-		const struct flow *found = NULL;
-		struct flow there;
-		int err =
-			apply(k, copy.batch[i].op, &copy.batch[i].flow, &found);
+		enum kernel_op op = copy.batch[i].op;
+		struct flow found;
+		int err = apply(k, op, &copy.batch[i].flow, &found);
+		bool has_found = op == KERNEL_GET && err == 0;
 
-		if (found) {
-			there = *found;
-			found = &there;
-		}
 		if (k->n_log < LOG)
-			k->log[k->n_log++] = copy.batch[i].op;
-		commit_done(k->commit, copy.batch[i].op, copy.batch[i].cookie,
-			    err, found);
+			k->log[k->n_log++] = op;
+		commit_done(k->commit, op, copy.batch[i].cookie, err,
+			    has_found ? &found : NULL);
 	}
 }
 
@@ -160,10 +220,17 @@ static void run(struct fake *k)
 {
 	assert_int_equal(commit_start(k->commit), 0);
 	for (int i = 0; i < 10000 && commit_is_running(k->commit); i++)
-		if (!commit_step(k->commit, 100))
+		if (!commit_step(k->commit, NOW_S))
 			answer(k);
 	assert_false(commit_is_running(k->commit));
 	assert_int_equal(k->n_ended, 1);
+	k->n_ended = 0;
+}
+
+static void run_without_failure(struct fake *k)
+{
+	run(k);
+	assert_int_equal(k->report.n_failed, 0);
 }
 
 static struct flow flow_of(uint16_t port)
@@ -191,11 +258,25 @@ static struct flow snatted(uint16_t port)
 	return f;
 }
 
-static void learn(struct flow_cache *c, const struct flow *f)
+static void learn_at(struct flow_cache *c, const struct flow *f, uint32_t now_s)
 {
 	uint32_t id;
 
-	assert_int_equal(flow_cache_put(c, f, PUT_MERGE, 90, &id), PUT_NEW);
+	assert_int_equal(flow_cache_put(c, f, PUT_REPLACE, now_s, &id),
+			 PUT_NEW);
+}
+
+static void learn(struct flow_cache *c, const struct flow *f)
+{
+	learn_at(c, f, PEER_S);
+}
+
+/* What is there, as the events tell it. */
+static void learn_table(struct fake *k, uint32_t now_s)
+{
+	for (int i = 0; i < TABLE; i++)
+		if (k->used[i])
+			learn_at(k->internal, &k->table[i], now_s);
 }
 
 static int set_up(void **state)
@@ -449,13 +530,13 @@ static void test_a_lost_answer_is_asked_for(void **state)
 	learn(k->external, &there);
 	learn(k->external, &f);
 	assert_int_equal(commit_start(k->commit), 0);
-	while (!commit_step(k->commit, 100) && !k->n_batch)
+	while (!commit_step(k->commit, NOW_S) && !k->n_batch)
 		;
-	(void)commit_step(k->commit, 100);
+	(void)commit_step(k->commit, NOW_S);
 	answer(k);
 	k->fail_create = 0;
 	while (commit_is_running(k->commit))
-		if (!commit_step(k->commit, 100))
+		if (!commit_step(k->commit, NOW_S))
 			answer(k);
 	assert_int_equal(k->report.n_committed, 2);
 	assert_int_equal(k->report.n_failed, 0);
@@ -471,7 +552,7 @@ static void test_a_second_commit_waits_for_the_first(void **state)
 	assert_int_equal(commit_start(k->commit), 0);
 	assert_int_equal(commit_start(k->commit), -EBUSY);
 	while (commit_is_running(k->commit))
-		if (!commit_step(k->commit, 100))
+		if (!commit_step(k->commit, NOW_S))
 			answer(k);
 	assert_int_equal(commit_start(k->commit), 0);
 }
@@ -486,15 +567,185 @@ static void test_an_entry_may_go_while_its_answer_is_on_the_way(void **state)
 	learn(k->external, &f);
 	assert_int_equal(commit_start(k->commit), 0);
 	while (!k->n_batch)
-		commit_step(k->commit, 100);
+		commit_step(k->commit, NOW_S);
 	flow_cache_remove(k->external, flow_cache_find(k->external, &f));
 	/* Its id is another's now. */
 	flow_cache_put(k->external, &other, PUT_MERGE, 95, &id);
 	for (int i = 0; i < 100 && commit_is_running(k->commit); i++)
-		if (!commit_step(k->commit, 100))
+		if (!commit_step(k->commit, NOW_S))
 			answer(k);
 	assert_false(commit_is_running(k->commit));
 	assert_int_equal(k->report.n_failed, 0);
+}
+
+/* A flow that came without its master, from a peer that has it. */
+static void test_a_flow_that_was_expected_at_the_peer_only(void **state)
+{
+	struct fake *k = *state;
+	struct flow f = flow_of(1);
+
+	f.status |= STATUS_EXPECTED | STATUS_SEEN_REPLY;
+	learn(k->external, &f);
+	run_without_failure(k);
+	/* as Linux makes it without a master */
+	entry(k, &f)->status &= ~STATUS_EXPECTED;
+	for (int i = 0; i < 2; i++) { /* asking, and knowing it */
+		run_without_failure(k);
+		assert_int_equal(k->report.n_committed, 1);
+		assert_int_equal(count(k, KERNEL_DELETE), 0);
+		if (i == 0)
+			learn_table(k, PEER_S);
+	}
+}
+
+static void test_a_flow_that_was_expected_here_only(void **state)
+{
+	struct fake *k = *state;
+	struct flow f = flow_of(1), there = f;
+
+	there.status |= STATUS_EXPECTED;
+	create(k, &there);
+	learn(k->external, &f);
+	run_without_failure(k);
+	assert_true(entry(k, &f)->status & STATUS_EXPECTED);
+}
+
+static struct flow dnatted(uint16_t port)
+{
+	struct flow f = flow_of(port);
+
+	f.reply = flow_inverse(&f);
+	f.reply.src.b[0] = 77;
+	f.has |= FLOW_REPLY;
+	f.status |= STATUS_DST_NAT | STATUS_SRC_NAT_DONE | STATUS_DST_NAT_DONE;
+	return f;
+}
+
+/* What the kernel makes of a packet of the server's that comes first. */
+static struct flow running_back(const struct flow *f)
+{
+	struct flow back = { .family = f->family,
+			     .l4proto = f->l4proto,
+			     .orig = flow_reply(f),
+			     .has = FLOW_PORTS | FLOW_STATUS | FLOW_TIMEOUT,
+			     .status = STATUS_CONFIRMED,
+			     .timeout_s = 30 };
+
+	return back;
+}
+
+static void test_the_servers_packet_came_first(void **state)
+{
+	struct fake *k = *state;
+	struct flow wanted[] = { flow_of(1), snatted(2), dnatted(3) };
+
+	for (size_t i = 0; i < N_ELEMENTS(wanted); i++) {
+		struct flow back = running_back(&wanted[i]);
+
+		assert_int_equal(create(k, &back), 0);
+		learn(k->external, &wanted[i]);
+	}
+	run_without_failure(k);
+	assert_int_equal(k->report.n_committed, N_ELEMENTS(wanted));
+	for (size_t i = 0; i < N_ELEMENTS(wanted); i++) {
+		struct tuple want = flow_reply(&wanted[i]), got;
+
+		assert_non_null(entry(k, &wanted[i]));
+		got = flow_reply(entry(k, &wanted[i]));
+		assert_true(same_tuple(&want, &got));
+	}
+}
+
+static void test_another_flow_that_has_the_reply_tuple_stays(void **state)
+{
+	struct fake *k = *state;
+	struct flow wanted = snatted(1), other = flow_of(2);
+
+	other.reply = wanted.reply;
+	other.has |= FLOW_REPLY;
+	create(k, &other);
+	learn(k->external, &wanted);
+	run(k);
+	assert_int_equal(k->report.n_failed, 1);
+	assert_int_equal(k->report.reasons[0].op, KERNEL_CREATE);
+	assert_int_equal(k->report.reasons[0].error, -EEXIST);
+	assert_non_null(entry(k, &other));
+	assert_int_equal(count(k, KERNEL_DELETE), 0);
+}
+
+/* The packets of a flow that is replaced do not wait for the creation. */
+static void test_a_packet_comes_between_deletion_and_creation(void **state)
+{
+	struct fake *k = *state;
+	struct flow wanted = snatted(7), there = flow_of(7);
+
+	create(k, &there);
+	learn(k->external, &wanted);
+	k->n_picked_up = 3;
+	run_without_failure(k);
+	assert_int_equal(k->n_picked_up, 0);
+	assert_int_equal(entry(k, &wanted)->reply.dst.b[0], 99);
+}
+
+static void test_a_flow_that_cannot_be_replaced_is_given_up(void **state)
+{
+	struct fake *k = *state;
+	struct flow wanted = snatted(7), there = flow_of(7);
+
+	create(k, &there);
+	learn(k->external, &wanted);
+	k->n_picked_up = 1000;
+	run(k);
+	assert_int_equal(k->report.n_failed, 1);
+	assert_int_equal(k->report.reasons[0].error, -EEXIST);
+}
+
+static void test_a_reply_comes_behind_the_question(void **state)
+{
+	struct fake *k = *state;
+	struct flow f = flow_of(7);
+
+	create(k, &f);
+	learn(k->external, &f);
+	k->n_seen_reply = 1;
+	run_without_failure(k);
+	assert_int_equal(k->report.n_committed, 1);
+	assert_true(entry(k, &f)->status & STATUS_SEEN_REPLY);
+}
+
+/* The internal cache knows an earlier life; the one that has come since is not
+ * to be ended for it. */
+static void test_a_deletion_ends_the_life_that_was_looked_at(void **state)
+{
+	struct fake *k = *state;
+	struct flow wanted = snatted(7), there = flow_of(7);
+
+	there.has |= FLOW_ID;
+	there.id = 1;
+	learn_at(k->internal, &there, PEER_S - 1);
+	there = wanted; /* what the peer means has come here by itself */
+	there.has |= FLOW_ID;
+	there.id = 2;
+	create(k, &there);
+	learn(k->external, &wanted);
+	run_without_failure(k);
+	assert_int_equal(k->report.n_committed, 1);
+	assert_int_equal(entry(k, &wanted)->id, 2);
+}
+
+static void test_a_flow_made_without_its_master_is_not_made_again(void **state)
+{
+	struct fake *k = *state;
+	struct flow master = flow_of(2), related = related_to(&master, 1);
+
+	learn(k->external, &related);
+	run_without_failure(k);
+	run_without_failure(k);
+	assert_int_equal(count(k, KERNEL_DELETE), 0);
+	/* with a master that can be had, it gets it */
+	learn(k->external, &master);
+	run_without_failure(k);
+	assert_true(entry(k, &related)->has & FLOW_MASTER);
 }
 
 static void test_the_timeout_is_what_is_left_of_the_senders(void **state)
@@ -539,6 +790,15 @@ int main(void)
 		T(test_a_lost_answer_is_asked_for),
 		T(test_a_second_commit_waits_for_the_first),
 		T(test_an_entry_may_go_while_its_answer_is_on_the_way),
+		T(test_a_flow_that_was_expected_at_the_peer_only),
+		T(test_a_flow_that_was_expected_here_only),
+		T(test_the_servers_packet_came_first),
+		T(test_another_flow_that_has_the_reply_tuple_stays),
+		T(test_a_packet_comes_between_deletion_and_creation),
+		T(test_a_flow_that_cannot_be_replaced_is_given_up),
+		T(test_a_reply_comes_behind_the_question),
+		T(test_a_deletion_ends_the_life_that_was_looked_at),
+		T(test_a_flow_made_without_its_master_is_not_made_again),
 		T(test_the_timeout_is_what_is_left_of_the_senders),
 #undef T
 	};
