@@ -184,6 +184,9 @@ void control_side_commit_ended(void *ctx, const struct commit_report *r)
 	log_notice("Committed %u new entries", r->n_committed);
 	if (r->n_failed)
 		log_notice("%u entries can't be committed", r->n_failed);
+	if (r->n_newer)
+		log_notice("%u entries give way to newer connections",
+			   r->n_newer);
 	log_notice("commit has taken %lld.%06lld seconds",
 		   (long long)(took_us / 1000000),
 		   (long long)(took_us % 1000000));

@@ -138,6 +138,7 @@ enum flow_tcp_state {
 enum flow_tcp_flag {
 	TCP_FLAG_WINDOW_SCALE = 0x01,
 	TCP_FLAG_BE_LIBERAL = 0x08,
+	TCP_FLAG_MAXACK_SET = 0x20, /* an acknowledgement was seen */
 };
 
 /* One direction. Ports and GRE keys are in host order. */

@@ -40,6 +40,12 @@ struct commit {
 	struct commit_report report;
 };
 
+/* An entry of the kernel's, and since when it is known as it is here. */
+struct there {
+	struct flow flow;
+	uint32_t known_s;
+};
+
 static const uint32_t id_mask = (UINT32_C(1) << COOKIE_STEP_SHIFT) - 1;
 
 struct commit *commit_new(const struct commit_opts *opts)
@@ -152,6 +158,76 @@ static bool runs_back(const struct flow *there, const struct flow *wanted)
 
 	return same_direction(&there->orig, &reply) ||
 	       same_direction(&there->orig, &inverse);
+}
+
+/* ---- what this firewall knows better ------------------------------------ */
+
+/* What is there, against the peer's last word. */
+enum age {
+	AGE_OLDER,
+	AGE_NEWER,     /* the same connection, seen here since */
+	AGE_NEXT_LIFE, /* another connection, that has begun here since */
+};
+
+static bool is_in_handshake(const struct flow *f)
+{
+	return f->has & FLOW_TCP_STATE && (f->tcp_state == TCP_STATE_SYN_SENT ||
+					   f->tcp_state == TCP_STATE_SYN_RECV ||
+					   f->tcp_state == TCP_STATE_SYN_SENT2);
+}
+
+/* The kernel has tracked this connection from its SYN on: one that it has
+ * picked up, and one that a commit has made, is liberal about windows, and one
+ * that was made by hand has seen no acknowledgement (kernel:
+ * nf_conntrack_proto_tcp.c). */
+static bool has_begun_here(const struct flow *f)
+{
+	uint8_t flags = f->has & FLOW_TCP_FLAGS_ORIG ? f->tcp_flags_orig : 0;
+
+	if (f->l4proto != L4_TCP || flags & TCP_FLAG_BE_LIBERAL)
+		return false;
+	return is_in_handshake(f) || flags & TCP_FLAG_MAXACK_SET;
+}
+
+static enum age age_of(const struct commit *c, uint32_t id,
+		       const struct flow *there)
+{
+	uint32_t told_s = flow_cache_head(c->o.external, id)->changed_s;
+	const struct entry_head *h;
+	uint32_t known;
+
+	if (!c->o.internal)
+		return AGE_OLDER;
+	known = flow_cache_find(c->o.internal, there);
+	if (known == FLOW_CACHE_NO_ID) /* its event has not been read yet */
+		return is_in_handshake(there) && has_begun_here(there)
+			       ? AGE_NEXT_LIFE
+			       : AGE_OLDER;
+	h = flow_cache_head(c->o.internal, known);
+	if (h->flags & ENTRY_FROM_DUMP) /* nobody knows since when */
+		return AGE_OLDER;
+	if (h->created_s > told_s && has_begun_here(there))
+		return AGE_NEXT_LIFE;
+	return h->changed_s > told_s ? AGE_NEWER : AGE_OLDER;
+}
+
+/* Takes off an update what has happened here since the peer's last word. */
+static void keep_newer(const struct commit *c, const struct there *there,
+		       struct flow *f)
+{
+	const uint64_t tracked =
+		FLOW_TCP_STATE | FLOW_SCTP_STATE | FLOW_SCTP_VTAG_ORIG |
+		FLOW_SCTP_VTAG_REPLY | FLOW_DCCP_STATE | FLOW_DCCP_ROLE |
+		FLOW_DCCP_SEQ | FLOW_LABELS | FLOW_SEQADJ_ORIG |
+		FLOW_SEQADJ_REPLY | FLOW_SYNPROXY;
+	int64_t left_s = (int64_t)there->flow.timeout_s -
+			 ((int64_t)c->now_s - there->known_s);
+
+	f->has &= ~(there->flow.has & tracked);
+	if (there->flow.has & FLOW_MARK && there->flow.mark)
+		f->has &= ~FLOW_MARK;
+	if (there->flow.has & FLOW_TIMEOUT && left_s > f->timeout_s)
+		f->timeout_s = (uint32_t)left_s;
 }
 
 /* ---- steps of an entry -------------------------------------------------- */
@@ -268,18 +344,21 @@ static void look(struct commit *c, enum step step, uint32_t id)
 
 /* The kernel does not let go of what it has seen of a flow, and a flow is
  * expected or not for all its life. */
-static void update(struct commit *c, uint32_t id, const struct flow *there)
+static void update(struct commit *c, uint32_t id, const struct there *there,
+		   enum age age)
 {
 	const uint32_t seen = STATUS_SEEN_REPLY | STATUS_ASSURED;
 	struct flow f;
 
 	load(c, id, &f);
-	if (there->has & FLOW_STATUS) {
+	if (there->flow.has & FLOW_STATUS) {
 		f.status = f.has & FLOW_STATUS ? f.status : 0;
 		f.status &= ~(uint32_t)STATUS_EXPECTED;
-		f.status |= there->status & (seen | STATUS_EXPECTED);
+		f.status |= there->flow.status & (seen | STATUS_EXPECTED);
 		f.has |= FLOW_STATUS;
 	}
+	if (age == AGE_NEWER)
+		keep_newer(c, there, &f);
 	/* What it is adjusted to may be another later on: ask again. */
 	(void)submit(c, STEP_UPDATE, id, &f, STEP_LOOK);
 }
@@ -293,20 +372,26 @@ static void replace(struct commit *c, uint32_t id, const struct flow *there)
 }
 
 /* Goes on from what the kernel has. */
-static void compare(struct commit *c, uint32_t id, const struct flow *there)
+static void compare(struct commit *c, uint32_t id, const struct there *there)
 {
-	bool is_other_way, is_same;
+	enum age age = age_of(c, id, &there->flow);
 	struct flow wanted;
 
 	flow_cache_get(c->o.external, id, &wanted);
-	is_same = flow_same_key(there, &wanted);
-	is_other_way = !is_same && runs_back(there, &wanted);
-	if (is_same && can_update(c, there, &wanted))
-		update(c, id, there);
-	else if (is_same || is_other_way)
-		replace(c, id, there);
-	else
+	if (flow_same_key(&there->flow, &wanted)) {
+		if (age == AGE_NEXT_LIFE)
+			c->report.n_newer++;
+		else if (can_update(c, &there->flow, &wanted))
+			update(c, id, there, age);
+		else
+			replace(c, id, &there->flow);
+	} else if (!runs_back(&there->flow, &wanted)) {
 		failed(c, KERNEL_CREATE, -EEXIST); /* another flow's */
+	} else if (age == AGE_NEXT_LIFE) {
+		c->report.n_newer++;
+	} else {
+		replace(c, id, &there->flow);
+	}
 }
 
 /* The first step of an entry: what the internal cache knows of the kernel
@@ -314,7 +399,7 @@ static void compare(struct commit *c, uint32_t id, const struct flow *there)
 static void begin(struct commit *c, uint32_t id, const struct flow *wanted)
 {
 	uint32_t known = FLOW_CACHE_NO_ID;
-	struct flow there;
+	struct there there;
 
 	flow_cache_head(c->o.external, id)->n_looks = 0;
 	if (c->o.internal)
@@ -323,7 +408,8 @@ static void begin(struct commit *c, uint32_t id, const struct flow *wanted)
 		create(c, STEP_CREATE, id);
 		return;
 	}
-	flow_cache_get(c->o.internal, known, &there);
+	flow_cache_get(c->o.internal, known, &there.flow);
+	there.known_s = flow_cache_head(c->o.internal, known)->changed_s;
 	compare(c, id, &there);
 }
 
@@ -385,8 +471,11 @@ static void judge_update(struct commit *c, uint32_t id, int error)
 static void judge_look(struct commit *c, enum step step, uint32_t id, int error,
 		       const struct flow *found)
 {
+	struct there there = { .known_s = c->now_s };
+
 	if (error == 0 && found) {
-		compare(c, id, found);
+		there.flow = *found;
+		compare(c, id, &there);
 	} else if (error == -ENOENT && step == STEP_LOOK) {
 		look(c, STEP_LOOK_REPLY, id);
 	} else if (error == -ENOENT) { /* what was in the way has gone */

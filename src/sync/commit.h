@@ -23,6 +23,7 @@ struct commit_reason {
 
 struct commit_report {
 	uint32_t n_committed, n_failed;
+	uint32_t n_newer; /* left alone: a newer connection has its tuple */
 	struct commit_reason reasons[COMMIT_REASONS];
 	int n_reasons; /* further reasons are in n_failed only */
 };

@@ -161,3 +161,25 @@ start_push() { # INTERVAL_US
 	done
 	run ! grep 'commit-' "$D/fw2.log"
 }
+
+@test "a connection of a dead peer gives way to one that began here since" {
+	is_reference && skip "it replaces whatever there is"
+	start_pair ours ours UDP
+	start_server
+	echo "ipv4=10.1.0.10,10.2.0.10 l4proto=6 port=4000,5000 tcp_state=3" \
+		"status=0x19e timeout=600 mark=0x2 snat_ipv4=10.2.0.1" \
+		"spat_port=61000 synproxy=0x0,0x0,0x0" |
+		lab_in fw1 "$B/tools/ctset" add
+	wait_until 10 external_has fw2 'sport=4000 .*active since [1-9]'
+	kill -9 "$pid_fw1"
+	lab_vip fw2
+	mkfifo "$D/tell"
+	background cl "$D/client.new" "$B/tools/reset" 10.2.0.10 5000 4000 1 \
+		"$D/tell"
+	wait_until 10 grep -q connected "$D/client.new"
+	wait_until 10 internal_has fw2 'ESTABLISHED .*sport=4000 '
+	ask fw2 -c
+	grep -q '1 entries give way to newer connections' "$D/fw2.log"
+	kernel_has fw2 'tcp .*ESTABLISHED .*sport=4000 .* dport=4000 .*mark=0'
+	run ! kernel_has fw2 'dport=61000'
+}

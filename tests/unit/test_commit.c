@@ -748,6 +748,140 @@ static void test_a_flow_made_without_its_master_is_not_made_again(void **state)
 	assert_true(entry(k, &related)->has & FLOW_MASTER);
 }
 
+/* ---- what this firewall knows better ------------------------------------ */
+
+static struct flow tcp_in(uint16_t port, enum flow_tcp_state tcp_state)
+{
+	struct flow f = flow_of(port);
+
+	f.has |= FLOW_TCP_STATE;
+	f.tcp_state = (uint8_t)tcp_state;
+	return f;
+}
+
+/* A connection whose beginning the kernel has seen. */
+static struct flow begun_here(uint16_t port, enum flow_tcp_state tcp_state)
+{
+	struct flow f = tcp_in(port, tcp_state);
+
+	f.has |= FLOW_TCP_FLAGS_ORIG | FLOW_TCP_FLAGS_REPLY;
+	f.tcp_flags_orig = f.tcp_flags_reply = TCP_FLAG_MAXACK_SET;
+	return f;
+}
+
+static void
+test_a_newer_connection_is_not_taken_for_that_of_a_dead_peer(void **state)
+{
+	struct fake *k = *state;
+	struct flow wanted[] = { tcp_in(1, TCP_STATE_ESTABLISHED),
+				 tcp_in(2, TCP_STATE_ESTABLISHED),
+				 tcp_in(3, TCP_STATE_ESTABLISHED) };
+	struct flow there[] = { begun_here(1, TCP_STATE_CLOSE_WAIT),
+				tcp_in(2, TCP_STATE_SYN_SENT),
+				begun_here(3, TCP_STATE_ESTABLISHED) };
+
+	there[2].reply = flow_inverse(&there[2]); /* translated otherwise */
+	there[2].reply.dst.b[0] = 98;
+	there[2].has |= FLOW_REPLY;
+	for (size_t i = 0; i < N_ELEMENTS(wanted); i++) {
+		learn(k->external, &wanted[i]);
+		create(k, &there[i]);
+	}
+	learn_table(k, PEER_S + 1);
+	run_without_failure(k);
+	assert_int_equal(k->report.n_committed, 0);
+	assert_int_equal(k->report.n_newer, N_ELEMENTS(wanted));
+	for (size_t i = 0; i < N_ELEMENTS(wanted); i++)
+		assert_int_equal(entry(k, &there[i])->tcp_state,
+				 there[i].tcp_state);
+	assert_int_equal(entry(k, &there[2])->reply.dst.b[0], 98);
+}
+
+static void
+test_the_peers_connection_is_newer_than_the_one_that_began_here(void **state)
+{
+	struct fake *k = *state;
+	struct flow wanted = tcp_in(1, TCP_STATE_ESTABLISHED);
+	struct flow there = begun_here(1, TCP_STATE_TIME_WAIT);
+
+	create(k, &there);
+	learn_table(k, PEER_S - 1);
+	learn(k->external, &wanted);
+	run_without_failure(k);
+	assert_int_equal(k->report.n_committed, 1);
+	assert_int_equal(entry(k, &wanted)->tcp_state, TCP_STATE_ESTABLISHED);
+}
+
+/* Its event has not been read yet. */
+static void test_a_connection_that_begins_just_now_is_newer(void **state)
+{
+	struct fake *k = *state;
+	struct flow wanted = tcp_in(1, TCP_STATE_ESTABLISHED);
+	struct flow there = tcp_in(1, TCP_STATE_SYN_SENT);
+
+	create(k, &there);
+	learn(k->external, &wanted);
+	run_without_failure(k);
+	assert_int_equal(k->report.n_newer, 1);
+	assert_int_equal(entry(k, &wanted)->tcp_state, TCP_STATE_SYN_SENT);
+}
+
+/* A connection that the kernel has picked up, or that an earlier commit has
+ * made: the peer's, but it has gone on since. */
+static void test_what_has_happened_here_since_is_not_undone(void **state)
+{
+	struct fake *k = *state;
+	struct flow wanted = tcp_in(1, TCP_STATE_ESTABLISHED);
+	struct flow there = tcp_in(1, TCP_STATE_TIME_WAIT);
+
+	wanted.has |= FLOW_MARK | FLOW_LABELS;
+	wanted.mark = 5;
+	wanted.labels[0] = 4;
+	wanted.timeout_s = 70;
+	there.has |= FLOW_MARK;
+	there.mark = 6;
+	there.timeout_s = 120;
+	create(k, &there);
+	learn_table(k, PEER_S + 4);
+	learn(k->external, &wanted);
+	run_without_failure(k);
+	assert_int_equal(k->report.n_committed, 1);
+	assert_int_equal(entry(k, &wanted)->tcp_state, TCP_STATE_TIME_WAIT);
+	assert_int_equal(entry(k, &wanted)->mark, 6);
+	assert_int_equal(entry(k, &wanted)->timeout_s, 114);
+	/* what it has not, it gets */
+	assert_int_equal(entry(k, &wanted)->labels[0], 4);
+}
+
+static void test_the_time_of_a_newer_life_is_made_longer_only(void **state)
+{
+	struct fake *k = *state;
+	struct flow wanted = flow_of(1), there = flow_of(1);
+
+	there.timeout_s = 30;
+	create(k, &there);
+	learn_table(k, PEER_S + 4);
+	learn(k->external, &wanted);
+	run_without_failure(k);
+	assert_int_equal(entry(k, &wanted)->timeout_s, 590);
+}
+
+static void test_what_a_dump_has_found_is_not_newer(void **state)
+{
+	struct fake *k = *state;
+	struct flow wanted = tcp_in(1, TCP_STATE_FIN_WAIT);
+	struct flow there = begun_here(1, TCP_STATE_ESTABLISHED);
+
+	create(k, &there);
+	learn_table(k, PEER_S + 4);
+	flow_cache_head(k->internal, flow_cache_find(k->internal, &there))
+		->flags |= ENTRY_FROM_DUMP;
+	learn(k->external, &wanted);
+	run_without_failure(k);
+	assert_int_equal(k->report.n_committed, 1);
+	assert_int_equal(entry(k, &wanted)->tcp_state, TCP_STATE_FIN_WAIT);
+}
+
 static void test_the_timeout_is_what_is_left_of_the_senders(void **state)
 {
 	static const struct {
@@ -799,6 +933,12 @@ int main(void)
 		T(test_a_reply_comes_behind_the_question),
 		T(test_a_deletion_ends_the_life_that_was_looked_at),
 		T(test_a_flow_made_without_its_master_is_not_made_again),
+		T(test_a_newer_connection_is_not_taken_for_that_of_a_dead_peer),
+		T(test_the_peers_connection_is_newer_than_the_one_that_began_here),
+		T(test_a_connection_that_begins_just_now_is_newer),
+		T(test_what_has_happened_here_since_is_not_undone),
+		T(test_the_time_of_a_newer_life_is_made_longer_only),
+		T(test_what_a_dump_has_found_is_not_newer),
 		T(test_the_timeout_is_what_is_left_of_the_senders),
 #undef T
 	};
