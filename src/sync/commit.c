@@ -9,6 +9,7 @@ enum {
 	COMMIT_STEP = 1024,     /* entries looked at in one step */
 	LOOKS_MAX = 16,         /* at one entry, before it is given up */
 	TIMEOUT_OVERDUE_S = 60, /* spec 7.2: the sender's has passed */
+	TIMEOUT_CLOSE_S = 10,   /* of the kernel, for a connection reset */
 	COOKIE_STEP_SHIFT = 28,
 };
 
@@ -268,16 +269,22 @@ static enum kernel_op op_of(enum step step)
 	return KERNEL_GET;
 }
 
-/* The entry as it is to be in the kernel. */
+/* The entry as it is to be in the kernel. What has been reset has not more to
+ * live than the kernel would have given it, whatever CommitTimeout says. */
 static void load(const struct commit *c, uint32_t id, struct flow *f)
 {
 	const struct entry_head *h = flow_cache_head(c->o.external, id);
+	int64_t age_s = (int64_t)c->now_s - h->changed_s;
 
 	flow_cache_get(c->o.external, id, f);
 	f->timeout_s = commit_timeout_s(c->o.timeout_s, f->has & FLOW_TIMEOUT,
-					f->timeout_s,
-					(int64_t)c->now_s - h->changed_s);
+					f->timeout_s, age_s);
 	f->has |= FLOW_TIMEOUT;
+	if (f->has & FLOW_TCP_STATE && f->tcp_state == TCP_STATE_CLOSE &&
+	    f->timeout_s > TIMEOUT_CLOSE_S - age_s)
+		f->timeout_s = age_s < TIMEOUT_CLOSE_S
+				       ? (uint32_t)(TIMEOUT_CLOSE_S - age_s)
+				       : 1;
 }
 
 /* Takes an entry up again once the kernel side has room. */

@@ -882,6 +882,19 @@ static void test_what_a_dump_has_found_is_not_newer(void **state)
 	assert_int_equal(entry(k, &wanted)->tcp_state, TCP_STATE_FIN_WAIT);
 }
 
+static void test_what_was_reset_lives_as_long_as_in_the_kernel(void **state)
+{
+	struct fake *k = *state;
+	struct flow now = tcp_in(1, TCP_STATE_CLOSE);
+	struct flow long_ago = tcp_in(2, TCP_STATE_CLOSE);
+
+	learn_at(k->external, &now, NOW_S - 3);
+	learn_at(k->external, &long_ago, NOW_S - 60);
+	run_without_failure(k);
+	assert_int_equal(entry(k, &now)->timeout_s, 7);
+	assert_int_equal(entry(k, &long_ago)->timeout_s, 1);
+}
+
 static void test_the_timeout_is_what_is_left_of_the_senders(void **state)
 {
 	static const struct {
@@ -939,6 +952,7 @@ int main(void)
 		T(test_what_has_happened_here_since_is_not_undone),
 		T(test_the_time_of_a_newer_life_is_made_longer_only),
 		T(test_what_a_dump_has_found_is_not_newer),
+		T(test_what_was_reset_lives_as_long_as_in_the_kernel),
 		T(test_the_timeout_is_what_is_left_of_the_senders),
 #undef T
 	};
