@@ -28,9 +28,8 @@ static void on_work(void *ctx)
 	flow_cache_step(d->internal);
 	flow_cache_step(d->external_cache);
 	more |= kernel_side_work(d);
-	more |= control_side_work(d);
-	if (d->commit)
-		more |= commit_step(d->commit, daemon_now_s(d));
+	flush_side_work(d);
+	more |= job_side_work(d);
 	if (more)
 		daemon_work_later(d);
 }
@@ -235,6 +234,7 @@ static void serve_from_now(struct daemon *d)
 		log_notice("resync requested");
 		d->engine->ops->ask(d->engine, ASK_RESYNC);
 	}
+	daemon_work_later(d); /* commands wait for it */
 	process_ready(&d->process);
 	if (d->conf->general.systemd) {
 		notify_ready();
@@ -298,6 +298,7 @@ static void close_all(struct daemon *d)
 		kernel_side_close(d);
 	}
 	privileges_for_files(true);
+	job_side_close(d);
 	/* Who asked for the end hears of it when a new one can start. */
 	control_side_stop(d);
 	process_unlock(&d->process);

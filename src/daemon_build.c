@@ -245,7 +245,7 @@ int daemon_build_commit(struct daemon *d)
 		.internal = d->internal,
 		.kernel = ct_writer_ops(d->kernel.commit_writer),
 		.timeout_s = d->conf->sync.commit_timeout_s,
-		.ended = control_side_commit_ended,
+		.ended = job_side_commit_ended,
 		.ctx = d,
 	};
 

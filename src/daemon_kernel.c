@@ -173,6 +173,10 @@ static void on_dumped(void *ctx, const struct flow *f)
 
 	if (!filter_accepts(d->filter, f))
 		return;
+	if (d->kernel.dump == DUMP_FLUSH) {
+		flush_side_row(d, id, f);
+		return;
+	}
 	if (was_there) {
 		flow_cache_get(d->internal, id, &cached);
 		check_side_liken(&row, &cached);
@@ -212,12 +216,30 @@ static void start_next_dump(struct daemon *d)
 		}
 }
 
+static void tell_dump_end(struct daemon *d, enum dump_use use, int error)
+{
+	switch (use) {
+	case DUMP_START:
+		daemon_started(d, error);
+		break;
+	case DUMP_REQUEST:
+		job_side_dump_ended(d, error);
+		break;
+	case DUMP_FLUSH:
+		flush_side_dump_ended(d, error);
+		break;
+	case DUMP_OVERRUN:
+	case DUMP_NONE:
+		break;
+	}
+}
+
 static void dump_failed(struct daemon *d, enum dump_use use, int err)
 {
 	log_error("can't get kernel conntrack table: %s", strerror(-err));
 	if (use == DUMP_OVERRUN)
 		repair_later(d);
-	control_side_dump_ended(d, use, err);
+	tell_dump_end(d, use, err);
 }
 
 static void end_sweep(struct daemon *d)
@@ -231,10 +253,7 @@ static void end_sweep(struct daemon *d)
 	k->dump = DUMP_NONE;
 	if (use == DUMP_OVERRUN)
 		k->has_warned = false;
-	if (use == DUMP_FLUSH)
-		k->is_flushing = true;
-	else
-		control_side_dump_ended(d, use, 0);
+	tell_dump_end(d, use, 0);
 	start_next_dump(d);
 }
 
@@ -270,11 +289,14 @@ static void on_dump_end(void *ctx, enum ct_dump_end end)
 	struct daemon *d = ctx;
 	struct kernel_side *k = &d->kernel;
 
-	if (end == CT_DUMP_FAILED) {
+	if (end == CT_DUMP_FAILED || k->dump == DUMP_FLUSH) {
 		enum dump_use use = k->dump;
 
 		k->dump = DUMP_NONE;
-		dump_failed(d, use, -EIO);
+		if (end == CT_DUMP_FAILED)
+			dump_failed(d, use, -EIO);
+		else
+			tell_dump_end(d, use, 0);
 		start_next_dump(d);
 		return;
 	}
@@ -301,57 +323,16 @@ void kernel_side_dump(struct daemon *d, enum dump_use use)
 	k->n_resyncs += use == DUMP_REQUEST || use == DUMP_OVERRUN;
 }
 
-/* ---- flush of the kernel's table ---------------------------------------- */
-
-static void on_deleted(void *ctx, enum kernel_op op, uint32_t id, int error,
-		       const struct flow *found)
-{
-	struct daemon *d = ctx;
-	struct entry_head *h = flow_cache_head(d->internal, id);
-
-	(void)op;
-	(void)found;
-	if (h && (error == 0 || error == -ENOENT))
-		h->flags |= ENTRY_FLUSHED;
-	daemon_work_later(d);
-}
-
-/* True: there is more to do at once. */
-static bool flush(struct daemon *d)
+void kernel_side_stop_dump(struct daemon *d, enum dump_use use)
 {
 	struct kernel_side *k = &d->kernel;
-	const struct kernel_ops *ops = ct_writer_ops(k->flush_writer);
 
-	for (int i = 0; i < WALK_STEP; i++) {
-		uint32_t id = flow_cache_next(d->internal, k->flush_position);
-		const struct entry_head *h;
-
-		if (id == FLOW_CACHE_NO_ID) {
-			ops->finish(ops->self);
-			if (ct_writer_is_busy(k->flush_writer))
-				return false;
-			k->is_flushing = false;
-			k->flush_position = FLOW_CACHE_NO_ID;
-			control_side_flush_ended(d);
-			return true;
-		}
-		h = flow_cache_head(d->internal, id);
-		if (h->state != ENTRY_FREE && h->state != ENTRY_DEAD &&
-		    kernel_side_submit(d, k->flush_writer, KERNEL_DELETE, id) ==
-			    -EAGAIN)
-			return false;
-		k->flush_position = id;
-	}
-	return true;
-}
-
-void kernel_side_flush(struct daemon *d)
-{
-	d->kernel.n_flushes++;
-	if (d->kernel.is_flushing)
+	k->dumps_next &= ~(1U << use);
+	if (k->dump != use || k->is_sweeping)
 		return;
-	d->kernel.flush_position = FLOW_CACHE_NO_ID;
-	kernel_side_dump(d, DUMP_FLUSH);
+	ct_kernel_dump_stop(k->ct);
+	k->dump = DUMP_NONE;
+	start_next_dump(d);
 }
 
 bool kernel_side_work(struct daemon *d)
@@ -360,8 +341,6 @@ bool kernel_side_work(struct daemon *d)
 
 	if (d->kernel.is_sweeping)
 		more |= sweep(d);
-	if (d->kernel.is_flushing)
-		more |= flush(d);
 	return more;
 }
 
@@ -384,8 +363,7 @@ static int open_writers(struct daemon *d)
 	err = ct_writer_open(k->ct, ORIGIN_COMMIT, on_commit_done, d,
 			     &k->commit_writer);
 	if (err == 0)
-		err = ct_writer_open(k->ct, ORIGIN_FLUSH, on_deleted, d,
-				     &k->flush_writer);
+		err = flush_side_open(d);
 	if (err == 0)
 		err = check_side_open(d);
 	if (err < 0)
@@ -462,7 +440,7 @@ void kernel_side_close(struct daemon *d)
 
 	timer_cancel(d->loop, &k->overrun_timer);
 	ct_writer_close(k->commit_writer);
-	ct_writer_close(k->flush_writer);
+	flush_side_close(d);
 	check_side_close(d);
 	ct_kernel_close(k->ct);
 }

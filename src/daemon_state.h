@@ -33,7 +33,18 @@ enum dump_use {
 	DUMP_START,   /* fills the internal cache, nothing is sent */
 	DUMP_REQUEST, /* -R: the same */
 	DUMP_OVERRUN, /* events were lost: what differs is sent */
-	DUMP_FLUSH,   /* the first half of -F: nothing is left out */
+	DUMP_FLUSH,   /* -F, -t: each row is deleted from the kernel */
+};
+
+/* -F, -t: what a dump shows is deleted, no faster than the writer takes it. */
+struct kernel_flush {
+	bool is_running;   /* until the last answer is in */
+	bool is_at_end;    /* no more rows come */
+	struct flow *rows; /* that the writer had no room for */
+	size_t n_rows, size, next;
+	int error; /* of the dump */
+	uint32_t n_refused;
+	int refused_error; /* of the last one */
 };
 
 /* The internal cache against the kernel's table. */
@@ -48,9 +59,7 @@ struct kernel_side {
 	bool asks_for_shifts;    /* on this round: once a second at most */
 	uint32_t shifts_s;       /* when that was decided */
 	struct timer check_timer, overrun_timer;
-	/* -F, -t: entries are deleted from the kernel one after the other. */
-	bool is_flushing;
-	uint32_t flush_position;
+	struct kernel_flush flush;
 	bool has_warned; /* of lost events, since the last repair */
 	uint64_t n_filtered, n_flushes, n_resyncs;
 	uint64_t traffic_bytes, traffic_packets;
@@ -96,23 +105,26 @@ struct link_side {
 	int n_logged;
 };
 
-/* A walk over a cache that is emptied in steps. */
-struct flush_job {
-	bool internal, external;
-	uint32_t position;
-	uint64_t client; /* waits for the end */
+struct job;
+
+/* The commands that take time: one runs, the others wait, oldest first. */
+struct job_side {
+	struct job *first;
+	unsigned int n;
+	bool is_started; /* the first one */
+	/* a flush of caches: what is left of it */
+	bool flushes_internal, flushes_external;
+	uint32_t flush_position;
+	int64_t commit_since_us;
+	int64_t committed_ms;     /* end of the last commit; 0: none */
+	struct timer purge_timer; /* -t */
+	bool is_purge_off;        /* the running purge is called off */
 };
 
 struct control_side {
 	struct ctl_server *server;
-	uint64_t commit_client, kernel_flush_client,
-		resync_client;    /* 0: none */
-	struct timer purge_timer; /* -t */
-	bool is_purging;          /* the flush is that of -t */
-	uint64_t kill_client;
-	struct flush_job flush;
-	int64_t commit_since_us;
-	bool is_committing;
+	uint64_t kill_client; /* 0: none */
+	struct job_side jobs;
 };
 
 /* What was said of one way to lose something. */
@@ -176,10 +188,11 @@ NODISCARD int kernel_side_open(struct daemon *d);
 void kernel_side_close(struct daemon *d);
 /* Entries that a dump does not meet are dead. One at a time: another one waits
  * for the end of the running one. The end, and failure, is told to
- * control_side_dump_ended(). */
+ * daemon_started() or job_side_dump_ended(). */
 void kernel_side_dump(struct daemon *d, enum dump_use use);
-/* Deletes all that passes the filter from the kernel's table. */
-void kernel_side_flush(struct daemon *d);
+/* Ends such a dump, or takes it off those that wait; nobody is told. A sweep
+ * that has begun is not ended. */
+void kernel_side_stop_dump(struct daemon *d, enum dump_use use);
 /* A piece of the walks that are under way; true: more can be done at once. */
 bool kernel_side_work(struct daemon *d);
 /* The entry is dead, which the peers will hear. */
@@ -210,6 +223,20 @@ void check_side_ask_for_shifts(struct daemon *d, enum flow_event type,
 /* Makes a row of the kernel's table comparable with what is cached. */
 void check_side_liken(struct flow *row, const struct flow *cached);
 
+/* daemon_flush.c. 0 or a negative errno value. */
+NODISCARD int flush_side_open(struct daemon *d);
+void flush_side_close(struct daemon *d);
+/* Deletes all that passes the filter from the kernel's table; the end is told
+ * to job_side_flush_ended(). */
+void flush_side_start(struct daemon *d);
+/* Ends it early; a batch or two of deletions may be under way. */
+void flush_side_stop(struct daemon *d);
+/* Of a dump for it: a row that the filter accepts (id: of the internal cache,
+ * or FLOW_CACHE_NO_ID), and its end. */
+void flush_side_row(struct daemon *d, uint32_t id, const struct flow *row);
+void flush_side_dump_ended(struct daemon *d, int error);
+void flush_side_work(struct daemon *d);
+
 /* daemon_links.c */
 NODISCARD int link_side_open(struct daemon *d);
 void link_side_close(struct daemon *d);
@@ -223,10 +250,22 @@ NODISCARD int control_side_open(struct daemon *d);
 /* No new clients, and the socket file is gone. */
 void control_side_stop(struct daemon *d);
 void control_side_close(struct daemon *d);
-bool control_side_work(struct daemon *d);
-void control_side_dump_ended(struct daemon *d, enum dump_use use, int error);
-void control_side_flush_ended(struct daemon *d);
-void control_side_commit_ended(void *ctx, const struct commit_report *report);
+void control_side_finish(struct daemon *d, uint64_t client, int status,
+			 const char *reason); /* client may be 0 */
+
+/* daemon_jobs.c */
+void job_side_open(struct daemon *d);
+void job_side_close(struct daemon *d); /* whoever waits is cut off */
+/* The request of a client that waits for the end: when those before it have
+ * ended. */
+void job_side_add(struct daemon *d, uint64_t client, int code);
+/* -t: a flush in PurgeTimeout seconds, for which nobody waits. */
+void job_side_schedule_purge(struct daemon *d);
+/* A piece of the running one; true: more can be done at once. */
+bool job_side_work(struct daemon *d);
+void job_side_dump_ended(struct daemon *d, int error); /* DUMP_REQUEST */
+void job_side_flush_ended(struct daemon *d, const struct kernel_flush *flush);
+void job_side_commit_ended(void *ctx, const struct commit_report *report);
 
 /* daemon_losses.c: tells what was refused since it last did. */
 void daemon_tell_losses(struct daemon *d);

@@ -70,7 +70,7 @@ static int run_client(const struct request *r, const char *path,
 	if (why.used && status)
 		log_error("%.*s", (int)why.used, (const char *)text);
 	else if (why.used)
-		log_notice("%.*s", (int)why.used, (const char *)text);
+		log_warn("%.*s", (int)why.used, (const char *)text);
 	return status;
 }
 

@@ -115,7 +115,7 @@ static void drop(struct client *c)
 	loop_defer(s->loop, &s->reap);
 }
 
-static struct client *find(struct ctl_server *s, uint64_t id)
+static struct client *find(const struct ctl_server *s, uint64_t id)
 {
 	struct client *c = s->clients;
 
@@ -462,6 +462,11 @@ void ctl_server_close(struct ctl_server *s)
 	loop_defer_cancel(s->loop, &s->reap);
 	free_list(&s->gone);
 	free(s);
+}
+
+bool ctl_server_has_client(const struct ctl_server *s, uint64_t client)
+{
+	return find(s, client) != NULL;
 }
 
 const struct ctl_server_stats *ctl_server_stats(const struct ctl_server *s)

@@ -81,6 +81,9 @@ void ctl_server_answer(struct ctl_server *s, uint64_t client,
 void ctl_server_finish(struct ctl_server *s, uint64_t client, int status,
 		       const char *reason);
 
+/* Whether the client is still there to hear of the end. */
+bool ctl_server_has_client(const struct ctl_server *s, uint64_t client);
+
 const struct ctl_server_stats *ctl_server_stats(const struct ctl_server *s);
 
 #endif

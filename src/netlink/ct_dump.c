@@ -133,8 +133,9 @@ static void on_readable(void *ctx, unsigned int events)
 	struct ct_kernel *k = ctx;
 
 	(void)events;
-	for (int i = 0; i < READS_PER_TURN && read_rows(k); i++)
-		;
+	for (int i = 0; i < READS_PER_TURN && !k->dump.is_paused; i++)
+		if (!read_rows(k))
+			break;
 }
 
 static int start(struct ct_kernel *k)
@@ -149,8 +150,8 @@ static int start(struct ct_kernel *k)
 	ct_encode_dump(++d->seq, &w);
 	err = nlsock_send(&d->sock, request, w.used);
 	if (!err)
-		err = watch_add(k->opts.loop, &d->watch, d->sock.fd, LOOP_READ,
-				on_readable, k);
+		err = watch_add(k->opts.loop, &d->watch, d->sock.fd,
+				d->is_paused ? 0 : LOOP_READ, on_readable, k);
 	if (err)
 		nlsock_close(&d->sock);
 	return err;
@@ -184,6 +185,24 @@ int ct_kernel_dump(struct ct_kernel *k)
 	return err;
 }
 
+/* The kernel goes on with a dump when it is read. */
+void ct_kernel_dump_pause(struct ct_kernel *k, bool is_paused)
+{
+	struct ct_dump *d = &k->dump;
+
+	if (!d->is_running || d->is_paused == is_paused)
+		return;
+	d->is_paused = is_paused;
+	if (d->sock.is_open)
+		watch_change(k->opts.loop, &d->watch,
+			     is_paused ? 0 : LOOP_READ);
+}
+
+void ct_kernel_dump_stop(struct ct_kernel *k)
+{
+	ct_dump_close(k);
+}
+
 bool ct_kernel_is_dumping(const struct ct_kernel *k)
 {
 	return k->dump.is_running;
@@ -203,5 +222,5 @@ void ct_dump_close(struct ct_kernel *k)
 	stop(k);
 	free(k->dump.buf);
 	k->dump.buf = NULL;
-	k->dump.is_running = false;
+	k->dump.is_running = k->dump.is_paused = false;
 }

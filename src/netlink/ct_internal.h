@@ -36,7 +36,7 @@ struct ct_dump {
 	struct ct_tombs tombs;
 	uint32_t seq;
 	int64_t delay_ms; /* before it starts again, if it must */
-	bool is_running;
+	bool is_running, is_paused;
 };
 
 struct ct_kernel {

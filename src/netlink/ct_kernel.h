@@ -77,6 +77,12 @@ void ct_kernel_close(struct ct_kernel *k); /* accepts NULL */
  * in steps. -EBUSY if one is running, or another negative errno value. */
 NODISCARD int ct_kernel_dump(struct ct_kernel *k);
 bool ct_kernel_is_dumping(const struct ct_kernel *k);
+/* Rows that are under way still come after this, one datagram at most (some
+ * 150); may be called from sink.dumped. No effect without a dump. */
+void ct_kernel_dump_pause(struct ct_kernel *k, bool is_paused);
+/* Ends the dump, if there is one, without a call of sink.dump_end. Not from
+ * inside the sink. */
+void ct_kernel_dump_stop(struct ct_kernel *k);
 
 const struct ct_kernel_stats *ct_kernel_stats(const struct ct_kernel *k);
 
