@@ -61,12 +61,14 @@ static int run_client(const struct request *r, const char *path,
 	uint8_t text[CTL_WHY_MAX];
 	struct wr why = { .buf = text, .size = sizeof(text) };
 	int n = conf_file_read(path, CONF_FOR_CLIENT, conf);
+	struct ctl_client_opts opts = { .code = r->code,
+					.out_fd = STDOUT_FILENO };
 	int status;
 
 	if (n < 0 || (n > 0 && !conf->general.has_unix_path))
 		return 1;
-	status = ctl_client_run(conf->general.unix_path, r->code, STDOUT_FILENO,
-				&why);
+	opts.path = conf->general.unix_path;
+	status = ctl_client_run(&opts, &why);
 	if (why.used && status)
 		log_error("%.*s", (int)why.used, (const char *)text);
 	else if (why.used)

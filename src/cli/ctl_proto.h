@@ -76,6 +76,7 @@ struct ctl_row {
 	uint8_t code;
 	uint8_t xml;   /* the same request with XML as its answer; 0: none */
 	bool is_built; /* false: answered with "not in this version yet" */
+	bool is_long;  /* may take its time; others are answered at once */
 	const char *option; /* as it is typed */
 };
 

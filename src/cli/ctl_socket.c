@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -45,14 +46,18 @@ static int new_socket(int flags)
 	return fd;
 }
 
-/* A connected descriptor, or a negative errno value. */
-static int connect_to(const struct sockaddr_un *addr, int flags)
+/* A connected descriptor, or a negative errno value. limit_ms: 0 is none. */
+static int connect_to(const struct sockaddr_un *addr, int flags,
+		      unsigned int limit_ms)
 {
+	const struct timeval limit = { limit_ms / 1000,
+				       (suseconds_t)(limit_ms % 1000) * 1000 };
 	int fd = new_socket(flags);
 	int err;
 
 	if (fd < 0)
 		return fd;
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	if (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0)
 		return fd;
 	err = -errno;
@@ -72,7 +77,7 @@ static int bind_to(int fd, const struct sockaddr_un *addr)
 static int remove_stale(const struct sockaddr_un *addr)
 {
 	struct stat st;
-	int fd = connect_to(addr, SOCK_NONBLOCK);
+	int fd = connect_to(addr, SOCK_NONBLOCK, 0);
 
 	if (fd >= 0)
 		close(fd);
@@ -89,12 +94,12 @@ static int remove_stale(const struct sockaddr_un *addr)
 	return unlink(addr->sun_path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-int ctl_socket_connect(const char *path)
+int ctl_socket_connect(const char *path, unsigned int limit_ms)
 {
 	struct sockaddr_un addr;
 	int err = set_path(&addr, path);
 
-	return err < 0 ? err : connect_to(&addr, 0);
+	return err < 0 ? err : connect_to(&addr, 0, limit_ms);
 }
 
 int ctl_socket_listen(const char *path)

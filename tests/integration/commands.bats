@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# Commands that meet: another one, a purge, the start. fw2 is asked; fw1 is the
-# peer whose entries it commits.
+# Commands that meet: another one, a purge, the start, a daemon that does not
+# answer. fw2 is asked; fw1 is the peer whose entries it commits.
 
 # shellcheck disable=SC2154 # what lib.bash sets by name
 bats_require_minimum_version 1.5.0
@@ -370,4 +370,51 @@ calls_off() { # OPTION...
 	# neither cache is touched, here or there
 	count_is fw2 internal $limit
 	count_is fw1 external $limit
+}
+
+# ---- a daemon that does not answer ----
+
+@test "a daemon that is stopped is not waited for" {
+	local option name=0 status
+
+	start_two
+	freeze
+	for option in -s "-s network" -n -B -t -i -e -c -f -F -R -k; do
+		name=$((name + 1))
+		background fw2 "$D/client.$name" "$CONNTRACKD" \
+			-C "$D/fw2.conf" $option
+		declare "client_$name=$bg"
+	done
+	for name in $(seq $name); do
+		status=0
+		status_of "$name" || status=$?
+		[ $status -eq 1 ]
+		grep -q "does not answer.*$pid_fw2 is stopped" \
+			"$D/client.$name"
+	done
+	thaw
+	# what was given up is not done later on, the end least of all
+	ask fw2 -s >/dev/null
+	run ! grep -E 'committing|flushing|resync with' "$D/fw2.log"
+}
+
+probed() {
+	[ "$(connections)" -ge 3 ] # the listener, the request, the question
+}
+
+@test "a reference that is busy is waited for" {
+	need_reference
+	lab_conf fw1 UDP
+	lab_conf fw2 UDP
+	start_both ref ref
+	load fw1 -f $PEER_FIRST insert $PEER
+	wait_until 10 count_is fw2 external $PEER
+	freeze
+	background fw2 "$D/client.it" "$CONNTRACKD" -C "$D/fw2.conf" -c
+	client_it=$bg
+	# it asks after ten seconds whether somebody is there
+	wait_until 30 probed
+	thaw
+	status_of it
+	kernel_has_all_of_the_peer
 }

@@ -60,6 +60,26 @@ static void test_xml_codes_are_those_of_the_reference(void **state)
 	assert_int_equal(n_xml, N_ELEMENTS(pairs));
 }
 
+static void test_what_is_answered_at_once_is_marked(void **state)
+{
+	static const unsigned int at_once[] = { 21, 22, 23, 26, 28, 29,
+						30, 31, 32, 35, 36, 37 };
+	size_t n = 0;
+
+	(void)state;
+	for (unsigned int code = 0; code <= 48; code++) {
+		if (!ctl_row(code))
+			continue;
+		if (n < N_ELEMENTS(at_once) && code == at_once[n]) {
+			assert_false(ctl_row(code)->is_long);
+			n++;
+		} else {
+			assert_true(ctl_row(code)->is_long);
+		}
+	}
+	assert_int_equal(n, N_ELEMENTS(at_once));
+}
+
 static void test_a_request_may_come_byte_by_byte(void **state)
 {
 	const uint32_t code = 21;
@@ -284,6 +304,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_code_of_the_reference_has_a_row),
 		cmocka_unit_test(test_xml_codes_are_those_of_the_reference),
+		cmocka_unit_test(test_what_is_answered_at_once_is_marked),
 		cmocka_unit_test(test_a_request_may_come_byte_by_byte),
 		cmocka_unit_test(test_codes_are_judged),
 		cmocka_unit_test(test_bytes_behind_a_request_are_left_alone),

@@ -123,7 +123,7 @@ static void teardown(struct fixture *f)
 /* A client by hand. */
 static int connect_raw(struct fixture *f)
 {
-	int fd = ctl_socket_connect(f->path);
+	int fd = ctl_socket_connect(f->path, 0);
 
 	assert_true(fd > 2);
 	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
@@ -179,7 +179,10 @@ static pid_t start_client(struct fixture *f, int code, int out_fd, int why_fd)
 	assert_true(pid >= 0);
 	if (pid > 0)
 		return pid;
-	status = ctl_client_run(f->path, code, out_fd, &w);
+	status = ctl_client_run(&(struct ctl_client_opts){ .path = f->path,
+							   .code = code,
+							   .out_fd = out_fd },
+				&w);
 	if (write(why_fd, why, w.used) != (ssize_t)w.used)
 		status = 99;
 	_exit(status);
@@ -491,9 +494,9 @@ static void test_the_longest_path_is_107_bytes(void **state)
 	memcpy(path, "/tmp/", 5);
 	path[CTL_PATH_MAX + 1] = '\0';
 	assert_int_equal(ctl_socket_listen(path), -ENAMETOOLONG);
-	assert_int_equal(ctl_socket_connect(path), -ENAMETOOLONG);
+	assert_int_equal(ctl_socket_connect(path, 0), -ENAMETOOLONG);
 	path[CTL_PATH_MAX] = '\0';
-	assert_int_equal(ctl_socket_connect(path), -ENOENT);
+	assert_int_equal(ctl_socket_connect(path, 0), -ENOENT);
 }
 
 static void test_no_daemon_is_told_in_the_known_words(void **state)
