@@ -372,6 +372,25 @@ calls_off() { # OPTION...
 	count_is fw1 external $limit
 }
 
+# ---- what is not built, or refused ----
+
+@test "commands on expectations fail as long as there are none" {
+	local option
+
+	is_reference && skip "it does nothing, and exits 0"
+	start_two
+	for option in "-F expect" "-R expect" "-c expect" "-c exp"; do
+		# shellcheck disable=SC2086 # words
+		run -1 ask fw2 $option
+		[[ $output == *"expect' is not in this version yet" ]]
+	done
+	for option in -F -R -c "-i expect" "-e expect"; do
+		# shellcheck disable=SC2086
+		run -0 ask fw2 $option
+		[ -z "$output" ]
+	done
+}
+
 # ---- a daemon that does not answer ----
 
 @test "a daemon that is stopped is not waited for" {
