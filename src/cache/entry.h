@@ -22,7 +22,7 @@ enum entry_flag {
 	ENTRY_REPROVE = 0x08,   /* lost entry of a bulk, to be proven again */
 	ENTRY_SEEN = 0x10,      /* met by the running sweep */
 	ENTRY_SENT = 0x20,      /* last_seq is a number of this life */
-	ENTRY_PENDING = 0x40,   /* an operation of a commit is in flight */
+	ENTRY_PENDING = 0x40,   /* a commit is at it, or waits to be */
 	ENTRY_OWED = 0x80,      /* dead, its end is owed to a silent peer */
 };
 

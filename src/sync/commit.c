@@ -26,6 +26,18 @@ enum step {
 	STEP_LOOK_REPLY, /* nothing has: get what has the reply tuple */
 };
 
+/* An entry of the kernel's, and since when it is known as it is here. */
+struct there {
+	struct flow flow;
+	uint32_t known_s;
+};
+
+/* An entry that there was no room for, to be taken up again. */
+struct waiting {
+	uint32_t cookie;
+	struct there there; /* at STEP_UPDATE and STEP_DELETE */
+};
+
 struct commit {
 	struct commit_opts o;
 	bool is_running;
@@ -34,17 +46,11 @@ struct commit {
 	uint32_t position;
 	uint32_t n_in_flight;
 	uint32_t now_s;
-	/* Entries to be taken up again, cookies; the kernel side has at most a
-	 * batch or two in flight. */
-	uint32_t *again;
+	/* Oldest first; the kernel side has at most a batch or two in flight.
+	 */
+	struct waiting *again;
 	uint32_t n_again, again_size;
 	struct commit_report report;
-};
-
-/* An entry of the kernel's, and since when it is known as it is here. */
-struct there {
-	struct flow flow;
-	uint32_t known_s;
 };
 
 static const uint32_t id_mask = (UINT32_C(1) << COOKIE_STEP_SHIFT) - 1;
@@ -287,27 +293,36 @@ static void load(const struct commit *c, uint32_t id, struct flow *f)
 				       : 1;
 }
 
-/* Takes an entry up again once the kernel side has room. */
-static void later(struct commit *c, enum step step, uint32_t id)
+/* Takes an entry up again once the kernel side has room. What was learnt of it
+ * is kept: to ask once more might take the room that the answer needs, for
+ * ever. */
+static void later(struct commit *c, enum step step, uint32_t id,
+		  const struct there *there)
 {
-	if (c->n_again == c->again_size) {
-		uint32_t size = c->again_size ? c->again_size * 2 : 256;
-		uint32_t *again = realloc(c->again, size * sizeof(*again));
+	struct waiting *w;
 
-		if (!again) {
+	if (c->n_again == c->again_size) {
+		uint32_t size = c->again_size ? c->again_size * 2 : 64;
+
+		w = realloc(c->again, size * sizeof(*w));
+		if (!w) {
 			failed(c, op_of(step), -ENOMEM);
 			return;
 		}
-		c->again = again;
+		c->again = w;
 		c->again_size = size;
 	}
-	c->again[c->n_again++] = (uint32_t)step << COOKIE_STEP_SHIFT | id;
+	w = &c->again[c->n_again++];
+	w->cookie = (uint32_t)step << COOKIE_STEP_SHIFT | id;
+	if (there)
+		w->there = *there;
+	flow_cache_head(c->o.external, id)->flags |= ENTRY_PENDING;
 }
 
-/* Submits an operation on f for an entry; what does not go now is taken up at
- * the step otherwise. False: it did not go. */
+/* Submits an operation on f for an entry; what does not go now is taken up
+ * later. there: what it rests on, if it does. False: it did not go. */
 static bool submit(struct commit *c, enum step step, uint32_t id,
-		   const struct flow *f, enum step otherwise)
+		   const struct flow *f, const struct there *there)
 {
 	const struct object o = { .kind = OBJECT_FLOW, .flow = f };
 	uint32_t cookie = (uint32_t)step << COOKIE_STEP_SHIFT | id;
@@ -318,7 +333,7 @@ static bool submit(struct commit *c, enum step step, uint32_t id,
 		c->n_in_flight++;
 		flow_cache_head(c->o.external, id)->flags |= ENTRY_PENDING;
 	} else if (err == -EAGAIN) {
-		later(c, otherwise, id);
+		later(c, step, id, there);
 	} else {
 		failed(c, op_of(step), err);
 	}
@@ -334,7 +349,7 @@ static void create(struct commit *c, enum step step, uint32_t id)
 		f.has &= ~FLOW_HELPER;
 	if (step == STEP_ORPHAN || step == STEP_BARE)
 		f.has &= ~FLOW_MASTER;
-	(void)submit(c, step, id, &f, step);
+	(void)submit(c, step, id, &f, NULL);
 }
 
 static void look(struct commit *c, enum step step, uint32_t id)
@@ -346,7 +361,7 @@ static void look(struct commit *c, enum step step, uint32_t id)
 		f.orig = flow_reply(&f);
 		f.has &= ~FLOW_REPLY;
 	}
-	(void)submit(c, step, id, &f, step);
+	(void)submit(c, step, id, &f, NULL);
 }
 
 /* The kernel does not let go of what it has seen of a flow, and a flow is
@@ -366,15 +381,14 @@ static void update(struct commit *c, uint32_t id, const struct there *there,
 	}
 	if (age == AGE_NEWER)
 		keep_newer(c, there, &f);
-	/* What it is adjusted to may be another later on: ask again. */
-	(void)submit(c, STEP_UPDATE, id, &f, STEP_LOOK);
+	(void)submit(c, STEP_UPDATE, id, &f, there);
 }
 
 /* Both in one batch, if they fit: a packet that comes in between makes an
  * entry of its own. */
-static void replace(struct commit *c, uint32_t id, const struct flow *there)
+static void replace(struct commit *c, uint32_t id, const struct there *there)
 {
-	if (submit(c, STEP_DELETE, id, there, STEP_LOOK))
+	if (submit(c, STEP_DELETE, id, &there->flow, there))
 		create(c, STEP_CREATE, id);
 }
 
@@ -391,13 +405,13 @@ static void compare(struct commit *c, uint32_t id, const struct there *there)
 		else if (can_update(c, &there->flow, &wanted))
 			update(c, id, there, age);
 		else
-			replace(c, id, &there->flow);
+			replace(c, id, there);
 	} else if (!runs_back(&there->flow, &wanted)) {
 		failed(c, KERNEL_CREATE, -EEXIST); /* another flow's */
 	} else if (age == AGE_NEXT_LIFE) {
 		c->report.n_newer++;
 	} else {
-		replace(c, id, &there->flow);
+		replace(c, id, there);
 	}
 }
 
@@ -518,18 +532,27 @@ void commit_done(void *ctx, enum kernel_op op, uint32_t cookie, int error,
 		judge_look(c, step, id, error, found);
 }
 
-/* Takes one up at the step it was left at, never an update or a deletion. */
-static void go_on(struct commit *c, uint32_t cookie)
+/* Takes one up where it was left. */
+static void go_on(struct commit *c, const struct waiting *w)
 {
-	enum step step = (enum step)(cookie >> COOKIE_STEP_SHIFT);
-	uint32_t id = cookie & id_mask;
+	enum step step = (enum step)(w->cookie >> COOKIE_STEP_SHIFT);
+	uint32_t id = w->cookie & id_mask;
 
-	if (flow_cache_head(c->o.external, id)->state == ENTRY_FREE)
+	/* The entry may have gone meanwhile, its id be another's. */
+	if (!(flow_cache_head(c->o.external, id)->flags & ENTRY_PENDING))
 		return;
-	if (op_of(step) == KERNEL_GET)
-		look(c, step, id);
-	else
+	switch (op_of(step)) {
+	case KERNEL_CREATE:
 		create(c, step, id);
+		break;
+	case KERNEL_GET:
+		look(c, step, id);
+		break;
+	case KERNEL_UPDATE:
+	case KERNEL_DELETE:
+		compare(c, id, &w->there);
+		break;
+	}
 }
 
 /* Resumes what had no room, oldest first. False: there is still no room. */
@@ -538,11 +561,14 @@ static bool resume(struct commit *c)
 	uint32_t n = c->n_again, i = 0;
 
 	while (i < n) {
+		struct waiting w = c->again[i++];
 		uint32_t n_before = c->n_again;
 
-		go_on(c, c->again[i++]);
-		if (c->n_again != n_before)
-			break; /* went to the end of the list: no room */
+		go_on(c, &w);
+		if (c->n_again != n_before) { /* no room: it stays the first */
+			c->again[--i] = c->again[--c->n_again];
+			break;
+		}
 	}
 	for (uint32_t k = i; k < c->n_again; k++)
 		c->again[k - i] = c->again[k];

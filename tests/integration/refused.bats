@@ -109,6 +109,17 @@ commits() { # STATUS
 }
 
 # The cache of fw2 has entries that its kernel has dropped.
+@test "the cache knows nothing of what the kernel has: asked for, and updated" {
+	start_pair ours ours Multicast
+	load fw1 -n insert 5000
+	wait_until 20 count_is fw2 external 5000
+	commits 0
+	ask fw2 -f internal
+	commits 0
+	[ "$(times_logged fw2 'Committed 5000 new')" -eq 2 ]
+	[ "$(times_logged fw2 'commit-')" -eq 0 ]
+}
+
 @test "entries that are to be updated have gone from the kernel: made anew" {
 	local cached
 

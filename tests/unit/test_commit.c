@@ -15,17 +15,23 @@
 enum { TABLE = 64, BATCH = 5, LOG = 512 };
 enum { PEER_S = 90, NOW_S = 100 }; /* the peer's last word; the commit */
 
+struct batch {
+	struct {
+		enum kernel_op op;
+		uint32_t cookie;
+		struct flow flow;
+	} ops[BATCH];
+	int n;
+};
+
 struct fake {
 	struct commit *commit;
 	struct flow_cache *external, *internal;
 	struct flow table[TABLE];
 	bool used[TABLE];
-	struct {
-		enum kernel_op op;
-		uint32_t cookie;
-		struct flow flow;
-	} batch[BATCH];
-	int n_batch;
+	/* As the real one: one batch is under way, the next one fills. */
+	struct batch flying, filling;
+	bool is_finishing;
 	enum kernel_op log[LOG];
 	int n_log;
 	bool lacks_helpers;
@@ -70,23 +76,37 @@ static struct flow *entry(struct fake *k, const struct flow *f)
 							  : NULL;
 }
 
+static void launch(struct fake *k)
+{
+	if (k->flying.n || (k->filling.n < BATCH && !k->is_finishing))
+		return;
+	k->flying = k->filling;
+	k->filling.n = 0;
+	k->is_finishing = false;
+}
+
 static int fake_submit(void *self, enum kernel_op op,
 		       const struct object *object, uint32_t cookie)
 {
 	struct fake *k = self;
+	struct batch *b = &k->filling;
 
 	assert_int_equal(object->kind, OBJECT_FLOW);
-	if (k->n_batch == BATCH)
+	if (b->n == BATCH)
 		return -EAGAIN;
-	k->batch[k->n_batch].op = op;
-	k->batch[k->n_batch].cookie = cookie;
-	k->batch[k->n_batch++].flow = *object->flow;
+	b->ops[b->n].op = op;
+	b->ops[b->n].cookie = cookie;
+	b->ops[b->n++].flow = *object->flow;
+	launch(k);
 	return 0;
 }
 
 static void fake_finish(void *self)
 {
-	(void)self;
+	struct fake *k = self;
+
+	k->is_finishing = k->filling.n > 0;
+	launch(k);
 }
 
 static bool has_master(const struct fake *k, const struct flow *f)
@@ -189,23 +209,24 @@ static int apply(struct fake *k, enum kernel_op op, const struct flow *f,
 	return -EINVAL;
 }
 
-/* Lets the answers of a batch out. */
+/* Lets the answers of the batch out that is under way. */
 static void answer(struct fake *k)
 {
-	struct fake copy = *k;
+	struct batch b = k->flying;
 
-	k->n_batch = 0;
-	for (int i = 0; i < copy.n_batch; i++) {
-		enum kernel_op op = copy.batch[i].op;
+	for (int i = 0; i < b.n; i++) {
+		enum kernel_op op = b.ops[i].op;
 		struct flow found;
-		int err = apply(k, op, &copy.batch[i].flow, &found);
+		int err = apply(k, op, &b.ops[i].flow, &found);
 		bool has_found = op == KERNEL_GET && err == 0;
 
 		if (k->n_log < LOG)
 			k->log[k->n_log++] = op;
-		commit_done(k->commit, op, copy.batch[i].cookie, err,
+		commit_done(k->commit, op, b.ops[i].cookie, err,
 			    has_found ? &found : NULL);
 	}
+	k->flying.n = 0;
+	launch(k);
 }
 
 static void ended(void *ctx, const struct commit_report *report)
@@ -458,6 +479,25 @@ static void test_what_is_adjusted_later_is_looked_at_again(void **state)
 	assert_int_equal(k->report.n_failed, 0);
 }
 
+/* More answers than there is room for what follows from them, again and again:
+ * each must come to something. */
+static void test_many_that_are_there_and_were_not_known(void **state)
+{
+	struct fake *k = *state;
+
+	for (uint16_t i = 0; i < TABLE; i++) {
+		struct flow wanted = i % 4 ? flow_of(i) : snatted(i);
+		struct flow there = flow_of(i);
+
+		create(k, &there);
+		learn(k->external, &wanted);
+	}
+	run_without_failure(k);
+	assert_int_equal(k->report.n_committed, TABLE);
+	/* and none is asked for twice */
+	assert_int_equal(count(k, KERNEL_GET), TABLE);
+}
+
 static void test_an_entry_that_has_gone_from_the_kernel_is_made(void **state)
 {
 	struct fake *k = *state;
@@ -530,7 +570,7 @@ static void test_a_lost_answer_is_asked_for(void **state)
 	learn(k->external, &there);
 	learn(k->external, &f);
 	assert_int_equal(commit_start(k->commit), 0);
-	while (!commit_step(k->commit, NOW_S) && !k->n_batch)
+	while (!commit_step(k->commit, NOW_S) && !k->flying.n)
 		;
 	(void)commit_step(k->commit, NOW_S);
 	answer(k);
@@ -566,7 +606,7 @@ static void test_an_entry_may_go_while_its_answer_is_on_the_way(void **state)
 	create(k, &f); /* so that the answer asks for more */
 	learn(k->external, &f);
 	assert_int_equal(commit_start(k->commit), 0);
-	while (!k->n_batch)
+	while (!k->flying.n)
 		commit_step(k->commit, NOW_S);
 	flow_cache_remove(k->external, flow_cache_find(k->external, &f));
 	/* Its id is another's now. */
@@ -930,6 +970,7 @@ int main(void)
 		T(test_the_same_translation_is_updated_in_place),
 		T(test_an_update_refused_for_its_status_is_mended),
 		T(test_what_is_adjusted_later_is_looked_at_again),
+		T(test_many_that_are_there_and_were_not_known),
 		T(test_an_entry_that_has_gone_from_the_kernel_is_made),
 		T(test_what_is_ending_is_replaced),
 		T(test_a_helper_the_kernel_lacks_costs_the_helper_only),
