@@ -20,16 +20,8 @@ int check_side_ask(struct daemon *d, uint32_t id)
 /* The master of a related flow, as far as it is cached. */
 static uint32_t find_master(struct daemon *d, const struct flow *f)
 {
-	struct flow m = { .family = f->family,
-			  .l4proto = f->master.l4proto,
-			  .zone = f->zone,
-			  .orig = { .src = f->master.src,
-				    .dst = f->master.dst,
-				    .sport = f->master.sport,
-				    .dport = f->master.dport } };
+	struct flow m = flow_master(f);
 
-	if (f->has & FLOW_MASTER_PORTS)
-		m.has = FLOW_PORTS;
 	return flow_cache_find(d->internal, &m);
 }
 

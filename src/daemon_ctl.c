@@ -166,8 +166,7 @@ static void show_rsqueue(struct daemon *d, uint64_t client, int code)
 static void schedule_purge(struct daemon *d, uint64_t client, int code)
 {
 	(void)code;
-	job_side_schedule_purge(d);
-	control_side_finish(d, client, 0, NULL);
+	job_side_schedule_purge(d, client);
 }
 
 static void ask_peers(struct daemon *d, uint64_t client, int code)

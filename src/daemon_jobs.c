@@ -318,21 +318,29 @@ static bool has_just_committed(const struct daemon *d)
 	       loop_now_ms(d->loop) - s->committed_ms < OVERTAKEN_MS;
 }
 
-void job_side_schedule_purge(struct daemon *d)
+static void schedule_purge(struct daemon *d)
 {
 	struct timer *t = &d->control.jobs.purge_timer;
 	uint32_t after_s = d->conf->sync.purge_timeout_s;
 
-	if (has_just_committed(d)) {
-		log_warn("`-t' is ignored: it came less than %d seconds after "
-			 "a commit, and this firewall has taken over",
-			 OVERTAKEN_MS / 1000);
-		return;
-	}
 	if (timer_is_set(t))
 		return;
 	log_notice("flushing conntrack table in %u secs", after_s);
 	timer_set(d->loop, t, loop_now_ms(d->loop) + (int64_t)after_s * 1000);
+}
+
+void job_side_schedule_purge(struct daemon *d, uint64_t client)
+{
+	static const char ignored[] =
+		"`-t' is ignored: with a commit, this firewall has taken over";
+
+	if (has_just_committed(d)) {
+		log_warn("%s", ignored);
+		control_side_finish(d, client, 0, ignored);
+	} else {
+		schedule_purge(d);
+		control_side_finish(d, client, 0, NULL);
+	}
 }
 
 /* In whatever stage it is: not due yet, waiting, or under way. */

@@ -259,8 +259,8 @@ void job_side_close(struct daemon *d); /* whoever waits is cut off */
 /* The request of a client that waits for the end: when those before it have
  * ended. */
 void job_side_add(struct daemon *d, uint64_t client, int code);
-/* -t: a flush in PurgeTimeout seconds, for which nobody waits. */
-void job_side_schedule_purge(struct daemon *d);
+/* -t: a flush in PurgeTimeout seconds, for which the client does not wait. */
+void job_side_schedule_purge(struct daemon *d, uint64_t client);
 /* A piece of the running one; true: more can be done at once. */
 bool job_side_work(struct daemon *d);
 void job_side_dump_ended(struct daemon *d, int error); /* DUMP_REQUEST */

@@ -181,6 +181,21 @@ bool flow_is_related(const struct flow *f)
 	return f->has & FLOW_MASTER;
 }
 
+struct flow flow_master(const struct flow *f)
+{
+	struct flow m = { .family = f->family,
+			  .l4proto = f->master.l4proto,
+			  .zone = f->zone,
+			  .orig = { .src = f->master.src,
+				    .dst = f->master.dst,
+				    .sport = f->master.sport,
+				    .dport = f->master.dport } };
+
+	if (f->has & FLOW_MASTER_PORTS)
+		m.has = FLOW_PORTS;
+	return m;
+}
+
 unsigned int flow_nat(const struct flow *f)
 {
 	const struct tuple *o = &f->orig, *r = &f->reply;

@@ -231,6 +231,9 @@ bool flow_is_offloaded(const struct flow *f);
 /* What makes a flow "related" on commit: a known master (spec 7.2). */
 bool flow_is_related(const struct flow *f);
 
+/* The master of a related flow, as far as it is known: a key to find it by. */
+struct flow flow_master(const struct flow *f);
+
 /* NAT as the wire and the kernel name it: what the reply tuple shows, as far
  * as the status allows it (spec 2.3, NAT detection). A set of NAT_* bits. */
 enum flow_nat {

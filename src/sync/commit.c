@@ -129,16 +129,8 @@ static bool same_master(const struct flow *a, const struct flow *b)
  * and one that was made without it need not be made again. */
 static bool has_master_left(const struct commit *c, const struct flow *f)
 {
-	struct flow m = { .family = f->family,
-			  .l4proto = f->master.l4proto,
-			  .zone = f->zone,
-			  .orig = { .src = f->master.src,
-				    .dst = f->master.dst,
-				    .sport = f->master.sport,
-				    .dport = f->master.dport } };
+	struct flow m = flow_master(f);
 
-	if (f->has & FLOW_MASTER_PORTS)
-		m.has = FLOW_PORTS;
 	return flow_cache_find(c->o.external, &m) != FLOW_CACHE_NO_ID ||
 	       (c->o.internal &&
 		flow_cache_find(c->o.internal, &m) != FLOW_CACHE_NO_ID);

@@ -344,7 +344,8 @@ calls_off() { # OPTION...
 	ask fw2 -f
 	ask fw2 -R
 	ask fw2 -B
-	ask fw2 -t
+	run -0 ask fw2 -t
+	[[ $output == *"-t' is ignored: "* ]]
 	grep -q "\`-t' is ignored" "$D/fw2.log"
 	run -1 wait_until 3 scheduled
 	kernel_is $PEER

@@ -244,6 +244,26 @@ static void test_a_master_makes_a_flow_related_with_ports_or_not(void **state)
 	assert_true(flow_is_related(&f));
 }
 
+static void test_a_master_is_found_by_its_key(void **state)
+{
+	struct flow master = tcp, related = tcp, key;
+
+	(void)state;
+	master.zone = related.zone = 7;
+	related.l4proto = L4_UDP;
+	related.has |= FLOW_MASTER | FLOW_MASTER_PORTS;
+	related.master.src = master.orig.src;
+	related.master.dst = master.orig.dst;
+	related.master.sport = master.orig.sport;
+	related.master.dport = master.orig.dport;
+	related.master.l4proto = L4_TCP;
+	key = flow_master(&related);
+	assert_true(flow_same_key(&key, &master));
+	related.has &= ~FLOW_MASTER_PORTS;
+	key = flow_master(&related);
+	assert_false(key.has & FLOW_PORTS);
+}
+
 /* Changes of the reply tuple, from the inverse on. */
 enum { DADDR = 1, SADDR = 2, DPORT = 4, SPORT = 8 };
 
@@ -323,6 +343,7 @@ int main(void)
 		cmocka_unit_test(test_merge_keeps_what_the_report_lacks),
 		cmocka_unit_test(
 			test_a_master_makes_a_flow_related_with_ports_or_not),
+		cmocka_unit_test(test_a_master_is_found_by_its_key),
 		cmocka_unit_test(
 			test_nat_is_what_the_reply_shows_and_the_status_allows),
 	};
