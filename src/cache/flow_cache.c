@@ -266,6 +266,40 @@ uint32_t flow_cache_next(const struct flow_cache *c, uint32_t after)
 	return slab_next(&c->heads, after);
 }
 
+_Static_assert((int)FLOW_CACHE_SETS == (int)SLAB_SETS, "all there are");
+
+void flow_cache_mark(struct flow_cache *c, unsigned int set, uint32_t id)
+{
+	slab_mark(&c->heads, set, id);
+}
+
+void flow_cache_unmark(struct flow_cache *c, unsigned int set, uint32_t id)
+{
+	slab_unmark(&c->heads, set, id);
+}
+
+void flow_cache_unmark_all(struct flow_cache *c, unsigned int set)
+{
+	slab_unmark_all(&c->heads, set);
+}
+
+bool flow_cache_is_marked(const struct flow_cache *c, unsigned int set,
+			  uint32_t id)
+{
+	return slab_is_marked(&c->heads, set, id);
+}
+
+uint32_t flow_cache_next_marked(const struct flow_cache *c, unsigned int set,
+				uint32_t after)
+{
+	return slab_next_marked(&c->heads, set, after);
+}
+
+uint32_t flow_cache_n_marked(const struct flow_cache *c, unsigned int set)
+{
+	return c->heads.n_marked[set];
+}
+
 bool flow_cache_has_room(const struct flow_cache *c)
 {
 	return c->stats.n_entries <= c->limit - c->limit / 8;

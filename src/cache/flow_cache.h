@@ -88,6 +88,20 @@ void flow_cache_remove(struct flow_cache *c, uint32_t id);
  * that stops there says so by an id whose state is ENTRY_FREE. */
 uint32_t flow_cache_next(const struct flow_cache *c, uint32_t after);
 
+/* Sets of entries, FLOW_CACHE_SETS of them, for what few have; what they mean
+ * is the user's. An entry leaves all sets when it is removed, not when it is
+ * killed or revived. next: the next one of the set after this id, in order of
+ * ids; FLOW_CACHE_NO_ID begins and ends. */
+enum { FLOW_CACHE_SETS = 4 };
+void flow_cache_mark(struct flow_cache *c, unsigned int set, uint32_t id);
+void flow_cache_unmark(struct flow_cache *c, unsigned int set, uint32_t id);
+void flow_cache_unmark_all(struct flow_cache *c, unsigned int set);
+bool flow_cache_is_marked(const struct flow_cache *c, unsigned int set,
+			  uint32_t id);
+uint32_t flow_cache_next_marked(const struct flow_cache *c, unsigned int set,
+				uint32_t after);
+uint32_t flow_cache_n_marked(const struct flow_cache *c, unsigned int set);
+
 /* True if less than an eighth of the limit is left and some entries are dead:
  * whoever keeps those may remove them. */
 bool flow_cache_wants_room(const struct flow_cache *c);

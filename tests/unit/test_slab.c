@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -105,6 +106,76 @@ static void test_a_walk_rests_after_4096_free_ids(void **state)
 	slab_fini(&s);
 }
 
+/* Against a plain array: two sets, every step checked by whole walks. */
+static void test_sets_hold_what_was_marked_and_nothing_else(void **state)
+{
+	static const uint32_t probes[] = { 1,    63,   64,   65,   4095,
+					   4096, 4097, 8191, 8192, MANY };
+	struct slab s = { 0 };
+	bool *want = calloc(MANY + 1, sizeof(*want));
+	uint32_t id, n = 0;
+
+	(void)state;
+	assert_int_equal(slab_next_marked(&s, 1, 0), 0);
+	for (uint32_t i = 1; i <= MANY; i++)
+		assert_int_equal(slab_add(&s), i);
+	assert_int_equal(slab_next_marked(&s, 1, 0), 0);
+	for (uint32_t i = 1; i <= MANY; i += 1 + i % 200) {
+		slab_mark(&s, 1, i);
+		slab_mark(&s, 1, i); /* twice is once */
+		want[i] = true;
+		n++;
+	}
+	for (size_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
+		slab_mark(&s, 2, probes[i]);
+		slab_unmark(&s, 1, probes[i]);
+		slab_unmark(&s, 1, probes[i]);
+		n -= want[probes[i]];
+		want[probes[i]] = false;
+	}
+	assert_int_equal(s.n_marked[1], n);
+	id = 0;
+	for (uint32_t i = 1; i <= MANY; i++) {
+		assert_int_equal(slab_is_marked(&s, 1, i), want[i]);
+		if (want[i]) {
+			id = slab_next_marked(&s, 1, id);
+			assert_int_equal(id, i);
+		}
+	}
+	assert_int_equal(slab_next_marked(&s, 1, id), 0);
+	id = 0;
+	for (size_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
+		id = slab_next_marked(&s, 2, id);
+		assert_int_equal(id, probes[i]);
+	}
+	assert_int_equal(slab_next_marked(&s, 2, id), 0);
+	slab_unmark_all(&s, 1);
+	assert_int_equal(slab_next_marked(&s, 1, 0), 0);
+	assert_int_equal(s.n_marked[1], 0);
+	assert_int_equal(slab_next_marked(&s, 2, 0), 1);
+	free(want);
+	slab_fini(&s);
+}
+
+static void test_an_id_that_comes_again_is_in_no_set(void **state)
+{
+	struct slab s = { 0 };
+
+	(void)state;
+	assert_int_equal(slab_add(&s), 1);
+	assert_int_equal(slab_add(&s), 2);
+	for (unsigned int set = 0; set < SLAB_SETS; set++)
+		slab_mark(&s, set, 2);
+	slab_remove(&s, 2);
+	assert_int_equal(slab_add(&s), 2);
+	for (unsigned int set = 0; set < SLAB_SETS; set++) {
+		assert_false(slab_is_marked(&s, set, 2));
+		assert_int_equal(slab_next_marked(&s, set, 0), 0);
+		assert_int_equal(s.n_marked[set], 0);
+	}
+	slab_fini(&s);
+}
+
 static void test_ids_end_at_28_bits(void **state)
 {
 	struct slab s = { .last_id = (UINT32_C(1) << SLAB_ID_BITS) - 1 };
@@ -146,6 +217,9 @@ int main(void)
 		cmocka_unit_test(test_removed_ids_come_again_clean),
 		cmocka_unit_test(test_a_walk_goes_up_and_leaves_out_free_ids),
 		cmocka_unit_test(test_a_walk_rests_after_4096_free_ids),
+		cmocka_unit_test(
+			test_sets_hold_what_was_marked_and_nothing_else),
+		cmocka_unit_test(test_an_id_that_comes_again_is_in_no_set),
 		cmocka_unit_test(test_ids_end_at_28_bits),
 		cmocka_unit_test(test_a_failed_allocation_changes_nothing),
 	};
