@@ -51,7 +51,6 @@ static const struct merge_row merge_rows[] = {
 	{ FLOW_SECCTX, AT(secctx) },
 	{ FLOW_ID, AT(id) },
 	{ FLOW_USE, AT(use) },
-	{ FLOW_ZONE_ORIG, AT(zone_orig) },
 	{ FLOW_ZONE_REPLY, AT(zone_reply) },
 	{ FLOW_COUNTERS_ORIG, AT(counters_orig) },
 	{ FLOW_COUNTERS_REPLY, AT(counters_reply) },
@@ -88,10 +87,12 @@ static bool same_tuple(uint64_t has, const struct tuple *s,
 
 bool flow_same_key(const struct flow *a, const struct flow *b)
 {
-	const uint64_t parts = FLOW_PORTS | FLOW_GRE_KEYS | FLOW_ICMP;
+	const uint64_t parts =
+		FLOW_PORTS | FLOW_GRE_KEYS | FLOW_ICMP | FLOW_ZONE_ORIG;
 
 	return a->family == b->family && a->l4proto == b->l4proto &&
 	       a->zone == b->zone && (a->has & parts) == (b->has & parts) &&
+	       (!(a->has & FLOW_ZONE_ORIG) || a->zone_orig == b->zone_orig) &&
 	       same_tuple(a->has, &a->orig, &b->orig);
 }
 
@@ -186,13 +187,15 @@ struct flow flow_master(const struct flow *f)
 	struct flow m = { .family = f->family,
 			  .l4proto = f->master.l4proto,
 			  .zone = f->zone,
+			  .zone_orig = f->zone_orig,
+			  .has = f->has & FLOW_ZONE_ORIG,
 			  .orig = { .src = f->master.src,
 				    .dst = f->master.dst,
 				    .sport = f->master.sport,
 				    .dport = f->master.dport } };
 
 	if (f->has & FLOW_MASTER_PORTS)
-		m.has = FLOW_PORTS;
+		m.has |= FLOW_PORTS;
 	return m;
 }
 

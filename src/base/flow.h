@@ -10,12 +10,14 @@
 
 /* Presence bits of struct flow. A field without its bit is never read. The
  * key (family, l4proto, both original addresses, zone) has no bit: a valid
- * flow always has it; zone 0 stands for none. */
+ * flow always has it; zone 0 stands for none. Ports, ICMP fields, GRE keys and
+ * the zone of the original direction belong to the key where they are known. */
 #define FLOW_BIT(n) (UINT64_C(1) << (n))
 enum flow_bit_number {
 	FLOW_N_PORTS,
 	FLOW_N_ICMP,
 	FLOW_N_GRE_KEYS,
+	FLOW_N_ZONE_ORIG,
 	FLOW_N_REPLY,
 	FLOW_N_STATUS,
 	FLOW_N_TIMEOUT,
@@ -42,7 +44,6 @@ enum flow_bit_number {
 	FLOW_N_SECCTX,
 	FLOW_N_ID,
 	FLOW_N_USE,
-	FLOW_N_ZONE_ORIG,
 	FLOW_N_ZONE_REPLY,
 	FLOW_N_COUNTERS_ORIG,
 	FLOW_N_COUNTERS_REPLY,
@@ -53,6 +54,7 @@ enum flow_bit_number {
 #define FLOW_PORTS            FLOW_BIT(FLOW_N_PORTS)    /* orig.sport, dport */
 #define FLOW_ICMP             FLOW_BIT(FLOW_N_ICMP)     /* orig.icmp_* */
 #define FLOW_GRE_KEYS         FLOW_BIT(FLOW_N_GRE_KEYS) /* in sport, dport */
+#define FLOW_ZONE_ORIG        FLOW_BIT(FLOW_N_ZONE_ORIG)
 #define FLOW_REPLY            FLOW_BIT(FLOW_N_REPLY) /* the whole reply tuple */
 #define FLOW_STATUS           FLOW_BIT(FLOW_N_STATUS)
 #define FLOW_TIMEOUT          FLOW_BIT(FLOW_N_TIMEOUT)
@@ -79,7 +81,6 @@ enum flow_bit_number {
 #define FLOW_SECCTX           FLOW_BIT(FLOW_N_SECCTX)
 #define FLOW_ID               FLOW_BIT(FLOW_N_ID)
 #define FLOW_USE              FLOW_BIT(FLOW_N_USE)
-#define FLOW_ZONE_ORIG        FLOW_BIT(FLOW_N_ZONE_ORIG)
 #define FLOW_ZONE_REPLY       FLOW_BIT(FLOW_N_ZONE_REPLY)
 #define FLOW_COUNTERS_ORIG    FLOW_BIT(FLOW_N_COUNTERS_ORIG)
 #define FLOW_COUNTERS_REPLY   FLOW_BIT(FLOW_N_COUNTERS_REPLY)
@@ -196,12 +197,14 @@ struct flow {
 	uint32_t secmark;
 	uint32_t id; /* the kernel's identity of this life of the entry */
 	uint32_t use;
-	uint16_t zone_orig, zone_reply; /* zones of one direction only */
+	/* Zones of one direction only. That of the original one is a part of
+	 * the key, as in Linux; the reply's tells no two flows apart. */
+	uint16_t zone_orig, zone_reply;
 	struct flow_counters counters_orig, counters_reply;
 	uint64_t start_ns, stop_ns; /* wall clock */
 };
 
-/* True if family, addresses, protocol, zone and what tells flows of the
+/* True if family, addresses, protocol, zones and what tells flows of the
  * protocol apart (ports, ICMP fields, GRE keys) are equal. */
 bool flow_same_key(const struct flow *a, const struct flow *b);
 

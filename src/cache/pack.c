@@ -11,6 +11,7 @@ enum {
 	KIND_ICMP = 0x08,
 	KIND_GRE_KEYS = 0x10,
 	KIND_ZONE = 0x20,
+	KIND_ZONE_ORIG = 0x40,
 };
 
 /* Bits of the first byte of a reply tuple: parts that are not those of the
@@ -30,8 +31,8 @@ enum {
 	ICMP_BYTES = 4,  /* id, type, code, likewise */
 };
 
-_Static_assert(FLOW_BIT(KEY_BITS) - 1 ==
-		       (FLOW_PORTS | FLOW_ICMP | FLOW_GRE_KEYS),
+_Static_assert(FLOW_BIT(KEY_BITS) - 1 == (FLOW_PORTS | FLOW_ICMP |
+					  FLOW_GRE_KEYS | FLOW_ZONE_ORIG),
 	       "the lowest bits belong to the key");
 _Static_assert(FLOW_N_LAST - KEY_BITS <= 8 * MASK_BYTES, "the mask is full");
 _Static_assert(offsetof(struct tuple, dport) ==
@@ -186,7 +187,6 @@ static const struct pack_row rows[] = {
 	[FLOW_N_SECMARK] = { AT(secmark), NULL, NULL },
 	[FLOW_N_SECCTX] = { AT(secctx), NULL, NULL },
 	[FLOW_N_ID] = { AT(id), NULL, NULL },
-	[FLOW_N_ZONE_ORIG] = { AT(zone_orig), NULL, NULL },
 	[FLOW_N_ZONE_REPLY] = { AT(zone_reply), NULL, NULL },
 	[FLOW_N_TIMESTAMP_START] = { AT(start_ns), NULL, NULL },
 	[FLOW_N_TIMESTAMP_STOP] = { AT(stop_ns), NULL, NULL },
@@ -210,7 +210,8 @@ size_t pack_key_len(const uint8_t *packed)
 		: kind & KIND_IPV6 ? 32
 				   : 0) +
 	       (kind & (KIND_PORTS | KIND_GRE_KEYS) ? PORTS_BYTES : 0) +
-	       (kind & KIND_ICMP ? ICMP_BYTES : 0) + (kind & KIND_ZONE ? 2 : 0);
+	       (kind & KIND_ICMP ? ICMP_BYTES : 0) +
+	       (kind & KIND_ZONE ? 2 : 0) + (kind & KIND_ZONE_ORIG ? 2 : 0);
 }
 
 size_t pack_key(const struct flow *f, uint8_t out[PACK_KEY_MAX])
@@ -236,6 +237,10 @@ size_t pack_key(const struct flow *f, uint8_t out[PACK_KEY_MAX])
 		kind |= KIND_ZONE;
 		n += copy(out + n, &f->zone, sizeof(f->zone));
 	}
+	if (f->has & FLOW_ZONE_ORIG) {
+		kind |= KIND_ZONE_ORIG;
+		n += copy(out + n, &f->zone_orig, sizeof(f->zone_orig));
+	}
 	out[0] = kind;
 	out[1] = f->l4proto;
 	return n;
@@ -253,7 +258,8 @@ static size_t decode_key(const uint8_t *in, struct flow *f)
 	f->zone = 0;
 	f->has = (kind & KIND_PORTS ? FLOW_PORTS : 0) |
 		 (kind & KIND_ICMP ? FLOW_ICMP : 0) |
-		 (kind & KIND_GRE_KEYS ? FLOW_GRE_KEYS : 0);
+		 (kind & KIND_GRE_KEYS ? FLOW_GRE_KEYS : 0) |
+		 (kind & KIND_ZONE_ORIG ? FLOW_ZONE_ORIG : 0);
 	n_addr = address_size(f);
 	n += copy_address(&f->orig.src, in + n, n_addr);
 	n += copy_address(&f->orig.dst, in + n, n_addr);
@@ -263,6 +269,8 @@ static size_t decode_key(const uint8_t *in, struct flow *f)
 		n += copy(&f->orig.icmp_id, in + n, ICMP_BYTES);
 	if (kind & KIND_ZONE)
 		n += copy(&f->zone, in + n, sizeof(f->zone));
+	if (kind & KIND_ZONE_ORIG)
+		n += copy(&f->zone_orig, in + n, sizeof(f->zone_orig));
 	return n;
 }
 

@@ -8,6 +8,7 @@
  *	4  ports or GRE keys, if known
  *	4  ICMP id, type and code, if known
  *	2  zone, if not 0
+ *	2  zone of the original direction, if known
  *	4  mask: the presence bits from FLOW_REPLY up
  *	   the fields, one behind the other
  *
@@ -25,7 +26,7 @@
 #include "base/flow.h"
 
 enum {
-	PACK_KEY_MAX = 44, /* longest key in bytes */
+	PACK_KEY_MAX = 46, /* longest key in bytes */
 	PACK_MAX = 256,    /* no packed flow is longer */
 };
 

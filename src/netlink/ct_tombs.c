@@ -15,6 +15,8 @@ static uint32_t hash_key(const struct flow *f)
 
 	for (size_t i = 0; i < offsetof(struct tuple, icmp_id); i++)
 		hash = (hash ^ bytes[i]) * 16777619U;
+	if (f->has & FLOW_ZONE_ORIG)
+		hash = (hash ^ f->zone_orig) * 16777619U;
 	return (hash ^ f->zone ^ (uint32_t)f->l4proto << 16) * 16777619U;
 }
 

@@ -46,15 +46,18 @@ static void test_a_new_life_of_the_same_tuple_is_another(void **state)
 {
 	struct ct_tombs t = { .max = 10 };
 	const struct flow old = flow(1, 0), young = flow(1, 1);
-	struct flow zone = old, protocol = old;
+	struct flow zone = old, protocol = old, zone_orig = old;
 
 	(void)state;
 	zone.zone = 7;
+	zone_orig.has |= FLOW_ZONE_ORIG;
+	zone_orig.zone_orig = 7;
 	protocol.l4proto = L4_UDP;
 	assert_true(ct_tombs_add(&t, &old));
 	assert_true(ct_tombs_has(&t, &old));
 	assert_false(ct_tombs_has(&t, &young));
 	assert_false(ct_tombs_has(&t, &zone));
+	assert_false(ct_tombs_has(&t, &zone_orig));
 	assert_false(ct_tombs_has(&t, &protocol));
 	ct_tombs_clear(&t);
 }

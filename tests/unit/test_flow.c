@@ -46,6 +46,7 @@ static void test_each_field_of_the_key_tells_flows_apart(void **state)
 {
 	const struct flow gre = { .has = FLOW_GRE_KEYS, .l4proto = L4_GRE };
 	const struct flow ping = icmp(L4_ICMP, 8);
+	const struct flow zoned = { .has = FLOW_ZONE_ORIG, .zone_orig = 1 };
 	struct flow f;
 
 	(void)state;
@@ -67,6 +68,7 @@ static void test_each_field_of_the_key_tells_flows_apart(void **state)
 	DIFFERS(ping, orig.icmp_code);
 	DIFFERS(gre, orig.sport);
 	DIFFERS(gre, orig.dport);
+	DIFFERS(zoned, zone_orig);
 #undef DIFFERS
 }
 
@@ -77,6 +79,7 @@ static void test_fields_without_their_bit_do_not_tell_flows_apart(void **state)
 	(void)state;
 	b.orig.icmp_id = 9;
 	b.reply.sport = 9;
+	b.zone_orig = 9;
 	b.has |= FLOW_MARK | FLOW_REPLY | FLOW_STATUS;
 	b.mark = 9;
 	assert_true(flow_same_key(&a, &b));
@@ -94,6 +97,19 @@ static void test_a_flow_with_and_one_without_ports_are_two(void **state)
 	(void)state;
 	f.has = 0;
 	assert_false(flow_same_key(&f, &tcp));
+}
+
+/* The kernel has them apart, in a zone of the one direction or of none. */
+static void test_a_zone_of_the_original_direction_makes_another(void **state)
+{
+	struct flow f = tcp, g = tcp;
+
+	(void)state;
+	f.has |= FLOW_ZONE_ORIG;
+	assert_false(flow_same_key(&f, &tcp));
+	g.has |= FLOW_ZONE_REPLY;
+	g.zone_reply = 1;
+	assert_true(flow_same_key(&g, &tcp));
 }
 
 static void test_the_inverse_swaps_addresses_and_ports(void **state)
@@ -171,7 +187,8 @@ static size_t n_bytes(const struct flow *f, uint8_t byte)
 
 static void test_merge_takes_every_field_but_the_key(void **state)
 {
-	const uint64_t key = FLOW_PORTS | FLOW_ICMP | FLOW_GRE_KEYS;
+	const uint64_t key =
+		FLOW_PORTS | FLOW_ICMP | FLOW_GRE_KEYS | FLOW_ZONE_ORIG;
 
 	(void)state;
 	for (unsigned int n = 0; n < FLOW_N_LAST; n++) {
@@ -188,6 +205,7 @@ static void test_merge_takes_every_field_but_the_key(void **state)
 		}
 		assert_int_equal(to.orig.dport, 0xaaaa);
 		assert_int_equal(to.zone, 0xaaaa);
+		assert_int_equal(to.zone_orig, 0xaaaa);
 	}
 }
 
@@ -334,6 +352,8 @@ int main(void)
 			test_fields_without_their_bit_do_not_tell_flows_apart),
 		cmocka_unit_test(
 			test_a_flow_with_and_one_without_ports_are_two),
+		cmocka_unit_test(
+			test_a_zone_of_the_original_direction_makes_another),
 		cmocka_unit_test(test_the_inverse_swaps_addresses_and_ports),
 		cmocka_unit_test(test_the_inverse_of_icmp_is_the_answer),
 		cmocka_unit_test(test_a_known_reply_is_taken_as_it_is),

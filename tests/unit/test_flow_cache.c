@@ -487,7 +487,7 @@ struct model {
 static struct flow report(struct model *m, uint32_t key)
 {
 	static const uint64_t parts[] = { FLOW_PORTS, FLOW_ICMP, FLOW_GRE_KEYS,
-					  0 };
+					  FLOW_ZONE_ORIG };
 	uint64_t key_seed = key / 4 + 1;
 	enum family family = key & 1 ? FAMILY_IPV6 : FAMILY_IPV4;
 	uint64_t part = parts[key / 2 % 4], has;
@@ -496,12 +496,13 @@ static struct flow report(struct model *m, uint32_t key)
 	/* few bits at a time, so that some reports change nothing */
 	has = random_next(&m->seed) & random_next(&m->seed) &
 	      random_next(&m->seed) & (FLOW_BIT(FLOW_N_LAST) - 1);
-	has &= ~(FLOW_PORTS | FLOW_ICMP | FLOW_GRE_KEYS);
+	has &= ~(FLOW_PORTS | FLOW_ICMP | FLOW_GRE_KEYS | FLOW_ZONE_ORIG);
 	random_flow(&id, &key_seed, family, part);
 	random_flow(&f, &m->seed, family, has | part);
 	f.l4proto = id.l4proto;
 	f.zone = (uint16_t)key;
 	f.orig = id.orig;
+	f.zone_orig = id.zone_orig;
 	return f;
 }
 

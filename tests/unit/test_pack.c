@@ -189,6 +189,7 @@ static void test_rows_cover_each_field_once(void **state)
 
 	(void)state;
 	memset(taken, 1, offsetof(struct flow, reply));
+	memset(taken + offsetof(struct flow, zone_orig), 1, 2);
 	for (unsigned int bit = 0; bit < FLOW_N_LAST; bit++) {
 		const struct pack_row *row = pack_row(bit);
 		bool is_packed =
@@ -218,6 +219,8 @@ static void test_packed_keys_are_those_of_the_flows(void **state)
 		size_t len, key_len;
 
 		random_flow(&a, &seed, families[n & 1], parts[r >> 62]);
+		if (r & 3 << 20)
+			a.has |= FLOW_ZONE_ORIG;
 		b = a;
 		if (r & 1)
 			b.orig.src.b[r >> 8 & 3] ^= 1;
@@ -225,6 +228,8 @@ static void test_packed_keys_are_those_of_the_flows(void **state)
 			b.orig.dport ^= 1;
 		if ((r & 24) == 24)
 			b.zone ^= 1;
+		if ((r & 3 << 20) == 3 << 20)
+			b.zone_orig = 1;
 		if ((r & 96) == 96)
 			b.orig.icmp_id ^= 1;
 		b.has = (r & 7 << 16) ? b.has : parts[r >> 60 & 3];
