@@ -191,11 +191,17 @@ static bool passes(enum filter_action action, bool is_listed)
 	return action == FILTER_NONE || is_listed == (action == FILTER_ACCEPT);
 }
 
+static bool has_lost_a_clash(const struct flow *flow)
+{
+	return flow->has & FLOW_STATUS && flow->status & STATUS_NAT_CLASH;
+}
+
 bool filter_accepts_end(const struct filter *f, const struct flow *flow)
 {
 	uint8_t p = flow->l4proto;
 
-	if (flow->family == FAMILY_NONE || is_own(f, flow))
+	if (flow->family == FAMILY_NONE || has_lost_a_clash(flow) ||
+	    is_own(f, flow))
 		return false;
 	if (!passes(f->protocol, f->protocols[p / 8] >> p % 8 & 1))
 		return false;

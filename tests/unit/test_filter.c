@@ -80,6 +80,22 @@ static void test_without_sets_everything_passes_that_has_a_family(void **state)
 	assert_false(end_passes(&opts, &f));
 }
 
+static void test_what_has_lost_a_clash_is_no_flow(void **state)
+{
+	const struct filter_opts opts = { 0 };
+	struct flow f = flow_of(L4_UDP, "10.0.0.1", "10.0.0.2");
+
+	(void)state;
+	f.status = 0x1188; /* as a loser behind a balancer has it */
+	assert_true(passes(&opts, &f));
+	f.has |= FLOW_STATUS;
+	assert_false(passes(&opts, &f));
+	assert_false(end_passes(&opts, &f));
+	f.status = 0x0188; /* and the winner */
+	assert_true(passes(&opts, &f));
+	assert_true(end_passes(&opts, &f));
+}
+
 static void test_each_protocol_number_is_accepted_or_ignored(void **state)
 {
 	struct flow f = flow_of(0, "10.0.0.1", "10.0.0.2");
@@ -496,6 +512,7 @@ int main(void)
 			test_without_sets_everything_passes_that_has_a_family),
 		cmocka_unit_test(
 			test_each_protocol_number_is_accepted_or_ignored),
+		cmocka_unit_test(test_what_has_lost_a_clash_is_no_flow),
 		cmocka_unit_test(test_an_address_is_listed_by_its_prefix),
 		cmocka_unit_test(
 			test_both_original_and_real_destination_side_count),
