@@ -102,6 +102,11 @@ bool flow_same_reply(const struct flow *a, const struct flow *b)
 	       same_tuple(a->has, &a->reply, &b->reply);
 }
 
+bool flow_same_id(const struct flow *a, const struct flow *b)
+{
+	return !(a->has & b->has & FLOW_ID) || a->id == b->id;
+}
+
 static uint8_t icmp_answer(uint8_t l4proto, uint8_t type)
 {
 	for (size_t i = 0; i < N_ELEMENTS(icmp_rows); i++) {

@@ -212,6 +212,11 @@ bool flow_same_key(const struct flow *a, const struct flow *b);
  * differ, which one connection never changes: they are two lives. */
 bool flow_same_reply(const struct flow *a, const struct flow *b);
 
+/* For two of the same key: false if both know the kernel's id and these differ:
+ * they are two lives. Equal ids prove little: a life that begins at once may
+ * get the memory, and with it the id, of the one before. */
+bool flow_same_id(const struct flow *a, const struct flow *b);
+
 /* The reply direction of an untranslated flow: addresses and ports swapped,
  * ICMP type answered (8-0, 13-14, 15-16, 17-18, 128-129, 139-140; others have
  * no answer and stay). */

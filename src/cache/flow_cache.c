@@ -170,6 +170,8 @@ static enum put_result update(struct flow_cache *c, uint32_t id,
 	struct flow merged;
 	size_t old_len = pack_decode(body, &merged);
 
+	if (mode == PUT_TOLD && !flow_same_id(&merged, f))
+		return PUT_OTHER;
 	if (mode == PUT_TOLD && !flow_same_reply(&merged, f)) {
 		p.len = pack_encode(f, p.bytes);
 		return replace(c, id, &p, now_s);
@@ -210,7 +212,7 @@ enum put_result flow_cache_put(struct flow_cache *c, const struct flow *f,
 			       : add(c, hash, &p, now_s, &found);
 	}
 	count_memory(c);
-	if (result <= PUT_SAME)
+	if (result <= PUT_OTHER)
 		*id = found;
 	return result;
 }

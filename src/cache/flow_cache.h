@@ -39,8 +39,9 @@ enum put_mode {
 	PUT_MERGE,   /* an existing entry is merged (flow_merge) */
 	PUT_CONTENT, /* the same, but what f has not is gone, and the reply
 		      * tuple may change too */
-	PUT_TOLD,    /* by the kernel: PUT_REPLACE if the reply tuple differs,
-		      * for then it is the next life; PUT_MERGE otherwise */
+	PUT_TOLD,    /* a change that the kernel tells: PUT_REPLACE if the reply
+		      * tuple differs, for then it is the next life; PUT_OTHER
+		      * if the id does; PUT_MERGE otherwise */
 	PUT_REPLACE, /* an existing entry is replaced: counts as destroyed and
 		      * created, becomes ENTRY_NEW, its age starts again; id,
 		      * queue links, last_seq and flags stay */
@@ -50,12 +51,14 @@ enum put_result {
 	PUT_NEW,       /* there was none; or it was replaced */
 	PUT_CHANGED,   /* merged, the content differs: now ENTRY_ALIVE */
 	PUT_SAME,      /* merged, nothing differs; state and times untouched */
+	PUT_OTHER,     /* of another life than the cached one, an earlier or a
+			* later: nothing stored */
 	PUT_NO_SPACE,  /* limit reached, nothing stored, counted */
 	PUT_NO_MEMORY, /* nothing changed, counted */
 };
 
 /* Adds the flow or merges it into the entry of the same key. now_s: monotonic
- * seconds. *id is written for the first three results. A timeout that differs
+ * seconds. *id is written for the first four results. A timeout that differs
  * counts as a difference. Counters and the use count are not kept. A dead
  * entry of the same key is revived under its id, as PUT_NEW: nothing of its
  * content is left, its links, last_seq or generation, flags, owner and round

@@ -127,6 +127,7 @@ static void change_flow(struct world *w, bool is_update)
 		w->engine->ops->touch(w->engine, ref, TOUCH_SEND);
 		break;
 	case PUT_SAME:
+	case PUT_OTHER:
 	case PUT_NO_SPACE:
 	case PUT_NO_MEMORY:
 		break;

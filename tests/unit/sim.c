@@ -219,6 +219,7 @@ static void put(struct sim *s, int node, uint32_t number, enum put_mode mode,
 		wake(s, n);
 		break;
 	case PUT_SAME:
+	case PUT_OTHER:
 	case PUT_NO_SPACE:
 	case PUT_NO_MEMORY:
 		break;

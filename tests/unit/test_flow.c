@@ -166,6 +166,23 @@ static void test_a_known_reply_is_taken_as_it_is(void **state)
 	assert_int_equal(flow_reply(&f).dport, 6000);
 }
 
+static void test_ids_that_both_know_tell_lives_apart(void **state)
+{
+	struct flow a = tcp, b = tcp;
+
+	(void)state;
+	a.id = 1;
+	b.id = 2;
+	assert_true(flow_same_id(&a, &b));
+	a.has |= FLOW_ID;
+	assert_true(flow_same_id(&a, &b));
+	assert_true(flow_same_id(&b, &a));
+	b.has |= FLOW_ID;
+	assert_false(flow_same_id(&a, &b));
+	b.id = 1;
+	assert_true(flow_same_id(&a, &b));
+}
+
 /* Every byte of a is 0xaa, of b 0x55; only the bits of has count. */
 static struct flow filled(uint8_t byte, uint64_t has)
 {
@@ -357,6 +374,7 @@ int main(void)
 		cmocka_unit_test(test_the_inverse_swaps_addresses_and_ports),
 		cmocka_unit_test(test_the_inverse_of_icmp_is_the_answer),
 		cmocka_unit_test(test_a_known_reply_is_taken_as_it_is),
+		cmocka_unit_test(test_ids_that_both_know_tell_lives_apart),
 		cmocka_unit_test(test_merge_takes_every_field_but_the_key),
 		cmocka_unit_test(
 			test_merged_fields_do_not_overlap_and_leave_nothing),

@@ -49,7 +49,7 @@ static uint32_t put(struct flow_cache *c, const struct flow *f,
 	uint32_t id = UINT32_MAX;
 
 	assert_int_equal(flow_cache_put(c, f, mode, now_s, &id), want);
-	assert_int_equal(id == UINT32_MAX, want > PUT_SAME);
+	assert_int_equal(id == UINT32_MAX, want > PUT_OTHER);
 	return id;
 }
 
@@ -158,6 +158,40 @@ static void test_another_reply_tuple_in_the_kernel_is_another_life(void **state)
 	assert_int_equal(flow_cache_head(c, id)->state, ENTRY_NEW);
 	assert_int_equal(flow_cache_head(c, id)->created_s, 3);
 	assert_int_equal(flow_cache_stats(c)->n_created, 2);
+	flow_cache_free(c);
+}
+
+static void test_a_change_of_another_life_is_not_taken(void **state)
+{
+	struct flow_cache *c = new_cache(16, 10);
+	struct flow f = numbered(1), other;
+	uint32_t id;
+
+	(void)state;
+	f.has |= FLOW_ID | FLOW_REPLY;
+	f.reply = flow_inverse(&f);
+	f.id = 4711;
+	id = put(c, &f, PUT_TOLD, 1, PUT_NEW);
+	other = f;
+	other.id = 4712;
+	other.timeout_s = 5;
+	other.reply.dport++;
+	assert_int_equal(put(c, &other, PUT_TOLD, 2, PUT_OTHER), id);
+	assert_holds(c, id, &f);
+	assert_int_equal(flow_cache_stats(c)->n_updated, 0);
+	/* who does not know the id says nothing about it */
+	other = f;
+	other.has &= ~FLOW_ID;
+	other.id = 4712;
+	put(c, &other, PUT_TOLD, 2, PUT_SAME);
+	assert_holds(c, id, &f);
+	/* a beginning is one, and a dead one is nobody */
+	other.has |= FLOW_ID;
+	put(c, &other, PUT_REPLACE, 3, PUT_NEW);
+	assert_holds(c, id, &other);
+	flow_cache_kill(c, id);
+	put(c, &f, PUT_TOLD, 4, PUT_NEW);
+	assert_holds(c, id, &f);
 	flow_cache_free(c);
 }
 
@@ -664,6 +698,7 @@ int main(void)
 		cmocka_unit_test(test_a_merge_keeps_the_reply_tuple),
 		cmocka_unit_test(
 			test_another_reply_tuple_in_the_kernel_is_another_life),
+		cmocka_unit_test(test_a_change_of_another_life_is_not_taken),
 		cmocka_unit_test(test_counters_and_use_are_not_kept),
 		cmocka_unit_test(
 			test_a_replaced_entry_begins_anew_under_its_id),
