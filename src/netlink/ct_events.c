@@ -124,8 +124,10 @@ static uint32_t drain(struct ct_kernel *k, bool *is_empty)
 }
 
 static void read_events(struct ct_kernel *k)
+		k->is_receiving = true;
 {
 	struct ct_events *e = &k->events;
+		k->is_receiving = false;
 	bool is_empty;
 	uint32_t n = drain(k, &is_empty);
 	/* twice as many must find room meanwhile */

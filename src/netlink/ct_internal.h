@@ -47,7 +47,8 @@ struct ct_kernel {
 	struct ct_events events;
 	struct ct_dump dump;
 	struct ct_writer *writers;  /* list */
-	struct nlsock_batch *batch; /* of whoever receives just now */
+	struct nlsock_batch *batch; /* of whoever receives just now, */
+	bool is_receiving;          /* if somebody does */
 	struct flow flow;           /* the one that is being handled */
 };
 

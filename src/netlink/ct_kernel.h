@@ -95,6 +95,15 @@ NODISCARD int ct_writer_open(struct ct_kernel *k, enum flow_origin origin,
 			     struct ct_writer **out);
 void ct_writer_close(struct ct_writer *w); /* accepts NULL */
 const struct kernel_ops *ct_writer_ops(struct ct_writer *w);
+
+/* The same for questions (KERNEL_GET) that are answered at once: Linux works a
+ * batch off while it takes it, and done is called for all of it before the
+ * submit() or finish() that sent it returns. So an answer is newer than every
+ * event that was handled before, and no event is handled in between. What
+ * cannot be sent just now is answered -EAGAIN, -ENOBUFS or -ENOMEM. Neither
+ * done nor a flow_sink may submit. */
+NODISCARD int ct_asker_open(struct ct_kernel *k, kernel_done_fn *done,
+			    void *ctx, struct ct_writer **out);
 /* True while something is queued or in flight. */
 bool ct_writer_is_busy(const struct ct_writer *w);
 

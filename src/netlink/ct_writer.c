@@ -63,6 +63,7 @@ struct ct_writer {
 	uint32_t next_seq;
 	unsigned int max_gets;
 	int64_t delay_ms;
+	bool is_asker;     /* answers are collected at once */
 	bool is_finishing; /* filling goes out although it is not full */
 	bool is_lossy;     /* answers to flying were lost */
 };
@@ -102,7 +103,8 @@ static void send_flying(struct ct_writer *w)
 	int64_t now_ms = loop_now_ms(loop);
 	int err = nlsock_send(&w->sock, b->bytes, b->w.used);
 
-	if (err == -EAGAIN || err == -ENOBUFS || err == -ENOMEM) {
+	if (!w->is_asker &&
+	    (err == -EAGAIN || err == -ENOBUFS || err == -ENOMEM)) {
 		w->state = WRITER_UNSENT;
 		timer_set(loop, &w->timer, now_ms + w->delay_ms);
 		w->delay_ms = 2 * w->delay_ms < MAX_DELAY_MS ? 2 * w->delay_ms
@@ -116,17 +118,6 @@ static void send_flying(struct ct_writer *w)
 	w->is_lossy = false;
 	w->delay_ms = FIRST_DELAY_MS;
 	timer_set(loop, &w->timer, now_ms + (err ? 0 : LOST_MS));
-}
-
-static void launch(struct ct_writer *w)
-{
-	struct batch *b = w->filling;
-
-	w->filling = w->flying;
-	w->flying = b;
-	w->is_finishing = false;
-	nlmsg_add_flags(&b->w, b->last, NLM_F_ACK);
-	send_flying(w);
 }
 
 static void report(struct ct_writer *w, struct operation *op,
@@ -156,8 +147,6 @@ static void end_batch(struct ct_writer *w, bool has_end_mark)
 	}
 	reset(b);
 	w->state = WRITER_IDLE;
-	if (must_go(w))
-		launch(w);
 }
 
 /* The operation that a message answers, or NULL. */
@@ -228,24 +217,49 @@ static bool handle_datagram(struct ct_writer *w, unsigned int i)
  * the queue now was lost. */
 static void collect(struct ct_writer *w)
 {
+	struct ct_kernel *k = w->k;
 	bool is_end = false;
 	int n;
 
+	assert(!k->is_receiving);
+	k->is_receiving = true;
 	do {
-		n = nlsock_recv_batch(&w->sock, w->k->batch, CT_BATCH);
+		n = nlsock_recv_batch(&w->sock, k->batch, CT_BATCH);
 		for (int i = 0; i < n; i++)
 			is_end |= handle_datagram(w, (unsigned int)i);
 		if (n < 0 && n != -EAGAIN)
 			w->is_lossy = true;
-	} while (n > 0 || n == -ENOBUFS);
+	} while ((n > 0 && !is_end) || n == -ENOBUFS);
+	k->is_receiving = false;
 	if (w->state == WRITER_SENT)
 		end_batch(w, is_end);
+}
+
+/* Sends the batch that was being filled. */
+static void launch(struct ct_writer *w)
+{
+	struct batch *b = w->filling;
+
+	w->filling = w->flying;
+	w->flying = b;
+	w->is_finishing = false;
+	nlmsg_add_flags(&b->w, b->last, NLM_F_ACK);
+	send_flying(w);
+	if (w->is_asker)
+		collect(w);
+}
+
+static void collect_and_go_on(struct ct_writer *w)
+{
+	collect(w);
+	if (w->state == WRITER_IDLE && must_go(w))
+		launch(w);
 }
 
 static void on_readable(void *ctx, unsigned int events)
 {
 	(void)events;
-	collect(ctx);
+	collect_and_go_on(ctx);
 }
 
 static void on_timer(void *ctx, int64_t now_ms)
@@ -256,7 +270,7 @@ static void on_timer(void *ctx, int64_t now_ms)
 	if (w->state == WRITER_UNSENT)
 		send_flying(w);
 	else
-		collect(w);
+		collect_and_go_on(w);
 }
 
 /* Appends one operation. False if it did not fit. */
@@ -290,6 +304,7 @@ static int submit(void *self, enum kernel_op op, const struct object *object,
 	struct ct_writer *w = self;
 	const struct flow *f = object->flow;
 
+	assert(!w->is_asker || (op == KERNEL_GET && !w->k->is_receiving));
 	if (object->kind != OBJECT_FLOW)
 		return -EOPNOTSUPP;
 	if (f->family != FAMILY_IPV4 && f->family != FAMILY_IPV6)
@@ -364,6 +379,16 @@ int ct_writer_open(struct ct_kernel *k, enum flow_origin origin,
 	k->writers = w;
 	*out = w;
 	return 0;
+}
+
+int ct_asker_open(struct ct_kernel *k, kernel_done_fn *done, void *ctx,
+		  struct ct_writer **out)
+{
+	int err = ct_writer_open(k, ORIGIN_OTHER, done, ctx, out);
+
+	if (err == 0)
+		(*out)->is_asker = true;
+	return err;
 }
 
 void ct_writer_close(struct ct_writer *w)
