@@ -69,10 +69,12 @@ UNIT_SRCS := $(wildcard tests/unit/test_*.c)
 UNIT_HELP := $(filter-out $(UNIT_SRCS),$(wildcard tests/unit/*.c))
 FUZZ_SRCS := $(wildcard tests/fuzz/fuzz_*.c)
 TOOL_SRCS := $(wildcard tests/tools/*.c)
+PRELOAD_SRCS := $(wildcard tests/tools/preload/*.c)
 
 UNITS := $(patsubst tests/unit/%.c,%,$(UNIT_SRCS))
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRCS))
-TOOLS := $(patsubst tests/tools/%.c,$(B)/tools/%,$(TOOL_SRCS))
+TOOLS := $(patsubst tests/tools/%.c,$(B)/tools/%,$(TOOL_SRCS)) \
+	$(patsubst tests/tools/preload/%.c,$(B)/tools/%.so,$(PRELOAD_SRCS))
 
 # one short line per step; V=1 shows the commands
 Q := $(if $(V),,@)
@@ -170,6 +172,11 @@ $(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(B)/fuzz/obj/libconntrackd.a
 	$(call say,LD)
 	$(Q)$(CLANG) $(STD) $(PATHS) -Itests/fuzz -Itests $(SAN) -fsanitize=fuzzer -o $@ $^
 
+$(B)/tools/%.so: tests/tools/preload/%.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(STD) $(WERROR) -O2 -g -fPIC -shared $(KERNEL_INC) -MMD -MP \
+		-o $@ $<
 $(B)/tools/%: tests/tools/%.c
 	@mkdir -p $(@D)
 	$(call say,CC)

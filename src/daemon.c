@@ -133,6 +133,7 @@ static void on_second(void *ctx, int64_t now_ms)
 	daemon_tell_losses(d);
 	if (d->is_log_old)
 		reopen_log(d);
+	kernel_side_second(d);
 	timer_set(d->loop, &d->second, now_ms + 1000);
 }
 
@@ -179,15 +180,19 @@ static int open_all(struct daemon *d)
 		err = daemon_build(d);
 	if (err < 0)
 		return err;
-	d->second = (struct timer){ .fn = on_second, .ctx = d };
-	on_second(d, loop_now_ms(d->loop));
 	sysctl_prepare(d->conf->general.hash_limit);
 	err = open_links(d);
 	if (err < 0)
 		return err;
 	log_filter(&d->conf->filter);
 	err = kernel_side_open(d);
-	return err < 0 ? err : daemon_build_commit(d);
+	if (err == 0)
+		err = daemon_build_commit(d);
+	if (err < 0)
+		return err;
+	d->second = (struct timer){ .fn = on_second, .ctx = d };
+	timer_set(d->loop, &d->second, loop_now_ms(d->loop) + 1000);
+	return 0;
 }
 
 static void on_watchdog(void *ctx, int64_t now_ms)

@@ -64,14 +64,13 @@ static void on_deleted(void *ctx, enum kernel_op op, uint32_t id, int error,
 		       const struct flow *found)
 {
 	struct daemon *d = ctx;
-	struct entry_head *h = flow_cache_head(d->internal, id);
 
 	(void)op;
 	(void)found;
 	if (error && error != -ENOENT)
 		count_refused(&d->kernel.flush, error);
-	else if (h && h->state != ENTRY_FREE)
-		h->flags |= ENTRY_FLUSHED;
+	else
+		mirror_flushed(&d->kernel.mirror, id);
 	daemon_work_later(d);
 }
 
@@ -129,7 +128,7 @@ void flush_side_stop(struct daemon *d)
 	f->next = f->n_rows = 0;
 	if (f->is_at_end)
 		return;
-	kernel_side_stop_dump(d, DUMP_FLUSH);
+	kernel_side_stop_flush(d);
 	flush_side_dump_ended(d, 0);
 }
 

@@ -6,32 +6,7 @@
 #include "base/log.h"
 #include "daemon_state.h"
 
-enum { WALK_STEP = 1024 }; /* entries in one piece of a walk */
-
 /* ---- events ------------------------------------------------------------- */
-
-int kernel_side_submit(struct daemon *d, struct ct_writer *writer,
-		       enum kernel_op op, uint32_t id)
-{
-	const struct kernel_ops *ops = ct_writer_ops(writer);
-	struct object o = { .kind = OBJECT_FLOW };
-	struct flow f;
-
-	flow_cache_get(d->internal, id, &f);
-	o.flow = &f;
-	return ops->submit(ops->self, op, &o, id);
-}
-
-void kernel_side_touch(struct daemon *d, uint32_t id, enum touch how)
-{
-	d->engine->ops->touch(d->engine, (struct ref){ OBJECT_FLOW, id }, how);
-}
-
-void kernel_side_end_entry(struct daemon *d, uint32_t id)
-{
-	flow_cache_kill(d->internal, id);
-	kernel_side_touch(d, id, TOUCH_SEND);
-}
 
 void kernel_side_forget_entry(struct daemon *d, uint32_t id)
 {
@@ -39,85 +14,14 @@ void kernel_side_forget_entry(struct daemon *d, uint32_t id)
 	flow_cache_remove(d->internal, id);
 }
 
-static void count_traffic(struct daemon *d, const struct flow *f)
-{
-	if (f->has & FLOW_COUNTERS_ORIG) {
-		d->kernel.traffic_bytes += f->counters_orig.bytes;
-		d->kernel.traffic_packets += f->counters_orig.packets;
-	}
-	if (f->has & FLOW_COUNTERS_REPLY) {
-		d->kernel.traffic_bytes += f->counters_reply.bytes;
-		d->kernel.traffic_packets += f->counters_reply.packets;
-	}
-}
-
-static void on_destroy(struct daemon *d, enum flow_origin origin,
-		       const struct flow *f)
-{
-	uint32_t id = flow_cache_find(d->internal, f);
-
-	if (id == FLOW_CACHE_NO_ID)
-		return;
-	switch (origin) {
-	case ORIGIN_OTHER:
-		count_traffic(d, f);
-		kernel_side_end_entry(d, id);
-		break;
-	case ORIGIN_FLUSH: /* the kernel is emptied, the caches are not */
-		flow_cache_head(d->internal, id)->flags |= ENTRY_FLUSHED;
-		break;
-	case ORIGIN_COMMIT: /* the new one follows; if not, a check will tell */
-		flow_cache_head(d->internal, id)->flags |= ENTRY_FROM_DUMP;
-		break;
-	case ORIGIN_INJECT:
-	case ORIGIN_N:
-		break;
-	}
-}
-
-static void on_present(struct daemon *d, enum flow_event type,
-		       enum flow_origin origin, const struct flow *f)
-{
-	enum put_mode mode = type == FLOW_EVENT_NEW ? PUT_REPLACE : PUT_TOLD;
-	struct entry_head *h;
-	uint32_t id;
-
-	switch (flow_cache_put(d->internal, f, mode, daemon_now_s(d), &id)) {
-	case PUT_NEW:
-	case PUT_CHANGED:
-		kernel_side_touch(d, id,
-				  origin == ORIGIN_OTHER ? TOUCH_SEND
-							 : TOUCH_QUIET);
-		break;
-	case PUT_SAME:
-		break;
-	case PUT_NO_SPACE: /* both are counted by the cache */
-	case PUT_NO_MEMORY:
-		return;
-	}
-	h = flow_cache_head(d->internal, id);
-	h->flags &= (uint8_t) ~(ENTRY_FROM_DUMP | ENTRY_FLUSHED);
-	if (origin == ORIGIN_OTHER)
-		check_side_ask_for_shifts(d, type, id, f);
-}
-
 static void on_event(void *ctx, enum flow_event type, enum flow_origin origin,
 		     const struct flow *f)
 {
 	struct daemon *d = ctx;
-	bool is_end = type == FLOW_EVENT_DESTROY;
 
-	if (is_end ? !filter_accepts_end(d->filter, f)
-		   : !filter_accepts(d->filter, f)) {
-		d->kernel.n_filtered++;
-		return;
-	}
-	if (origin == ORIGIN_INJECT)
-		return;
-	if (is_end)
-		on_destroy(d, origin, f);
-	else
-		on_present(d, type, origin, f);
+	mirror_event(&d->kernel.mirror, type, origin, f, daemon_now_s(d));
+	if (mirror_has_work(&d->kernel.mirror))
+		daemon_work_later(d);
 }
 
 /* A dump repairs the cache after a while. */
@@ -163,44 +67,14 @@ static void on_overrun_timer(void *ctx, int64_t now_ms)
 
 /* ---- dumps -------------------------------------------------------------- */
 
-static void on_dumped(void *ctx, const struct flow *f)
+static void on_dumped(void *ctx, const struct flow *f, bool is_sure)
 {
 	struct daemon *d = ctx;
-	uint32_t id = flow_cache_find(d->internal, f);
-	struct flow row = *f, cached;
-	struct entry_head *h;
-	bool was_there = id != FLOW_CACHE_NO_ID;
 
-	if (!filter_accepts(d->filter, f))
-		return;
-	if (d->kernel.dump == DUMP_FLUSH) {
-		flush_side_row(d, id, f);
-		return;
-	}
-	if (was_there) {
-		flow_cache_get(d->internal, id, &cached);
-		check_side_liken(&row, &cached);
-	}
-	switch (flow_cache_put(d->internal, &row, PUT_TOLD, daemon_now_s(d),
-			       &id)) {
-	case PUT_NEW:
-	case PUT_CHANGED:
-		kernel_side_touch(d, id,
-				  d->kernel.dump == DUMP_OVERRUN ? TOUCH_SEND
-								 : TOUCH_QUIET);
-		break;
-	case PUT_SAME:
-		break;
-	case PUT_NO_SPACE:
-	case PUT_NO_MEMORY:
-		return;
-	}
-	h = flow_cache_head(d->internal, id);
-	h->flags |= ENTRY_SEEN;
-	/* A flow that began while nobody listened may never report its end
-	 * (nf_conntrack_events=2). */
-	if (!was_there)
-		h->flags |= ENTRY_FROM_DUMP;
+	if (d->kernel.dump != DUMP_FLUSH)
+		mirror_row(&d->kernel.mirror, f, is_sure, daemon_now_s(d));
+	else if (filter_accepts(d->filter, f))
+		flush_side_row(d, flow_cache_find(d->internal, f), f);
 }
 
 /* Those that were asked for meanwhile: each has its own effect, and somebody
@@ -242,14 +116,12 @@ static void dump_failed(struct daemon *d, enum dump_use use, int err)
 	tell_dump_end(d, use, err);
 }
 
-static void end_sweep(struct daemon *d)
+/* The cache agrees with the kernel: the dump has done what it was for. */
+static void end_dump(struct daemon *d)
 {
 	struct kernel_side *k = &d->kernel;
-	const struct kernel_ops *ops = ct_writer_ops(k->check_writer);
 	enum dump_use use = k->dump;
 
-	ops->finish(ops->self);
-	k->is_sweeping = false;
 	k->dump = DUMP_NONE;
 	if (use == DUMP_OVERRUN)
 		k->has_warned = false;
@@ -257,38 +129,13 @@ static void end_sweep(struct daemon *d)
 	start_next_dump(d);
 }
 
-/* Entries that the dump should have met and did not are gone, once a look at
- * the kernel confirms it. True: there is more to do at once. */
-static bool sweep(struct daemon *d)
-{
-	struct kernel_side *k = &d->kernel;
-
-	for (int i = 0; i < WALK_STEP; i++) {
-		uint32_t id = flow_cache_next(d->internal, k->sweep_position);
-		struct entry_head *h;
-		int err = 0;
-
-		if (id == FLOW_CACHE_NO_ID) {
-			end_sweep(d);
-			return true;
-		}
-		h = flow_cache_head(d->internal, id);
-		if (h->state != ENTRY_FREE && h->state != ENTRY_DEAD &&
-		    !(h->flags & ENTRY_SEEN))
-			err = check_side_ask(d, id);
-		if (err == -EAGAIN)
-			return false; /* goes on when answers have come */
-		h->flags &= (uint8_t)~ENTRY_SEEN;
-		k->sweep_position = id;
-	}
-	return true;
-}
-
 static void on_dump_end(void *ctx, enum ct_dump_end end)
 {
 	struct daemon *d = ctx;
 	struct kernel_side *k = &d->kernel;
 
+	if (k->dump != DUMP_FLUSH)
+		mirror_dump_ends(&k->mirror, end == CT_DUMP_COMPLETE);
 	if (end == CT_DUMP_FAILED || k->dump == DUMP_FLUSH) {
 		enum dump_use use = k->dump;
 
@@ -300,8 +147,6 @@ static void on_dump_end(void *ctx, enum ct_dump_end end)
 		start_next_dump(d);
 		return;
 	}
-	k->is_sweeping = true;
-	k->sweep_position = FLOW_CACHE_NO_ID;
 	daemon_work_later(d);
 }
 
@@ -319,16 +164,20 @@ void kernel_side_dump(struct daemon *d, enum dump_use use)
 		dump_failed(d, use, err);
 		return;
 	}
+	if (use != DUMP_FLUSH)
+		mirror_dump_begins(&k->mirror, use == DUMP_OVERRUN ?
+						       TOUCH_SEND :
+						       TOUCH_QUIET);
 	k->dump = use;
 	k->n_resyncs += use == DUMP_REQUEST || use == DUMP_OVERRUN;
 }
 
-void kernel_side_stop_dump(struct daemon *d, enum dump_use use)
+void kernel_side_stop_flush(struct daemon *d)
 {
 	struct kernel_side *k = &d->kernel;
 
-	k->dumps_next &= ~(1U << use);
-	if (k->dump != use || k->is_sweeping)
+	k->dumps_next &= ~(1U << DUMP_FLUSH);
+	if (k->dump != DUMP_FLUSH)
 		return;
 	ct_kernel_dump_stop(k->ct);
 	k->dump = DUMP_NONE;
@@ -337,11 +186,21 @@ void kernel_side_stop_dump(struct daemon *d, enum dump_use use)
 
 bool kernel_side_work(struct daemon *d)
 {
-	bool more = false;
+	struct kernel_side *k = &d->kernel;
 
-	if (d->kernel.is_sweeping)
-		more |= sweep(d);
-	return more;
+	if (mirror_has_work(&k->mirror))
+		mirror_work(&k->mirror, daemon_now_s(d));
+	if (k->dump != DUMP_NONE && k->dump != DUMP_FLUSH &&
+	    mirror_is_settled(&k->mirror))
+		end_dump(d);
+	return mirror_has_work(&k->mirror);
+}
+
+void kernel_side_second(struct daemon *d)
+{
+	mirror_second(&d->kernel.mirror, daemon_now_s(d));
+	if (mirror_has_work(&d->kernel.mirror))
+		daemon_work_later(d);
 }
 
 /* ---- life --------------------------------------------------------------- */
@@ -365,10 +224,32 @@ static int open_writers(struct daemon *d)
 	if (err == 0)
 		err = flush_side_open(d);
 	if (err == 0)
-		err = check_side_open(d);
+		err = ct_asker_open(k->ct, mirror_answer, &k->mirror,
+				    &k->asker);
 	if (err < 0)
 		log_error("can't open netlink handler: %s", strerror(-err));
 	return err;
+}
+
+static void on_touch(void *ctx, uint32_t id, enum touch how)
+{
+	struct daemon *d = ctx;
+
+	d->engine->ops->touch(d->engine, (struct ref){ OBJECT_FLOW, id }, how);
+}
+
+static void build_mirror(struct daemon *d)
+{
+	struct kernel_side *k = &d->kernel;
+	const struct mirror_opts o = {
+		.cache = d->internal,
+		.filter = d->filter,
+		.kernel = ct_writer_ops(k->asker),
+		.touch = on_touch,
+		.ctx = d,
+	};
+
+	mirror_init(&k->mirror, &o);
 }
 
 /* As in the reference a size above its limit is none. Without a limit it is
@@ -428,6 +309,7 @@ int kernel_side_open(struct daemon *d)
 	err = open_writers(d);
 	if (err < 0)
 		return err;
+	build_mirror(d);
 	log_buffer(d);
 	k->overrun_timer = (struct timer){ .fn = on_overrun_timer, .ctx = d };
 	kernel_side_dump(d, DUMP_START);
@@ -441,6 +323,6 @@ void kernel_side_close(struct daemon *d)
 	timer_cancel(d->loop, &k->overrun_timer);
 	ct_writer_close(k->commit_writer);
 	flush_side_close(d);
-	check_side_close(d);
+	ct_writer_close(k->asker);
 	ct_kernel_close(k->ct);
 }

@@ -18,6 +18,7 @@
 #include "sync/engine.h"
 #include "sync/external.h"
 #include "sync/linkset.h"
+#include "sync/mirror.h"
 
 enum {
 	DGRAM_MAX = 65536,
@@ -50,19 +51,14 @@ struct kernel_flush {
 /* The internal cache against the kernel's table. */
 struct kernel_side {
 	struct ct_kernel *ct;
-	struct ct_writer *commit_writer, *flush_writer, *check_writer;
-	enum dump_use dump;
+	struct ct_writer *commit_writer, *flush_writer, *asker;
+	struct mirror mirror;
+	enum dump_use dump;      /* until the mirror has settled */
 	unsigned int dumps_next; /* bits of those asked for meanwhile */
-	uint32_t sweep_position; /* entries the dump has not met */
-	bool is_sweeping;
-	uint32_t check_position; /* the walk that never stops */
-	bool asks_for_shifts;    /* on this round: once a second at most */
-	uint32_t shifts_s;       /* when that was decided */
-	struct timer check_timer, overrun_timer;
+	struct timer overrun_timer;
 	struct kernel_flush flush;
 	bool has_warned; /* of lost events, since the last repair */
-	uint64_t n_filtered, n_flushes, n_resyncs;
-	uint64_t traffic_bytes, traffic_packets;
+	uint64_t n_flushes, n_resyncs;
 };
 
 /* What the log has last said of a link. */
@@ -190,38 +186,14 @@ void kernel_side_close(struct daemon *d);
  * for the end of the running one. The end, and failure, is told to
  * daemon_started() or job_side_dump_ended(). */
 void kernel_side_dump(struct daemon *d, enum dump_use use);
-/* Ends such a dump, or takes it off those that wait; nobody is told. A sweep
- * that has begun is not ended. */
-void kernel_side_stop_dump(struct daemon *d, enum dump_use use);
+/* Ends the dump of a flush, or takes it off those that wait; nobody is told. */
+void kernel_side_stop_flush(struct daemon *d);
 /* A piece of the walks that are under way; true: more can be done at once. */
 bool kernel_side_work(struct daemon *d);
-/* The entry is dead, which the peers will hear. */
-void kernel_side_end_entry(struct daemon *d, uint32_t id);
+/* Once a second. */
+void kernel_side_second(struct daemon *d);
 /* The entry goes without a word to the peers. */
 void kernel_side_forget_entry(struct daemon *d, uint32_t id);
-
-/* The entry was made, changed or died: after every put and kill. */
-void kernel_side_touch(struct daemon *d, uint32_t id, enum touch how);
-
-/* Submits an operation on an internal entry as it is cached, with its id as
- * cookie. -EAGAIN: the writer has no room. */
-NODISCARD int kernel_side_submit(struct daemon *d, struct ct_writer *writer,
-				 enum kernel_op op, uint32_t id);
-
-/* daemon_check.c: questions to the kernel about single entries. 0 or a
- * negative errno value. */
-NODISCARD int check_side_open(struct daemon *d);
-void check_side_close(struct daemon *d);
-/* Whether this entry is still there, and as it is cached; if not, it ends or
- * changes. -EAGAIN: too many questions are under way. The caller calls the
- * writer's finish() after the last one. */
-NODISCARD int check_side_ask(struct daemon *d, uint32_t id);
-/* After this event of the entry: asks by how much its sequence numbers, or its
- * master's, are shifted, if they may be. */
-void check_side_ask_for_shifts(struct daemon *d, enum flow_event type,
-			       uint32_t id, const struct flow *f);
-/* Makes a row of the kernel's table comparable with what is cached. */
-void check_side_liken(struct flow *row, const struct flow *cached);
 
 /* daemon_flush.c. 0 or a negative errno value. */
 NODISCARD int flush_side_open(struct daemon *d);

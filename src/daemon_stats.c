@@ -77,7 +77,7 @@ static struct stats_runtime of_runtime(const struct daemon *d)
 		.uptime_s = (uint64_t)((loop_now_ms(d->loop) - d->started_ms) /
 				       1000),
 		.n_events = k->n_events,
-		.n_filtered = d->kernel.n_filtered,
+		.n_filtered = d->kernel.mirror.n_filtered,
 		.n_event_unknown = k->n_events_unknown,
 		.n_event_failed = k->n_event_errors,
 		.n_dump_unknown = k->n_dump_unknown,
@@ -99,8 +99,8 @@ bool daemon_show_stats(struct daemon *d, int code, struct wr *out)
 	struct stats s = {
 		.internal = of_cache(d->internal),
 		.external = of_cache(d->external_cache),
-		.traffic_bytes = d->kernel.traffic_bytes,
-		.traffic_packets = d->kernel.traffic_packets,
+		.traffic_bytes = d->kernel.mirror.traffic_bytes,
+		.traffic_packets = d->kernel.mirror.traffic_packets,
 		.runtime = of_runtime(d),
 		.links = links,
 		.n_links = (size_t)d->links.set.n_links,

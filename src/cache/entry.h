@@ -16,14 +16,11 @@ enum entry_state {
 
 /* Bits of entry_head.flags; their meaning is the user's. */
 enum entry_flag {
-	ENTRY_QUEUED = 0x01,    /* in one of the queues of the user */
-	ENTRY_FROM_DUMP = 0x02, /* learnt from a dump, no event seen since */
-	ENTRY_FLUSHED = 0x04,   /* deleted from the kernel by our own flush */
-	ENTRY_REPROVE = 0x08,   /* lost entry of a bulk, to be proven again */
-	ENTRY_SEEN = 0x10,      /* met by the running sweep */
-	ENTRY_SENT = 0x20,      /* last_seq is a number of this life */
-	ENTRY_PENDING = 0x40,   /* a commit is at it, or waits to be */
-	ENTRY_OWED = 0x80,      /* dead, its end is owed to a silent peer */
+	ENTRY_QUEUED = 0x01,  /* in one of the queues of the user */
+	ENTRY_REPROVE = 0x08, /* lost entry of a bulk, to be proven again */
+	ENTRY_SENT = 0x20,    /* last_seq is a number of this life */
+	ENTRY_PENDING = 0x40, /* a commit is at it, or waits to be */
+	ENTRY_OWED = 0x80,    /* dead, its end is owed to a silent peer */
 };
 
 /* 32 bytes. Everything but next, body and state may be read and written by

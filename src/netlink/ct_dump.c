@@ -14,6 +14,7 @@ enum {
 	TOMBS_MAX = 1 << 19, /* 8 MiB, while a dump runs */
 	FIRST_DELAY_MS = 10,
 	MAX_DELAY_MS = 1000,
+	TRIES_MAX = 10, /* some 6 s */
 };
 
 static void stop(struct ct_kernel *k)
@@ -39,6 +40,7 @@ static void again(struct ct_kernel *k)
 	struct ct_dump *d = &k->dump;
 
 	stop(k);
+	d->n_tries++;
 	timer_set(k->opts.loop, &d->retry,
 		  loop_now_ms(k->opts.loop) + d->delay_ms);
 	d->delay_ms *= 2;
@@ -55,7 +57,7 @@ static bool is_passing(int err)
 
 static void end_or_again(struct ct_kernel *k, int err)
 {
-	if (is_passing(err))
+	if (is_passing(err) && k->dump.n_tries < TRIES_MAX)
 		again(k);
 	else
 		end(k, err ? CT_DUMP_FAILED : CT_DUMP_COMPLETE);
@@ -73,7 +75,7 @@ static void handle_row(struct ct_kernel *k, const struct nlmsg *msg)
 	if ((f->has & FLOW_STATUS && f->status & STATUS_DYING) ||
 	    ct_tombs_has(&k->dump.tombs, f))
 		return;
-	k->sink.dumped(k->sink.ctx, f);
+	k->sink.dumped(k->sink.ctx, f, !k->dump.is_unsure);
 }
 
 /* False if the dump is over, or another one is running. */
@@ -84,7 +86,7 @@ static bool handle_message(struct ct_kernel *k, const struct nlmsg *msg)
 
 	if (msg->seq != k->dump.seq)
 		return true;
-	if (msg->flags & NLM_F_DUMP_INTR) {
+	if (msg->flags & NLM_F_DUMP_INTR && k->dump.n_tries < TRIES_MAX) {
 		again(k);
 		return false;
 	}
@@ -145,6 +147,7 @@ static int start(struct ct_kernel *k)
 	struct wr w = { request, sizeof(request), 0, false };
 	int err = nlsock_open(&d->sock, NETLINK_NETFILTER);
 
+	d->is_unsure = false;
 	if (err)
 		return err;
 	ct_encode_dump(++d->seq, &w);
@@ -177,6 +180,7 @@ int ct_kernel_dump(struct ct_kernel *k)
 	d->retry = (struct timer){ .fn = on_retry, .ctx = k };
 	d->tombs.max = TOMBS_MAX;
 	d->delay_ms = FIRST_DELAY_MS;
+	d->n_tries = 0;
 	d->buf = calloc(1, DUMP_BUF);
 	err = d->buf ? start(k) : -ENOMEM;
 	d->is_running = true;
@@ -214,7 +218,7 @@ void ct_dump_destroyed(struct ct_kernel *k, const struct flow *f)
 
 	/* While it waits to start again, nothing needs remembering. */
 	if (d->sock.is_open && !ct_tombs_add(&d->tombs, f))
-		again(k);
+		d->is_unsure = true;
 }
 
 void ct_dump_close(struct ct_kernel *k)

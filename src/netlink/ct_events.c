@@ -31,7 +31,8 @@ static void count_rate(struct ct_kernel *k, uint32_t n)
 }
 
 /* The kernel had no room for events. Grows the buffer; where that fails, the
- * next overrun tries again. */
+ * next overrun tries again. What is in the queue was told before; the kernel
+ * puts nothing behind it until all is read (netlink_rcv_wake()). */
 static void on_overrun(struct ct_kernel *k)
 {
 	struct nlsock *s = &k->events.sock;
@@ -43,7 +44,23 @@ static void on_overrun(struct ct_kernel *k)
 	if (wanted > old)
 		k->stats.buffer_bytes = nlsock_set_rcvbuf(s, wanted);
 	k->stats.is_buffer_at_max = k->stats.buffer_bytes <= old;
-	k->sink.overrun(k->sink.ctx);
+	k->events.is_lossy = true;
+}
+
+/* All that came is read. Reliable events are not reported lost: the kernel
+ * keeps ends until there is room, and other changes until the next one of the
+ * same flow, which may be never. */
+static void on_empty(struct ct_kernel *k)
+{
+	struct ct_events *e = &k->events;
+	uint32_t n = k->opts.events_reliable ? nlsock_drops(&e->sock) : 0;
+
+	if (n != e->n_drops)
+		on_overrun(k);
+	e->n_drops = n;
+	if (e->is_lossy)
+		k->sink.overrun(k->sink.ctx);
+	e->is_lossy = false;
 }
 
 static void handle_event(struct ct_kernel *k, const struct nlmsg *msg,
@@ -86,7 +103,7 @@ static void handle_datagram(struct ct_kernel *k, unsigned int i)
 	k->stats.n_foreign += err == -EPERM;
 	if (err == -EMSGSIZE) { /* an event is lost, whatever it was */
 		k->stats.n_malformed++;
-		k->sink.overrun(k->sink.ctx);
+		k->events.is_lossy = true;
 	}
 	if (err)
 		return;
@@ -107,8 +124,10 @@ static uint32_t drain(struct ct_kernel *k, bool *is_empty)
 		uint32_t wanted = max - n_read - n_failed;
 		int n = nlsock_recv_batch(&k->events.sock, k->batch, wanted);
 
+		k->is_receiving = true;
 		for (int i = 0; i < n; i++)
 			handle_datagram(k, (unsigned int)i);
+		k->is_receiving = false;
 		if (n >= 0) {
 			n_read += (uint32_t)n;
 			continue;
@@ -117,17 +136,17 @@ static uint32_t drain(struct ct_kernel *k, bool *is_empty)
 		n_failed++;
 		if (n == -ENOBUFS)
 			on_overrun(k);
-		else if (n != -EAGAIN)
+		else if (n == -EAGAIN)
+			on_empty(k);
+		else
 			k->stats.n_event_errors++;
 	}
 	return n_read;
 }
 
 static void read_events(struct ct_kernel *k)
-		k->is_receiving = true;
 {
 	struct ct_events *e = &k->events;
-		k->is_receiving = false;
 	bool is_empty;
 	uint32_t n = drain(k, &is_empty);
 	/* twice as many must find room meanwhile */

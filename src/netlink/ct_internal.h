@@ -24,7 +24,9 @@ struct ct_events {
 	struct timer timer; /* set: reading waits for more to come */
 	int64_t since_ms;   /* start of the span in which n is counted */
 	uint32_t n;
-	bool is_fast; /* so many events came that waiting a little pays */
+	bool is_fast;  /* so many events came that waiting a little pays */
+	bool is_lossy; /* events were lost, the older ones are not all read */
+	uint32_t n_drops; /* of the socket, as far as they are known */
 };
 
 /* The running dump; its socket and memory live as long as it does. */
@@ -36,6 +38,8 @@ struct ct_dump {
 	struct ct_tombs tombs;
 	uint32_t seq;
 	int64_t delay_ms; /* before it starts again, if it must */
+	int n_tries;
+	bool is_unsure; /* not all that has ended since is in tombs */
 	bool is_running, is_paused;
 };
 

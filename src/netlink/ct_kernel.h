@@ -35,12 +35,14 @@ struct flow_sink {
 	void *ctx;
 	void (*event)(void *ctx, enum flow_event type, enum flow_origin origin,
 		      const struct flow *f);
-	/* One row of the running dump; rows destroyed since the dump started
-	 * are left out already. An interrupted dump (NLM_F_DUMP_INTR) starts
-	 * again by itself: rows may come twice. */
-	void (*dumped)(void *ctx, const struct flow *f);
+	/* One row of the running dump, as it was some time since the dump
+	 * started; what has ended since is left out already, if is_sure. An
+	 * interrupted dump (NLM_F_DUMP_INTR) starts again by itself: rows may
+	 * come twice. */
+	void (*dumped)(void *ctx, const struct flow *f, bool is_sure);
 	void (*dump_end)(void *ctx, enum ct_dump_end end);
-	/* Events were lost (ENOBUFS); the buffer has grown if it may. */
+	/* Events were lost, and all that came before has been handled, so that
+	 * a dump from now on is newer. The buffer has grown if it may. */
 	void (*overrun)(void *ctx);
 };
 
@@ -93,8 +95,6 @@ struct ct_writer;
 NODISCARD int ct_writer_open(struct ct_kernel *k, enum flow_origin origin,
 			     kernel_done_fn *done, void *ctx,
 			     struct ct_writer **out);
-void ct_writer_close(struct ct_writer *w); /* accepts NULL */
-const struct kernel_ops *ct_writer_ops(struct ct_writer *w);
 
 /* The same for questions (KERNEL_GET) that are answered at once: Linux works a
  * batch off while it takes it, and done is called for all of it before the
@@ -104,6 +104,8 @@ const struct kernel_ops *ct_writer_ops(struct ct_writer *w);
  * done nor a flow_sink may submit. */
 NODISCARD int ct_asker_open(struct ct_kernel *k, kernel_done_fn *done,
 			    void *ctx, struct ct_writer **out);
+void ct_writer_close(struct ct_writer *w); /* accepts NULL */
+const struct kernel_ops *ct_writer_ops(struct ct_writer *w);
 /* True while something is queued or in flight. */
 bool ct_writer_is_busy(const struct ct_writer *w);
 

@@ -19,7 +19,7 @@ struct ct_tombs {
 };
 
 /* Remembers this life of an entry. False if there are max, or if there is no
- * memory: then the set is of no use any more. */
+ * memory: then it is not in the set, though those before are. */
 NODISCARD bool ct_tombs_add(struct ct_tombs *t, const struct flow *f);
 bool ct_tombs_has(const struct ct_tombs *t, const struct flow *f);
 

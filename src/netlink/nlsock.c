@@ -9,9 +9,13 @@
 #include <unistd.h>
 
 #include <linux/netlink.h>
+#include <linux/sock_diag.h>
 
 #ifndef SOL_NETLINK
 #define SOL_NETLINK 270
+#endif
+#ifndef SO_MEMINFO
+#define SO_MEMINFO 55
 #endif
 
 struct nlsock_batch {
@@ -113,6 +117,16 @@ uint32_t nlsock_set_rcvbuf(struct nlsock *s, uint32_t bytes)
 uint32_t nlsock_set_sndbuf(struct nlsock *s, uint32_t bytes)
 {
 	return set_buffer(s, bytes, SO_SNDBUFFORCE, SO_SNDBUF);
+}
+
+uint32_t nlsock_drops(const struct nlsock *s)
+{
+	uint32_t info[SK_MEMINFO_VARS] = { 0 };
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(s->fd, SOL_SOCKET, SO_MEMINFO, info, &len))
+		return 0;
+	return info[SK_MEMINFO_DROPS];
 }
 
 int nlsock_send(struct nlsock *s, const void *bytes, size_t n)

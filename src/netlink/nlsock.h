@@ -36,6 +36,10 @@ uint32_t nlsock_rcvbuf(const struct nlsock *s);
 uint32_t nlsock_set_rcvbuf(struct nlsock *s, uint32_t bytes);
 uint32_t nlsock_set_sndbuf(struct nlsock *s, uint32_t bytes);
 
+/* How many messages found no room in the receive buffer, ever; 0 where the
+ * kernel does not tell (before 4.12). */
+uint32_t nlsock_drops(const struct nlsock *s);
+
 /* Sends one datagram to the kernel, which has handled it when this returns. 0
  * or a negative errno value; -EAGAIN, -ENOBUFS, -ENOMEM: try later. */
 NODISCARD int nlsock_send(struct nlsock *s, const void *bytes, size_t n);

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "sync/mirror.h"
+
 enum {
 	COMMIT_STEP = 1024,     /* entries looked at in one step */
 	LOOKS_MAX = 16,         /* at one entry, before it is given up */
@@ -203,7 +205,8 @@ static enum age age_of(const struct commit *c, uint32_t id,
 			       ? AGE_NEXT_LIFE
 			       : AGE_OLDER;
 	h = flow_cache_head(c->o.internal, known);
-	if (h->flags & ENTRY_FROM_DUMP) /* nobody knows since when */
+	/* nobody knows since when */
+	if (flow_cache_is_marked(c->o.internal, SET_DOUBTED, known))
 		return AGE_OLDER;
 	if (h->created_s > told_s && has_begun_here(there))
 		return AGE_NEXT_LIFE;

@@ -30,7 +30,7 @@ struct commit_report {
 
 struct commit_opts {
 	struct flow_cache *external;
-	struct flow_cache *internal;     /* NULL: there is none */
+	struct flow_cache *internal;     /* the mirror's, or NULL */
 	const struct kernel_ops *kernel; /* its results go to commit_done() */
 	uint32_t timeout_s;              /* CommitTimeout; 0: not set */
 	/* The walk has ended and every answer is in. */

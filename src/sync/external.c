@@ -42,7 +42,7 @@ static enum verdict store_entry(struct external *x, const struct peer *from,
 		h->owner = from->number;
 		h->generation = from->generation;
 		break;
-	case PUT_OTHER: /* of PUT_TOLD only */
+	case PUT_OTHER:    /* of PUT_TOLD only */
 	case PUT_NO_SPACE: /* both are counted by the cache */
 	case PUT_NO_MEMORY:
 		return VERDICT_NO_ROOM;

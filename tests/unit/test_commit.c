@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "sync/commit.h"
+#include "sync/mirror.h"
 
 enum { TABLE = 64, BATCH = 5, LOG = 512 };
 enum { PEER_S = 90, NOW_S = 100 }; /* the peer's last word; the commit */
@@ -914,8 +915,8 @@ static void test_what_a_dump_has_found_is_not_newer(void **state)
 
 	create(k, &there);
 	learn_table(k, PEER_S + 4);
-	flow_cache_head(k->internal, flow_cache_find(k->internal, &there))
-		->flags |= ENTRY_FROM_DUMP;
+	flow_cache_mark(k->internal, SET_DOUBTED,
+			flow_cache_find(k->internal, &there));
 	learn(k->external, &wanted);
 	run_without_failure(k);
 	assert_int_equal(k->report.n_committed, 1);
