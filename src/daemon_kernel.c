@@ -2,6 +2,7 @@
 /* The internal cache as the kernel's table makes it: events and dumps. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "daemon_state.h"
@@ -24,36 +25,38 @@ static void on_event(void *ctx, enum flow_event type, enum flow_origin origin,
 		daemon_work_later(d);
 }
 
-/* A dump repairs the cache after a while. */
+static void repair_at(struct daemon *d, int64_t due_ms)
+{
+	if (due_ms != TIMER_NEVER)
+		timer_set(d->loop, &d->kernel.overrun_timer, due_ms);
+}
+
+/* The cache has missed something: a dump repairs it after a while. */
 static void repair_later(struct daemon *d)
 {
-	uint32_t after_s = d->conf->general.overrun_resync_s;
-
-	if (after_s && !timer_is_set(&d->kernel.overrun_timer))
-		timer_set(d->loop, &d->kernel.overrun_timer,
-			  loop_now_ms(d->loop) + (int64_t)after_s * 1000);
+	repair_at(d, overrun_lost(&d->kernel.overrun, loop_now_ms(d->loop)));
 }
 
 static void on_overrun(void *ctx)
 {
 	struct daemon *d = ctx;
-	const struct ct_kernel_stats *s = ct_kernel_stats(d->kernel.ct);
+	struct kernel_side *k = &d->kernel;
+	const struct ct_kernel_stats *s = ct_kernel_stats(k->ct);
 
 	/* One line until the repair, however many overruns there are. */
-	if (s->is_buffer_at_max && d->kernel.has_warned)
-		;
-	else if (s->is_buffer_at_max)
+	if (s->buffer_bytes > k->buffer_bytes)
+		log_notice("netlink event socket buffer size has been doubled "
+			   "to %u bytes",
+			   s->buffer_bytes);
+	else if (s->is_buffer_at_max && !k->has_warned)
 		log_warn("netlink event socket buffer size cannot be doubled "
 			 "further since it will exceed "
 			 "NetlinkBufferSizeMaxGrowth. We are likely to be "
 			 "losing events, this may lead to unsynchronized "
 			 "replicas. Please, consider increasing "
 			 "NetlinkBufferSize and NetlinkBufferSizeMaxGrowth");
-	else
-		log_notice("netlink event socket buffer size has been doubled "
-			   "to %u bytes",
-			   s->buffer_bytes);
-	d->kernel.has_warned = s->is_buffer_at_max;
+	k->buffer_bytes = s->buffer_bytes;
+	k->has_warned = s->is_buffer_at_max;
 	repair_later(d);
 }
 
@@ -90,6 +93,12 @@ static void start_next_dump(struct daemon *d)
 		}
 }
 
+static void repair_ended(struct daemon *d, bool is_good)
+{
+	repair_at(d, overrun_ended(&d->kernel.overrun, is_good,
+				   loop_now_ms(d->loop)));
+}
+
 static void tell_dump_end(struct daemon *d, enum dump_use use, int error)
 {
 	switch (use) {
@@ -103,6 +112,8 @@ static void tell_dump_end(struct daemon *d, enum dump_use use, int error)
 		flush_side_dump_ended(d, error);
 		break;
 	case DUMP_OVERRUN:
+		repair_ended(d, error == 0);
+		break;
 	case DUMP_NONE:
 		break;
 	}
@@ -111,8 +122,6 @@ static void tell_dump_end(struct daemon *d, enum dump_use use, int error)
 static void dump_failed(struct daemon *d, enum dump_use use, int err)
 {
 	log_error("can't get kernel conntrack table: %s", strerror(-err));
-	if (use == DUMP_OVERRUN)
-		repair_later(d);
 	tell_dump_end(d, use, err);
 }
 
@@ -159,6 +168,8 @@ void kernel_side_dump(struct daemon *d, enum dump_use use)
 		k->dumps_next |= 1U << use;
 		return;
 	}
+	if (use == DUMP_OVERRUN)
+		overrun_begins(&k->overrun);
 	err = ct_kernel_dump(k->ct);
 	if (err < 0) {
 		dump_failed(d, use, err);
@@ -196,8 +207,21 @@ bool kernel_side_work(struct daemon *d)
 	return mirror_has_work(&k->mirror);
 }
 
+/* Flows that were refused for lack of room are there now. */
+static void look_for_refused(struct daemon *d)
+{
+	struct kernel_side *k = &d->kernel;
+	uint64_t n = flow_cache_stats(d->internal)->n_create_no_space;
+
+	if (n == k->n_refused || !flow_cache_has_room(d->internal))
+		return;
+	k->n_refused = n;
+	repair_later(d);
+}
+
 void kernel_side_second(struct daemon *d)
 {
+	look_for_refused(d);
 	mirror_second(&d->kernel.mirror, daemon_now_s(d));
 	if (mirror_has_work(&d->kernel.mirror))
 		daemon_work_later(d);
@@ -252,23 +276,60 @@ static void build_mirror(struct daemon *d)
 	mirror_init(&k->mirror, &o);
 }
 
-/* As in the reference a size above its limit is none. Without a limit it is
- * taken, and stays. */
-static uint32_t wanted_buffer(const struct conf_general *g)
+/* NetlinkOverrunResync as struct overrun has it. */
+static int64_t resync_after_ms(const struct daemon *d)
 {
-	uint32_t max = g->netlink_buffer_max_bytes;
+	uint32_t after_s = d->conf->general.overrun_resync_s;
 
-	return max && g->netlink_buffer_bytes > max ? 0
-						    : g->netlink_buffer_bytes;
+	if (after_s == CONF_UNSET)
+		return 0;
+	return after_s ? (int64_t)after_s * 1000 : -1;
 }
 
-static void log_buffer(const struct daemon *d)
+/* A share of this machine's memory, in bytes. */
+static uint32_t share_of_memory(unsigned int divisor, uint32_t most)
+{
+	int64_t pages = sysconf(_SC_PHYS_PAGES);
+	int64_t bytes = pages * sysconf(_SC_PAGESIZE) / divisor;
+
+	return bytes > most ? most : bytes < 0 ? 0 : (uint32_t)bytes;
+}
+
+/* The event buffer to begin with, and how large it may grow; 0: the system's,
+ * and not at all. An event takes some 1,100 bytes of it. What the file does not
+ * say: 64 MiB hold one second of 60,000 new flows, in which the daemon may get
+ * no processor, or 1,000 on the smallest router; 1 GiB a million. Memory is
+ * used only for what waits. As in the reference a size above its limit is none;
+ * without a limit it is taken, and stays. */
+static void choose_buffer(const struct conf_general *g, uint32_t *bytes,
+			  uint32_t *max_bytes)
+{
+	uint32_t size = g->netlink_buffer_bytes;
+	uint32_t max = g->netlink_buffer_max_bytes;
+
+	if (size == CONF_UNSET && max == CONF_UNSET) {
+		size = share_of_memory(64, 64U << 20);
+		max = share_of_memory(16, 1U << 30);
+	} else if (size == CONF_UNSET) {
+		size = share_of_memory(64, 64U << 20);
+		if (size > max)
+			size = max;
+	} else if (max == CONF_UNSET) {
+		max = 0;
+	} else if (max && size > max) {
+		size = 0;
+	}
+	*bytes = size;
+	*max_bytes = max;
+}
+
+static void log_buffer(const struct daemon *d, uint32_t wanted)
 {
 	const struct conf_general *g = &d->conf->general;
 
 	if (g->events_reliable)
 		log_notice("reliable ctnetlink event delivery is ENABLED.");
-	if (g->netlink_buffer_bytes && !wanted_buffer(g))
+	if (!wanted)
 		log_notice("NetlinkBufferSize is either not set or is greater "
 			   "than NetlinkBufferSizeMaxGrowth. Using current "
 			   "system buffer size");
@@ -287,20 +348,20 @@ int kernel_side_open(struct daemon *d)
 		.dump_end = on_dump_end,
 		.overrun = on_overrun,
 	};
-	const struct ct_kernel_opts opts = {
+	struct ct_kernel_opts opts = {
 		.loop = d->loop,
 		.helpers = d->helpers,
 		.contexts = d->contexts,
 		.sink = &sink,
-		.buffer_bytes = wanted_buffer(g),
-		.buffer_max_bytes = g->netlink_buffer_max_bytes,
 		.events_per_turn = g->event_iteration_limit,
 		.events_reliable = g->events_reliable,
 		.tcp_window_tracking = d->conf->sync.tcp_window_tracking,
 	};
 	const char *failed = "";
-	int err = ct_kernel_open(&opts, &k->ct, &failed);
+	int err;
 
+	choose_buffer(g, &opts.buffer_bytes, &opts.buffer_max_bytes);
+	err = ct_kernel_open(&opts, &k->ct, &failed);
 	if (err < 0) {
 		log_error("can't open netlink handler: %s: %s", failed,
 			  strerror(-err));
@@ -310,7 +371,9 @@ int kernel_side_open(struct daemon *d)
 	if (err < 0)
 		return err;
 	build_mirror(d);
-	log_buffer(d);
+	log_buffer(d, opts.buffer_bytes);
+	k->buffer_bytes = ct_kernel_stats(k->ct)->buffer_bytes;
+	overrun_init(&k->overrun, resync_after_ms(d));
 	k->overrun_timer = (struct timer){ .fn = on_overrun_timer, .ctx = d };
 	kernel_side_dump(d, DUMP_START);
 	return 0;

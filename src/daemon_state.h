@@ -13,6 +13,7 @@
 #include "conf/conf.h"
 #include "netlink/ct_kernel.h"
 #include "netlink/ifwatch.h"
+#include "overrun.h"
 #include "process.h"
 #include "sync/commit.h"
 #include "sync/engine.h"
@@ -55,9 +56,12 @@ struct kernel_side {
 	struct mirror mirror;
 	enum dump_use dump;      /* until the mirror has settled */
 	unsigned int dumps_next; /* bits of those asked for meanwhile */
+	struct overrun overrun;
 	struct timer overrun_timer;
+	uint64_t n_refused; /* by the full cache, when a repair was asked for */
 	struct kernel_flush flush;
-	bool has_warned; /* of lost events, since the last repair */
+	uint32_t buffer_bytes; /* of the event socket, as it was told */
+	bool has_warned;       /* of lost events, since the last repair */
 	uint64_t n_flushes, n_resyncs;
 };
 

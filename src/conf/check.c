@@ -61,20 +61,22 @@ static void check_buffers(struct parser *p)
 {
 	const struct conf_general *g = &p->conf->general;
 	struct conf_pos at = given_at(p, "General", "NetlinkBufferSize");
+	uint32_t size = g->netlink_buffer_bytes;
+	uint32_t max = g->netlink_buffer_max_bytes;
 
-	if (!at.line || !g->netlink_buffer_bytes)
+	if (!at.line || !size || size == CONF_UNSET)
 		return;
-	if (!g->netlink_buffer_max_bytes)
+	if (!max || max == CONF_UNSET)
 		parser_warn(p, at, "combination",
 			    "NetlinkBufferSize without "
 			    "NetlinkBufferSizeMaxGrowth: the buffer has this "
 			    "size and does not grow");
-	else if (g->netlink_buffer_bytes > g->netlink_buffer_max_bytes)
+	else if (size > max)
 		parser_warn(p, at, "combination",
 			    "NetlinkBufferSize is above "
 			    "NetlinkBufferSizeMaxGrowth (%u): it is ignored, "
 			    "the buffer begins with the system's size",
-			    (unsigned int)g->netlink_buffer_max_bytes);
+			    (unsigned int)max);
 }
 
 /* Without a Type the scheduler stays the ordinary one. */

@@ -43,6 +43,8 @@ typedef void conf_diag_fn(void *ctx, const struct conf_diag *d);
 
 /* ---- values -------------------------------------------------------------- */
 
+#define CONF_UNSET UINT32_MAX
+
 enum conf_syslog {
 	CONF_SYSLOG_OFF,
 	CONF_SYSLOG_DAEMON,
@@ -59,7 +61,8 @@ struct conf_general {
 	char unix_path[CONF_SOCKET_PATH_MAX + 1]; /* never "" */
 	bool has_unix_path; /* the file gives it; else it is the default */
 	uint8_t syslog;     /* enum conf_syslog */
-	uint32_t netlink_buffer_bytes;     /* as written; 0: kernel default */
+	/* As written, or CONF_UNSET: the daemon decides. */
+	uint32_t netlink_buffer_bytes;     /* 0: kernel default */
 	uint32_t netlink_buffer_max_bytes; /* 0: it does not grow */
 	uint32_t overrun_resync_s;         /* 0: never */
 	bool events_reliable;

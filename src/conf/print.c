@@ -33,7 +33,11 @@ static bool is_unset(const struct rule *r, const void *base)
 		memcpy(&port, at, sizeof(port));
 		return !port;
 	case RULE_U32:
+		if (r->flags & RULE_UNSET)
+			return u32_at(base, r) == CONF_UNSET;
 		return (r->flags & RULE_OMIT_ZERO) && !u32_at(base, r);
+	case RULE_RESYNC:
+		return u32_at(base, r) == CONF_UNSET;
 	case RULE_SCHED:
 		return *(const uint8_t *)at == CONF_SCHED_NONE;
 	case RULE_PATH:
@@ -45,7 +49,6 @@ static bool is_unset(const struct rule *r, const void *base)
 	case RULE_BOOL:
 	case RULE_LOG:
 	case RULE_SYSLOG:
-	case RULE_RESYNC:
 		return false;
 	case RULE_NET:
 	case RULE_BLOCK:

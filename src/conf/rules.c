@@ -52,12 +52,13 @@ const struct rule *block_rule_named(const struct block *b, const char *name)
 static void rule_default(const struct rule *r, void *base)
 {
 	char *at = (char *)base + r->at;
+	uint32_t number = r->flags & RULE_UNSET ? CONF_UNSET : r->deflt;
 	bool on = r->deflt != 0;
 
 	if (r->flags & (RULE_IGNORED | RULE_ALIAS))
 		return;
 	if (r->kind == RULE_U32 || r->kind == RULE_RESYNC)
-		memcpy(at, &r->deflt, sizeof(r->deflt));
+		memcpy(at, &number, sizeof(number));
 	else if (r->kind == RULE_BOOL)
 		memcpy(at, &on, sizeof(on));
 	else if (r->kind == RULE_PATH)
@@ -80,7 +81,8 @@ static const char *default_text(const struct rule *r, char out[32])
 		return r->deflt ? "yes" : "no";
 	if (r->kind != RULE_U32 && r->kind != RULE_RESYNC)
 		return "";
-	if (!r->deflt && (r->flags & (RULE_OMIT_ZERO | RULE_IGNORED)))
+	if (r->flags & RULE_UNSET ||
+	    (!r->deflt && (r->flags & (RULE_OMIT_ZERO | RULE_IGNORED))))
 		return "";
 	snprintf(out, 32, "%u", (unsigned int)r->deflt);
 	return out;

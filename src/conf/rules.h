@@ -38,6 +38,7 @@ enum rule_flags {
 	RULE_OMIT_ZERO = 0x08,       /* "unset" cannot be written: omit it */
 	RULE_FIRST_COUNTS = 0x20,    /* repeated: the first one stays */
 	RULE_ALIAS = 0x10,           /* other name of the rule .modern names */
+	RULE_UNSET = 0x80, /* not given: CONF_UNSET, which is not printed */
 };
 
 enum enter_result {

@@ -59,6 +59,25 @@ start_manager() {
 		"$D/fw1.start"
 }
 
+@test "without NetlinkBufferSize the buffer is large, within the limit given" {
+	lab_conf fw1 Multicast
+	sed -i '/NetlinkBufferSize/d' "$D/fw1.conf"
+	start_daemon fw1 "$CONNTRACKD"
+	awk '/buffer size has been set to/ { n = $(NF - 1) }
+		END { exit n < 1000000 || n > 67108864 }' "$D/fw1.log"
+	ask fw1 -k
+	sed -i 's/^Syslog off/&\nNetlinkBufferSizeMaxGrowth 600000/' \
+		"$D/fw1.conf"
+	start_daemon fw1 "$CONNTRACKD"
+	grep -q 'buffer size has been set to 600000 bytes' "$D/fw1.log"
+	ask fw1 -k
+	# as the reference has it: neither set nor grown
+	sed -i 's/^NetlinkBufferSizeMaxGrowth .*/NetlinkBufferSizeMaxGrowth 0/' \
+		"$D/fw1.conf"
+	start_daemon fw1 "$CONNTRACKD"
+	grep -q 'Using current system buffer size' "$D/fw1.log"
+}
+
 @test "in a directory of another user it can still remove its files" {
 	without_log_file
 	chown 65534 "$D"

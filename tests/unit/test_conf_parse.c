@@ -34,7 +34,9 @@ static void test_an_empty_file_has_the_defaults(void **state)
 	assert_string_equal(c->general.unix_path, CONF_DEFAULT_SOCKET);
 	assert_false(c->general.has_unix_path);
 	assert_int_equal(c->general.syslog, CONF_SYSLOG_OFF);
-	assert_int_equal(c->general.overrun_resync_s, 30);
+	assert_int_equal(c->general.netlink_buffer_bytes, CONF_UNSET);
+	assert_int_equal(c->general.netlink_buffer_max_bytes, CONF_UNSET);
+	assert_int_equal(c->general.overrun_resync_s, CONF_UNSET);
 	assert_int_equal(c->general.event_iteration_limit, 100);
 	assert_true(c->general.systemd);
 	assert_int_equal(c->general.sched, CONF_SCHED_NONE);
