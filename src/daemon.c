@@ -155,7 +155,9 @@ static int open_links(struct daemon *d)
 }
 
 /* The order matters: nothing of another instance is touched before the lock
- * and the socket are ours; events are subscribed to before the dump. */
+ * and the socket are ours; events are subscribed to before the dump; and
+ * conntrack has no settings before its module is there, which the dump has made
+ * sure of. */
 static int open_all(struct daemon *d)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGPIPE, 0 };
@@ -180,7 +182,6 @@ static int open_all(struct daemon *d)
 		err = daemon_build(d);
 	if (err < 0)
 		return err;
-	sysctl_prepare(d->conf->general.hash_limit);
 	err = open_links(d);
 	if (err < 0)
 		return err;
@@ -190,6 +191,7 @@ static int open_all(struct daemon *d)
 		err = daemon_build_commit(d);
 	if (err < 0)
 		return err;
+	sysctl_prepare(d->conf->general.hash_limit);
 	d->second = (struct timer){ .fn = on_second, .ctx = d };
 	timer_set(d->loop, &d->second, loop_now_ms(d->loop) + 1000);
 	return 0;

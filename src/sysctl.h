@@ -7,7 +7,8 @@
 
 /* Makes the kernel report every end of a flow (nf_conntrack_events), if this
  * namespace lets us, and logs what an operator should know, a line each.
- * Missing files and a read-only /proc are notices. */
+ * Missing files and a read-only /proc are notices. Conntrack is there already:
+ * its module makes the files. */
 void sysctl_prepare(uint32_t hash_limit);
 
 #endif

@@ -288,6 +288,26 @@ is_there() {
 	all_equal
 }
 
+events_are() { # VALUE
+	[ "$(lab_in fw1 cat /proc/sys/net/netfilter/nf_conntrack_events)" -eq "$1" ]
+}
+
+@test "conntrack is set up when its module is surely loaded" {
+	events_are 2 || skip "a kernel that reports all ends"
+	make_held
+	lab_conf fw1 UDP
+	# what loads it is the first request at the latest
+	touch "$D/hold/dump"
+	lab_start fw1 "$D/held" &
+	wait_until 10 is_there "$D/hold/before"
+	events_are 2
+	rm "$D/hold/before"
+	wait_until 10 is_there "$D/hold/after"
+	rm "$D/hold/after"
+	wait $!
+	events_are 1
+}
+
 @test "marks change while -R reads the table again and again" {
 	local n=0
 
