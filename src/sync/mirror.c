@@ -9,8 +9,8 @@
 enum {
 	SWEEP_STEP = 1024, /* entries in one piece of a sweep */
 	ASK_STEP = 100, /* questions in one piece: a batch of the kernel side */
-	/* In a second: some 2 us for a question, 0.1 for a look. */
-	DOUBTS_LEAST = 100,
+	/* In a second: some 3 us for a question, 0.1 for a look. */
+	DOUBTS_LEAST = 50,
 	DOUBTS_MOST = 1000,
 	SHIFTS_MOST = 100,
 	LOOKS_MOST = 1000,
@@ -479,8 +479,8 @@ static void ask_some(struct mirror *m)
 
 /* Asks for up to max of a set, from where the last call ended, each once. Those
  * that do not belong there any more leave it. */
-static int ask_set(struct mirror *m, unsigned int set, uint32_t *position,
-		   int max, bool (*belongs)(const struct mirror *, uint32_t))
+static void ask_set(struct mirror *m, unsigned int set, uint32_t *position,
+		    int max, bool (*belongs)(const struct mirror *, uint32_t))
 {
 	const uint32_t start = *position;
 	bool is_past_end = false;
@@ -506,7 +506,6 @@ static int ask_set(struct mirror *m, unsigned int set, uint32_t *position,
 		}
 	}
 	finish(m);
-	return n;
 }
 
 static bool is_living(const struct mirror *m, uint32_t id)
@@ -525,16 +524,14 @@ static bool is_shifting(const struct mirror *m, uint32_t id)
 }
 
 /* Of a million that may end untold few do, and none of those that began after
- * nf_conntrack_events was set. So few are asked for; where some have gone,
- * twice as many in the next second. */
+ * nf_conntrack_events was set. So few are asked for; where one has gone, twice
+ * as many in the next second. */
 static void ask_for_doubted(struct mirror *m)
 {
-	uint32_t n_asked;
-
 	m->n_doubted_gone = 0;
-	n_asked = (uint32_t)ask_set(m, SET_DOUBTED, &m->doubt_position,
-				    (int)m->doubts_per_s, is_living);
-	if (m->n_doubted_gone > n_asked / 16)
+	ask_set(m, SET_DOUBTED, &m->doubt_position, (int)m->doubts_per_s,
+		is_living);
+	if (m->n_doubted_gone > 0)
 		m->doubts_per_s *= 2;
 	else
 		m->doubts_per_s /= 2;

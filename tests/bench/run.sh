@@ -3,10 +3,12 @@
 #
 # run.sh - what a connection costs: CPU time of the daemons per new, updated and
 # deleted entry at the origin and at the replica, memory per entry, commit,
-# resync, bulk and dump; ours and the reference under the same load in one run,
-# beside them the floor, a bare netlink program that does the kernel's part.
+# resync, bulk and dump; CPU time and wake-ups a second when nothing happens, with
+# entries learnt by events and by the dump at start; ours and the reference under
+# the same load in one run, beside them the floor, a bare netlink program that
+# does the kernel's part.
 # Root. SIZES: numbers of entries; RATE: entries a second (the slower, the more
-# wake-ups are in a figure); ONLY: ours or ref.
+# wake-ups are in a figure); ONLY: ours or ref; IDLE_S: seconds of idleness.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 # shellcheck source=tests/lab.sh
@@ -17,6 +19,7 @@ CONNTRACKD=${CONNTRACKD:-$B/conntrackd}
 REFERENCE=${REFERENCE:-/usr/sbin/conntrackd}
 SIZES=${SIZES:-100000 1000000}
 RATE=${RATE:-50000}
+IDLE_S=${IDLE_S:-20}
 hertz=$(getconf CLK_TCK)
 declare -A result
 
@@ -97,6 +100,41 @@ wall() { # NAME NODE OPTION...
 	result[$who,$n,$name]=$(($(lab_now) - since))
 }
 
+# CPU time in microseconds and how often it slept, of fw1's daemon.
+idle_state() {
+	awk '{ printf "%d ", $1 / 1000 }' "/proc/$pid1/schedstat"
+	awk '/^voluntary/ { print $2 }' "/proc/$pid1/status"
+}
+
+# What a second costs in which nothing happens.
+idle() { # NAME
+	local cpu0 slept0 cpu1 slept1
+
+	settle
+	read -r cpu0 slept0 <<<"$(idle_state)"
+	sleep "$IDLE_S"
+	read -r cpu1 slept1 <<<"$(idle_state)"
+	result[$who,$n,"$1, us of CPU a second"]=$(((cpu1 - cpu0) / IDLE_S))
+	result[$who,$n,"$1, wake-ups a second"]=$(awk -v n=$((slept1 - slept0)) \
+		-v s="$IDLE_S" 'BEGIN { printf "%.1f", n / s }')
+}
+
+internal_is() { # COUNT
+	[ "$(lab_ask fw1 "$binary" -s | awk '
+		/^cache internal/ { on = 1 }
+		on && /current active/ { print $NF; exit }')" -eq "$1" ]
+}
+
+# The daemon of fw1 anew, which learns all from its first dump.
+restart() {
+	lab_kill fw1 TERM
+	wait_until 60 sh -c "! kill -0 $pid1 2>/dev/null"
+	rm -f "$D/fw1.lock"
+	lab_start fw1 "$binary" || exit 1
+	pid1=$(lab_daemon_pid fw1)
+	wait_until 60 internal_is "$n"
+}
+
 load() {
 	lab_in fw1 "$B/tools/ctload" -t 3600 -n "$@" >"$D/load" ||
 		echo "load: $(cat "$D/load")" >&2
@@ -124,6 +162,7 @@ bench() {
 	base2=$(rss_bytes "$pid2")
 	measure new load -r "$RATE" insert "$n"
 	wait_until 60 external_is "$n" || lab_ask fw2 "$binary" -s
+	idle idle
 	keep "memory at the origin" $(($(rss_bytes "$pid1") - base1))
 	keep "memory at the replica" $(($(rss_bytes "$pid2") - base2))
 	measure "dump -i" client fw1 -i
@@ -132,6 +171,8 @@ bench() {
 	measure updated load -r "$RATE" -m 77 update "$n"
 	measure "commit -c" client fw2 -c
 	wall "commit, empty table, ms" fw2 -c
+	restart
+	idle "idle after a start"
 	measure deleted load -r "$RATE" delete "$n"
 	grep -h 'ERROR' "$D"/*.log | head -n 5
 	echo "$who: $(lab_ask fw1 "$binary" -s runtime |
@@ -175,14 +216,18 @@ bulk -B at the origin
 bulk -B at the replica
 commit -c at the replica
 memory at the origin
-memory at the replica'
+memory at the replica
+idle, us of CPU a second
+idle, wake-ups a second
+idle after a start, us of CPU a second
+idle after a start, wake-ups a second'
 
 report() {
 	local row ours ref floor ratio
 
 	printf '\n%s entries, %s a second (us of CPU each; memory: bytes each)\n' \
 		"$n" "$RATE"
-	printf '| %-26s | %9s | %9s | %6s | %9s |\n' '' ours reference ratio floor
+	printf '| %-38s | %9s | %9s | %6s | %9s |\n' '' ours reference ratio floor
 	echo '|---|---|---|---|---|'
 	while read -r row; do
 		ours=${result[ours,$n,$row]:-}
@@ -190,7 +235,7 @@ report() {
 		floor=${result[floor,$n,$row]:-}
 		ratio=$(awk -v a="$ours" -v b="$ref" 'BEGIN {
 			if (a != "" && b + 0 > 0) printf "%.2f", a / b }')
-		printf '| %-26s | %9s | %9s | %6s | %9s |\n' "$row" "$ours" \
+		printf '| %-38s | %9s | %9s | %6s | %9s |\n' "$row" "$ours" \
 			"$ref" "$ratio" "$floor"
 	done <<<"$rows"
 }
