@@ -32,40 +32,80 @@ lab_in() { # NODE COMMAND...
 lab_ctl() { # NODE KEY=VALUE...: sysctl without the program
 	_node=$1
 	shift
-	# shellcheck disable=SC2016
+	# shellcheck disable=SC2016,SC2046 # of the inner shell; words
 	lab_in "$_node" sh -c 'for i; do
-		f=/proc/sys/$(echo "${i%%=*}" | tr . /)
-		[ ! -e "$f" ] || echo "${i#*=}" >"$f" || exit 1
-	done' sh "$@"
+		f=/proc/sys/${i%%=*}
+		# a kernel may be without IPv6
+		[ -e "$f" ] || [ -n "${f##*/ipv6/*}" ] || continue
+		echo "${i#*=}" >"$f" || exit 1
+	done' sh $(echo "$*" | tr . /)
 }
 
-lab_port() { # NODE IFNAME BRIDGE ADDR4 ADDR6
-	ip link add "p$1" netns "$P$3" type veth peer name "$2" netns "$P$1" &&
-		ip -n "$P$3" link set "p$1" master br0 up &&
-		ip -n "$P$1" addr add "$4" dev "$2" &&
-		ip -n "$P$1" addr add "$5" dev "$2" nodad &&
-		ip -n "$P$1" link set "$2" up
+# What follows writes commands for `ip -batch`: under an emulator each process
+# takes a tenth of a second and more.
+
+# A port of a network with an interface of a node at it.
+lab_port() { # NETWORK NODE IFNAME
+	echo "link add p$2 netns $P$1 type veth peer name $3 netns $P$2"
+}
+
+# A dedicated link. $1: its number, $2: how many there have been. A new one is
+# another one, as with real interfaces. Where both ends have one index, the
+# kernel takes a second to tell of the carrier.
+lab_cable() {
+	echo "link add sync$1 index 1$2$1 netns ${P}fw1 type veth" \
+		"peer name sync$1 index 2$2$1 netns ${P}fw2"
+}
+
+lab_bridge() { # PORT...
+	printf '%s\n' "link set lo up" "link add br0 type bridge" \
+		"link set br0 up"
+	printf 'link set %s master br0 up\n' "$@"
+}
+
+lab_addrs() { # IFNAME ADDR4 ADDR6
+	printf '%s\n' "addr add $2 dev $1" "addr add $3 dev $1 nodad" \
+		"link set $1 up"
+}
+
+lab_host() { # NET: 1 or 2, the node at .10 behind its virtual address
+	echo "link set lo up"
+	lab_addrs eth0 "10.$1.0.10/24" "fd00:$1::10/64"
+	printf 'route add default via %s\n' "10.$1.0.1" "fd00:$1::1"
+}
+
+lab_sync_addrs() { # LINK OWN: of a firewall, 1 or 2
+	lab_addrs "sync$1" "192.168.$((100 + $1)).$2/24" "fd00:10$1::$2/64"
+}
+
+lab_firewall() { # OWN: 1 or 2
+	echo "link set lo up"
+	for _net in 1 2; do
+		lab_addrs eth$_net "10.$_net.0.$(($1 + 1))/24" \
+			"fd00:$_net::$(($1 + 1))/64"
+	done
+	lab_sync_addrs 0 "$1"
 }
 
 # A second, third, ... dedicated link. $1: its number
 lab_sync_link() {
-	ip link add "sync$1" netns "${P}fw1" type veth peer name "sync$1" \
-		netns "${P}fw2" || return 1
-	for _k in 1 2; do
-		_dev=sync$1
-		ip -n "${P}fw$_k" addr add "192.168.$((100 + $1)).$_k/24" \
-			dev "$_dev" &&
-			ip -n "${P}fw$_k" addr add "fd00:10$1::$_k/64" \
-				dev "$_dev" nodad &&
-			ip -n "${P}fw$_k" link set "$_dev" up || return 1
-	done
-	wait_until 10 lab_has_carrier fw1 "$_dev" &&
-		wait_until 10 lab_has_carrier fw2 "$_dev"
+	_n_cables=$((${_n_cables:-0} + 1))
+	lab_cable "$1" $_n_cables | ip -batch - &&
+		lab_sync_addrs "$1" 1 | ip -n "${P}fw1" -batch - &&
+		lab_sync_addrs "$1" 2 | ip -n "${P}fw2" -batch - &&
+		lab_carrier fw1 && lab_carrier fw2
 }
 
-# The kernel tells of a carrier up to a second after it is there.
-lab_has_carrier() { # NODE DEVICE
-	ip -n "$P$1" link show dev "$2" | grep -q ' state UP '
+# Returns when all interfaces of a node that are up have a carrier, and who
+# listens has been told: the kernel takes up to a second for it.
+lab_carrier() { # NODE
+	wait_until 10 lab_has_carrier "$1"
+}
+
+lab_has_carrier() { # NODE
+	ip -n "$P$1" -o link show up | awk '
+		$2 != "lo:" && !/LOWER_UP.* state UP / { bad = 1 }
+		END { exit bad }'
 }
 
 # A relay in place of the dedicated link: faults by lab_faults. $1: seed
@@ -92,7 +132,7 @@ lab_relay_side() { # NODE
 		ip -n "$P$1" addr add "192.168.100.$_own/24" dev sync0 &&
 		ip -n "$P$1" link set sync0 up &&
 		ip -n "${P}relay" link set "side$_own" up &&
-		wait_until 10 lab_has_carrier "$1" sync0
+		lab_carrier "$1" && lab_carrier relay
 }
 
 # What the relay does from now on: pairs of name and value, see relay.c
@@ -138,13 +178,9 @@ lab_rules() { # NODE: its packet filter; LAB_SYNC=tracked: link traffic as well
 
 # Builds everything; false when something is missing (lab_down cleans up).
 lab_up() {
-	for _n in $LAB_NODES; do
-		ip netns add "$P$_n" && ip -n "$P$_n" link set lo up || return 1
-	done
-	for _n in lan wan; do
-		ip -n "$P$_n" link add br0 type bridge &&
-			ip -n "$P$_n" link set br0 up || return 1
-	done
+	# shellcheck disable=SC2086 # words
+	printf "netns add $P%s\n" $LAB_NODES | ip -batch - || return 1
+	# before there are interfaces to inherit them
 	for _n in cl srv fw1 fw2; do
 		lab_ctl $_n net.ipv4.conf.all.rp_filter=0 \
 			net.ipv4.conf.default.rp_filter=0 \
@@ -152,35 +188,42 @@ lab_up() {
 			net.ipv4.conf.all.accept_redirects=0 \
 			net.ipv4.conf.all.send_redirects=0 || return 1
 	done
-	lab_port cl eth0 lan 10.1.0.10/24 fd00:1::10/64 &&
-		lab_port srv eth0 wan 10.2.0.10/24 fd00:2::10/64 || return 1
+	{
+		lab_port lan cl eth0
+		lab_port wan srv eth0
+		for _k in 1 2; do
+			lab_port lan fw$_k eth1
+			lab_port wan fw$_k eth2
+		done
+		lab_cable 0 0
+	} | ip -batch - &&
+		lab_bridge pcl pfw1 pfw2 | ip -n "${P}lan" -batch - &&
+		lab_bridge psrv pfw1 pfw2 | ip -n "${P}wan" -batch - &&
+		lab_host 1 | ip -n "${P}cl" -batch - &&
+		lab_host 2 | ip -n "${P}srv" -batch - || return 1
 	for _k in 1 2; do
-		lab_port fw$_k eth1 lan 10.1.0.$((_k + 1))/24 \
-			fd00:1::$((_k + 1))/64 &&
-			lab_in lan ip link set pfw$_k name lan$_k &&
-			lab_port fw$_k eth2 wan 10.2.0.$((_k + 1))/24 \
-				fd00:2::$((_k + 1))/64 &&
-			lab_rules fw$_k || return 1
+		lab_firewall $_k | ip -n "${P}fw$_k" -batch - &&
+			lab_rules fw$_k &&
+			lab_ctl fw$_k net.ipv4.ip_forward=1 \
+				net.ipv6.conf.all.forwarding=1 \
+				net.netfilter.nf_conntrack_tcp_loose=0 \
+				net.netfilter.nf_conntrack_tcp_be_liberal=0 \
+				net.netfilter.nf_conntrack_checksum=0 || return 1
 	done
-	lab_sync_link 0 || return 1
-	for _k in 1 2; do
-		lab_ctl fw$_k net.ipv4.ip_forward=1 \
-			net.ipv6.conf.all.forwarding=1 \
-			net.netfilter.nf_conntrack_tcp_loose=0 \
-			net.netfilter.nf_conntrack_tcp_be_liberal=0 \
-			net.netfilter.nf_conntrack_checksum=0 || return 1
-	done
-	ip -n "${P}cl" route add default via 10.1.0.1
-	ip -n "${P}cl" -6 route add default via fd00:1::1
-	ip -n "${P}srv" route add default via 10.2.0.1
-	ip -n "${P}srv" -6 route add default via fd00:2::1
-	lab_vip fw1
+	lab_vip fw1 && lab_carrier fw1 && lab_carrier fw2
 }
 
-# Room for this many entries in each of two tables. The limit and the buckets
-# belong to the whole machine: lab_down puts them back.
+# The limit of the kernel's table and its buckets belong to the whole machine. Who
+# changes them, or fills a table, is alone until lab_down.
+lab_room_lock() {
+	exec 8>/tmp/ctlab.room.lock && flock 8
+}
+
+# Room for this many entries in each of two tables; lab_down puts it back. The
+# lab is up: only then the module is there for certain.
 lab_room() { # ENTRIES
 	_sys=/proc/sys/net/netfilter/nf_conntrack
+	lab_room_lock || return 1
 	: "${LAB_OLD_MAX:=$(cat ${_sys}_max)}"
 	: "${LAB_OLD_BUCKETS:=$(cat ${_sys}_buckets)}"
 	[ "$LAB_OLD_MAX" -gt $(($1 + $1 / 8)) ] ||
@@ -198,15 +241,16 @@ lab_room_restore() {
 
 # Ends what runs in the namespaces, by pid, then removes them and D.
 lab_down() {
-	for _n in $LAB_NODES relay; do
-		for _pid in $(ip netns pids "$P$_n" 2>/dev/null); do
-			kill -9 "$_pid" 2>/dev/null || :
-		done
+	# shellcheck disable=SC2086 # words
+	for _pid in $(printf "netns pids $P%s\n" $LAB_NODES relay |
+		ip -force -batch - 2>/dev/null); do
+		kill -9 "$_pid" 2>/dev/null || :
 	done
-	for _n in $LAB_NODES relay; do
-		ip netns del "$P$_n" 2>/dev/null || :
-	done
+	# shellcheck disable=SC2086 # words
+	printf "netns del $P%s\n" $LAB_NODES relay |
+		ip -force -batch - 2>/dev/null || :
 	lab_room_restore
+	flock -u 8 2>/dev/null || :
 	case $D in
 	/tmp/*.*) rm -rf "$D" ;;
 	esac
@@ -217,17 +261,14 @@ lab_down() {
 lab_vip() { # NODE
 	for _n in fw1 fw2; do
 		for _net in 1 2; do
-			ip -n "$P$_n" addr del 10.$_net.0.1/24 \
-				dev eth$_net 2>/dev/null || :
-			ip -n "$P$_n" addr del fd00:$_net::1/64 \
-				dev eth$_net 2>/dev/null || :
-		done
+			printf "addr del %s dev eth$_net\n" \
+				10.$_net.0.1/24 fd00:$_net::1/64
+		done | ip -n "$P$_n" -force -batch - 2>/dev/null || :
 	done
 	for _net in 1 2; do
-		ip -n "$P$1" addr add 10.$_net.0.1/24 dev eth$_net &&
-			ip -n "$P$1" addr add fd00:$_net::1/64 \
-				dev eth$_net nodad || return 1
-	done
+		echo "addr add 10.$_net.0.1/24 dev eth$_net"
+		echo "addr add fd00:$_net::1/64 dev eth$_net nodad"
+	done | ip -n "$P$1" -batch - || return 1
 	for _n in cl srv; do
 		ip -n "$P$_n" neigh flush dev eth0
 	done
@@ -236,9 +277,7 @@ lab_vip() { # NODE
 
 # Cuts a firewall off, as if its power had failed.
 lab_cut() { # NODE
-	for _dev in eth1 eth2 sync0; do
-		ip -n "$P$1" link set $_dev down
-	done
+	printf 'link set %s down\n' eth1 eth2 sync0 | ip -n "$P$1" -batch -
 }
 
 # This share of what arrives on the dedicated links is lost, 0: none.

@@ -32,7 +32,7 @@ clean_up() {
 # A laboratory with room for the entries.
 new_lab() {
 	lab_names ctbench
-	lab_room "$buckets" && lab_up || exit 1
+	lab_up && lab_room "$buckets" || exit 1
 }
 
 # ---- measuring ----

@@ -24,6 +24,8 @@ rules() { # NODE: the helper, which Linux gives to nobody by itself
 }
 
 start_ftp() {
+	# where they are modules; no rule asks for the second by itself
+	modprobe -q -a nf_conntrack_ftp nf_nat_ftp || :
 	rules fw1
 	rules fw2
 	background srv "$D/ftp.server" "$B/tools/ftp" server

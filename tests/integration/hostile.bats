@@ -120,7 +120,7 @@ has_refused() { # NODE COUNT
 	ip -n "${P}fw1" addr add 225.0.0.50/32 dev eth1 autojoin
 	for i in 1 2 3; do
 		ip netns exec "${P}lan" "$B/tools/relay" play -s "$SEED" \
-			-a 10.1.0.66 -n 1000 "$D/capture" 2 lan1
+			-a 10.1.0.66 -n 1000 "$D/capture" 2 pfw1
 	done
 	kill -0 "$pid_fw1"
 	[ "$(count_of fw1 external)" -eq 1000 ]
