@@ -70,8 +70,8 @@ fi
 # not by lab_in: $! has to be the program
 ip netns exec "${P}srv" "$B/tools/stream" server 5000 >"$D/server" 2>&1 &
 wait_until 5 has_line "$D/server" listening || fail 'no server'
-ip netns exec "${P}cl" "$B/tools/stream" -s 4000 client 10.2.0.10 5000 \
-	>"$D/client" 2>&1 &
+ip netns exec "${P}cl" "$B/tools/stream" -s $((4000 * LAB_SLOW)) \
+	client 10.2.0.10 5000 >"$D/client" 2>&1 &
 client=$!
 wait_until 5 has_line "$D/client" connected || fail 'no connection'
 port=$(sed -n 's/^connected from port //p' "$D/client")

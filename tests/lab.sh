@@ -13,9 +13,14 @@
 # connection that a firewall does not know is dropped (tcp_loose=0).
 #
 # Needs root, ip and nft. P is the prefix of the namespaces' names, D a
-# directory for files; both are new with each lab.
+# directory for files; both are new with each lab. LAB_SLOW: how many times
+# longer all limits are than on a usual machine, for an emulator.
 
 LAB_NODES="cl srv fw1 fw2 lan wan"
+: "${LAB_SLOW:=1}"
+# between two tries of wait_until; where they are slow, they shall not be all
+# that the machine does
+[ "$LAB_SLOW" -gt 1 ] && LAB_PAUSE=0.5 || LAB_PAUSE=0.05
 
 # Sets P and D. $1: a word for the names.
 lab_names() {
@@ -422,13 +427,13 @@ lab_now() {
 # Tries a command until it succeeds; false after LIMIT seconds. The command does
 # not call it itself.
 wait_until() { # LIMIT COMMAND...
-	_end=$(($(lab_now) + $1 * 1000))
+	_end=$(($(lab_now) + $1 * 1000 * LAB_SLOW))
 	shift
 	until "$@"; do
 		if [ "$(lab_now)" -gt $_end ]; then
 			echo "gave up waiting for: $*" >&2
 			return 1
 		fi
-		sleep 0.05
+		sleep "$LAB_PAUSE"
 	done
 }

@@ -30,7 +30,7 @@ ours() { # STATUS OPTION...
 	local want=$1 status=0
 
 	shift
-	timeout 20 "$CONNTRACKD" -C "$D/c.conf" "$@" \
+	within 20 "$CONNTRACKD" -C "$D/c.conf" "$@" \
 		>"$D/out" 2>"$D/err" </dev/null || status=$?
 	cat "$D/out" "$D/err"
 	[ "$status" -eq "$want" ]

@@ -192,7 +192,7 @@ longest_turn_us() { # NODE: as told at its end
 
 # An event waits for the turn of the loop that is running, and for the end of
 # its own.
-@test "a flood of garbage: events go on, no turn of the loop takes 100 ms" {
+@test "a flood of garbage: events go on, no turn of the loop takes long" {
 	local n=200 kind
 
 	start_with_capture Multicast
@@ -211,7 +211,7 @@ longest_turn_us() { # NODE: as told at its end
 	ask fw1 -k
 	wait_until 5 gone "$pid_fw1"
 	echo "# longest turn in a flood: $(longest_turn_us fw1) us" >&3
-	[ "$(longest_turn_us fw1)" -lt 100000 ]
+	[ "$(longest_turn_us fw1)" -lt $((100000 * LAB_SLOW)) ]
 }
 
 # ---- the control socket ----
@@ -232,14 +232,13 @@ longest_turn_us() { # NODE: as told at its end
 		pids+=("$bg")
 	done
 	wait_until 10 grep -q connected "$D/silent.99"
-	since_ms=$(lab_now)
-	ask fw1 -s >/dev/null
-	[ $(($(lab_now) - since_ms)) -lt 1000 ]
+	within 5 ip netns exec "${P}fw1" "$CONNTRACKD" -C "$D/fw1.conf" \
+		-s >/dev/null
 	for code in 99 -1 0x7fffffff 4095 65536; do
-		run -0 timeout 5 "$B/tools/unixsock" ask "$D/fw1.sock" $code
+		run -0 within 5 "$B/tools/unixsock" ask "$D/fw1.sock" $code
 	done
 	for i in 1 2 3 4 5 6 7 8 9 10; do
-		timeout 5 "$B/tools/unixsock" half "$D/fw1.sock"
+		within 5 "$B/tools/unixsock" half "$D/fw1.sock"
 		timeout 0.02 "$B/tools/unixsock" slow "$D/fw1.sock" 16 || :
 	done
 	kill "${pids[@]}"

@@ -60,6 +60,14 @@ has_asan() {
 	grep -q __asan_init "$CONNTRACKD"
 }
 
+# Runs a command that must end within LIMIT seconds.
+within() { # LIMIT COMMAND...
+	local limit=$(($1 * LAB_SLOW))
+
+	shift
+	timeout "$limit" "$@"
+}
+
 # Starts a daemon in a node and keeps its binary and pid. A reference needs the
 # help that its users give it: the lock file of a dead one deleted.
 start_daemon() { # NODE BINARY
@@ -120,7 +128,8 @@ start_stream() { # NAME ADDR [OPTION]...
 	local name=$1 addr=$2
 
 	shift 2
-	background cl "$D/client.$name" "$B/tools/stream" "$@" client "$addr" 5000
+	background cl "$D/client.$name" "$B/tools/stream" \
+		-s $((15000 * LAB_SLOW)) "$@" client "$addr" 5000
 	declare -g "stream_$name=$bg"
 	wait_until 5 progressed "$name" 1
 }

@@ -28,7 +28,7 @@ times_logged() { # NODE TEXT
 # A commit that has come to its end is a success, or no cluster manager would
 # fail over. What was refused is told on stderr.
 commits() { # STATUS
-	run --separate-stderr "-$1" timeout 30 ip netns exec "${P}fw2" \
+	run --separate-stderr "-$1" within 30 ip netns exec "${P}fw2" \
 		"$CONNTRACKD" -C "$D/fw2.conf" -c
 	[ -z "$output" ]
 	output=$stderr
@@ -37,6 +37,7 @@ commits() { # STATUS
 @test "a full table: told once, and the rest goes in when there is room" {
 	local max committed=0 refused
 
+	lab_room_lock
 	max=$(</proc/sys/net/netfilter/nf_conntrack_max)
 	[ "$max" -le 1000000 ] || skip "nf_conntrack_max is $max: too much to fill"
 	# with 2 the kernel never tells the end of what begins unheard
