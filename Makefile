@@ -208,14 +208,25 @@ check-unit:
 		$(FUZZERS:%=$(B)/fuzz/replay_%)
 	@sh tests/run-unit.sh $(UNITS:%=$(B)/unit/%) -- $(FUZZERS:%=$(B)/fuzz/replay_%)
 
-# BATS: files to run; CONNTRACKD, REFERENCE: the daemons under test
-BATS ?= $(wildcard tests/integration/*.bats)
+# BATS: files to run, FILTER: names of tests, TIMES: how often, BATS_JOBS: how
+# many files at a time, BUSY: processors that are kept busy beside them;
+# CONNTRACKD, REFERENCE: the daemons under test
+ALL_BATS := $(wildcard tests/integration/*.bats)
+# the longest first
+BATS ?= $(filter %/mixed.bats,$(ALL_BATS)) $(filter-out %/mixed.bats,$(ALL_BATS))
+# most of their time is waiting
+BATS_JOBS ?= 2
 CONNTRACKD ?= $(B)/conntrackd
+# what the tests run
+TESTED = $(if $(filter $(B)/%,$(CONNTRACKD)),$(CONNTRACKD)) tools \
+	$(if $(shell command -v $(MUSL_CC) 2>/dev/null),musl)
 check-integration:
 	@$(NEED) bats nft:nftables ip:iproute2 conntrack readelf:binutils
-	@$(SUB_MAKE) $(if $(filter $(B)/%,$(CONNTRACKD)),$(CONNTRACKD)) tools
+	@$(SUB_MAKE) $(TESTED)
 	@B="$(abspath $(B))" CONNTRACKD="$(abspath $(CONNTRACKD))" \
-		REFERENCE="$(REFERENCE)" bash tests/run-bats.sh $(BATS)
+		REFERENCE="$(REFERENCE)" FILTER="$(FILTER)" TIMES="$(TIMES)" \
+		BATS_JOBS="$(BATS_JOBS)" BUSY="$(BUSY)" \
+		bash tests/run-bats.sh $(BATS)
 
 # unit tests first: what they find makes the rest pointless
 check:
