@@ -50,6 +50,11 @@ need_reference() {
 	[ -x "$REFERENCE" ] || skip "no reference daemon at $REFERENCE"
 }
 
+# For what takes minutes and has a shorter sister.
+full_only() {
+	[ -n "${FULL:-}" ] || skip "with FULL=1"
+}
+
 # True where the daemon under test is the reference itself.
 is_reference() {
 	[ "$CONNTRACKD" = "$REFERENCE" ]

@@ -18,16 +18,13 @@
  * failed. CPU time is this process's, so it holds the kernel's part of what
  * it asks for: the floor under any program that does the same. */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
-#include <linux/netfilter/nf_conntrack_common.h>
-#include <linux/netfilter/nf_conntrack_tcp.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <sys/resource.h>
 #include <time.h>
 
-#include "ctmsg.h"
+#include "ct4.h"
 
 enum { BATCH = 64, MESSAGE_MAX = 512, PORT_SPAN = 16384 };
 
@@ -81,76 +78,6 @@ static int open_wide(uint32_t groups)
 
 /* ---- messages ---- */
 
-static void put_u8(struct nlmsghdr *h, uint16_t type, uint8_t v)
-{
-	put(h, type, &v, sizeof(v));
-}
-
-static void put_be16(struct nlmsghdr *h, uint16_t type, unsigned v)
-{
-	uint16_t be = htons((uint16_t)v);
-
-	put(h, type, &be, sizeof(be));
-}
-
-static void put_be32(struct nlmsghdr *h, uint16_t type, uint32_t v)
-{
-	uint32_t be = htonl(v);
-
-	put(h, type, &be, sizeof(be));
-}
-
-struct half {
-	uint32_t src, dst;
-	unsigned sport, dport;
-};
-
-static void put_tuple(struct nlmsghdr *h, uint16_t type, uint8_t proto,
-		      const struct half *t)
-{
-	uint32_t tuple = nest(h, type);
-	uint32_t part = nest(h, CTA_TUPLE_IP);
-
-	put_be32(h, CTA_IP_V4_SRC, t->src);
-	put_be32(h, CTA_IP_V4_DST, t->dst);
-	nest_end(h, part);
-	part = nest(h, CTA_TUPLE_PROTO);
-	put_u8(h, CTA_PROTO_NUM, proto);
-	put_be16(h, CTA_PROTO_SRC_PORT, t->sport);
-	put_be16(h, CTA_PROTO_DST_PORT, t->dport);
-	nest_end(h, part);
-	nest_end(h, tuple);
-}
-
-static void put_nat(struct nlmsghdr *h, const struct half *reply)
-{
-	uint32_t nat = nest(h, CTA_NAT_SRC);
-	uint32_t ports;
-
-	put_be32(h, CTA_NAT_V4_MINIP, reply->dst);
-	ports = nest(h, CTA_NAT_PROTO);
-	put_be16(h, CTA_PROTONAT_PORT_MIN, reply->dport);
-	put_be16(h, CTA_PROTONAT_PORT_MAX, reply->dport);
-	nest_end(h, ports);
-	nest_end(h, nat);
-}
-
-static void put_tcp_state(struct nlmsghdr *h)
-{
-	static const struct nf_ct_tcp_flags liberal = {
-		.flags = IP_CT_TCP_FLAG_BE_LIBERAL,
-		.mask = IP_CT_TCP_FLAG_BE_LIBERAL,
-	};
-	uint32_t info = nest(h, CTA_PROTOINFO);
-	uint32_t tcp = nest(h, CTA_PROTOINFO_TCP);
-
-	put_u8(h, CTA_PROTOINFO_TCP_STATE, TCP_CONNTRACK_ESTABLISHED);
-	put(h, CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, &liberal, sizeof(liberal));
-	put(h, CTA_PROTOINFO_TCP_FLAGS_REPLY, &liberal, sizeof(liberal));
-	nest_end(h, tcp);
-	nest_end(h, info);
-}
-
 static void put_entry(struct load *l, enum action action, unsigned long number)
 {
 	static const int types[] = { IPCTNL_MSG_CT_NEW, IPCTNL_MSG_CT_NEW,
@@ -174,9 +101,9 @@ static void put_entry(struct load *l, enum action action, unsigned long number)
 			 IPS_CONFIRMED | IPS_SEEN_REPLY | IPS_ASSURED);
 		reply.dst = 0xac100000 + (uint32_t)(number / PORT_SPAN);
 		if (l->has_nat)
-			put_nat(h, &reply);
+			put_snat(h, reply.dst, reply.dport);
 		if (!l->is_udp)
-			put_tcp_state(h);
+			put_tcp_state(h, TCP_CONNTRACK_ESTABLISHED);
 	}
 	l->used += NLMSG_ALIGN(h->nlmsg_len);
 	l->n_batched++;
