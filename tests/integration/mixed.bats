@@ -92,3 +92,163 @@ steady() { # OF_FW1 OF_FW2 LINK LOSS
 	full_only
 	steady ref ours Multicast 2
 }
+
+# ---- one takes the place of the other ----
+
+gone() { # PID
+	[ ! -e "/proc/$1" ]
+}
+
+stop() { # NODE SIGNAL
+	local pid=pid_$1
+
+	kill "-$2" "${!pid}"
+	wait_until 10 gone "${!pid}"
+}
+
+# Another daemon at the same address: scripts stop the one, start the other, and
+# ask for what the active node has.
+replace() { # NODE OTHER
+	stop "$1" TERM
+	start_daemon "$1" "$(binary_of "$2")"
+	ask "$1" -n
+}
+
+has_no_flows() { # NODE
+	[ -z "$(kernel "$1")" ]
+}
+
+# As failover scripts do it; flows go on at the new node.
+fail_over() { # FROM TO
+	stop_living
+	look "$1" "$2"
+	take_over "$1" "$2" -f -R -B
+	start_living "$2"
+	ask "$1" -t
+	ask "$1" -n
+	wait_until 15 has_no_flows "$1"
+	look "$2" "$1"
+}
+
+# Both are upgraded while flows live, and downgraded again. No flow is lost, none
+# is taken over that has ended, none with another state, mark or translation.
+roll() { # FROM TO LINK LOSS
+	start_mixed "$1" "$1" "$3" "$4"
+	start_living fw1
+	look_for 0 fw1 fw2
+	for kind in "$2" "$1"; do
+		replace fw2 "$kind"
+		look fw1 fw2
+		fail_over fw1 fw2
+		replace fw1 "$kind"
+		look fw2 fw1
+		fail_over fw2 fw1
+	done
+}
+
+@test "rolling upgrade and downgrade under load, UDP, 2 % loss" {
+	roll ref ours UDP 2
+}
+
+@test "rolling upgrade and downgrade under load, Multicast, 0 % loss" {
+	full_only
+	roll ref ours Multicast 0
+}
+
+# It keeps all as well: that is what the two above are measured by.
+@test "rolling restart of the reference alone, UDP, 2 % loss" {
+	full_only
+	roll ref ref UDP 2
+}
+
+@test "rolling restart of the reference alone, Multicast, 0 % loss" {
+	full_only
+	roll ref ref Multicast 0
+}
+
+@test "a reference takes the place of a backup of ours" {
+	start_mixed ours ours UDP 0
+	start_living fw1
+	look_for 0 fw1 fw2
+	replace fw2 ref
+	look fw1 fw2
+}
+
+@test "our backup starts beside an active reference, 2 % loss" {
+	start_mixed ref ours UDP 2
+	start_living fw1
+	look_for 0 fw1 fw2
+	for _ in 1 2 3; do
+		replace fw2 ours
+		look fw1 fw2
+	done
+}
+
+known_flows() { # NODE
+	kernel "$1" | keys
+}
+
+have_ended() { # COUNT NODE: of those in $D/known
+	[ "$(known_flows "$2" | comm -23 "$D/known" - | wc -l)" -ge "$1" ]
+}
+
+# What its own internal cache does not have. That may be wrong itself: it misses
+# what happens while it starts.
+zombies_after() { # SECONDS ACTIVE BACKUP
+	external "$3" | flows >"$D/earlier"
+	internal "$2" | flows >"$D/before"
+	sleep "$1"
+	external "$3" | flows >"$D/external"
+	internal "$2" | flows >"$D/after"
+	ONLY=zombies compare "$D/before" "$D/external" "$D/after" \
+		"$D/earlier" >"$D/look"
+}
+
+# What ends while it is down, it does not tell.
+@test "the active reference starts anew: what it does not tell again goes" {
+	start_mixed ref ours UDP 0
+	start_living fw1
+	look_for 0 fw1 fw2
+	for _ in 1 2 3; do
+		known_flows fw1 >"$D/known"
+		stop fw1 KILL
+		wait_until 10 have_ended 50 fw1
+		start_daemon fw1 "$REFERENCE"
+		ask fw1 -B
+		# with the end of its bulk, or when their time is up
+		LAGS="1 4 $((2 * LIFE_S + 4))" patiently zombies_after fw1 fw2
+	done
+}
+
+has_all() { # ACTIVE BACKUP: what was there before
+	external "$2" | flows >"$D/external"
+	kernel_flows "$1" >"$D/after"
+	ONLY=missing compare "$D/before" "$D/external" "$D/after" >"$D/look"
+}
+
+# When a node has said this, in seconds, a line each.
+times_of() { # NODE TEXT
+	sed -n "s/^\[\([^]]*\)\].*$2.*/\1/p" "$D/$1.log" | date -f - +%s
+}
+
+@test "StartupResync: the reference serves our backup at once, and once" {
+	need_reference
+	mixed_conf fw1 UDP
+	mixed_conf fw2 UDP 'StartupResync on'
+	start_both ref ours
+	start_living fw1
+	look_for 0 fw1 fw2
+	for _ in 1 2 3 4; do
+		stop fw2 TERM
+		start_daemon fw2 "$CONNTRACKD"
+		kernel_flows fw1 >"$D/before"
+		wait_until 20 has_all fw1 fw2
+	done
+	look fw1 fw2
+	times_of fw2 'resync requested' >"$D/asked"
+	times_of fw1 'sending bulk' >"$D/served"
+	paste "$D/asked" "$D/served"
+	[ "$(wc -l <"$D/asked")" -eq 5 ]
+	[ "$(wc -l <"$D/served")" -eq 5 ]
+	paste "$D/asked" "$D/served" | awk '$2 - $1 > 2 { exit 1 }'
+}
