@@ -299,7 +299,9 @@ lab_loss() { # NODE PERCENT
 	END
 }
 
-# The part that every configuration has. LAB_FILTER=none: filters nothing.
+# The part that every configuration has. LAB_FILTER=none: filters nothing. The
+# buffers are large: a busy machine hands out a second's events at once, and what
+# is lost is not the subject of most tests.
 lab_general() { # NODE
 	cat <<-END
 		General {
@@ -311,8 +313,8 @@ lab_general() { # NODE
 			UNIX {
 				Path $D/$1.sock
 			}
-			NetlinkBufferSize 2097152
-			NetlinkBufferSizeMaxGrowth 8388608
+			NetlinkBufferSize 33554432
+			NetlinkBufferSizeMaxGrowth 67108864
 	END
 	[ "${LAB_FILTER:-}" = none ] || cat <<-END
 			Filter From Userspace {

@@ -34,7 +34,7 @@ start_peer() {
 	mkfifo "$D/tell"
 	background fw2 "$D/heard" "$B/tools/recpeer" 192.168.100.2 \
 		192.168.100.1 3780 "$D/tell"
-	wait_until 5 grep -q listening "$D/heard"
+	wait_until 10 grep -q listening "$D/heard"
 }
 
 # What is sent before the peer has answered is sent again.
@@ -107,12 +107,12 @@ nothing_bad() {
 	add fw1 <"$FLOWS"
 	table fw1 >"$D/table"
 	same_flows "$FLOWS" "$D/table"
-	wait_until 10 heard_count CT_NEW "$(wc -l <"$FLOWS")"
+	wait_until 20 heard_count CT_NEW "$(wc -l <"$FLOWS")"
 	heard CT_NEW >"$D/new"
 	same_flows "$FLOWS" "$D/new"
 	lab_in fw1 conntrack -F >/dev/null 2>&1
 	# the end tells all that was last known
-	wait_until 10 heard_count CT_DEL "$(wc -l <"$FLOWS")"
+	wait_until 20 heard_count CT_DEL "$(wc -l <"$FLOWS")"
 	heard CT_DEL >"$D/del"
 	same_flows "$FLOWS" "$D/del"
 	nothing_bad
@@ -124,7 +124,7 @@ nothing_bad() {
 	start_peer
 	start_fw1
 	tell RESYNC
-	wait_until 10 heard_count CT_NEW "$(wc -l <"$FLOWS")"
+	wait_until 20 heard_count CT_NEW "$(wc -l <"$FLOWS")"
 	heard CT_NEW >"$D/new"
 	same_flows "$FLOWS" "$D/new"
 	nothing_bad
@@ -135,7 +135,7 @@ nothing_bad() {
 	start_peer
 	start_fw1
 	add fw1 <"$FLOWS"
-	wait_until 10 heard_count CT_NEW "$(wc -l <"$FLOWS")"
+	wait_until 20 heard_count CT_NEW "$(wc -l <"$FLOWS")"
 	lab_in fw1 "$B/tools/ctset" update <<-END
 		ipv4=10.1.0.10,10.2.0.10 l4proto=6 port=1002,80 tcp_state=3 status=0xe timeout=900 mark=0x4d seqadj=0x1,2,3,0x4,5,-6 labels=0x1,0x2,0x3,0x4
 	END
@@ -154,7 +154,7 @@ nothing_bad() {
 	start_fw1
 	# what is related comes before its master
 	tac "$FLOWS" | sed 's/^/CT_NEW /' >"$D/tell"
-	wait_until 10 count_is fw1 external "$(wc -l <"$FLOWS")"
+	wait_until 20 count_is fw1 external "$(wc -l <"$FLOWS")"
 	ask fw1 -c
 	table fw1 >"$D/table"
 	same_flows "$FLOWS" "$D/table"
@@ -165,7 +165,7 @@ nothing_bad() {
 	same_flows "$FLOWS" "$D/table"
 	run ! grep "can't be committed" "$D/fw1.log"
 	sed 's/^/CT_DEL /' "$FLOWS" >"$D/tell"
-	wait_until 10 count_is fw1 external 0
+	wait_until 20 count_is fw1 external 0
 	nothing_bad
 }
 
@@ -182,7 +182,7 @@ nothing_bad() {
 		ipv6=fd00:1::10,fd00:2::99 l4proto=6 port=1009,8080 tcp_state=3 status=0x21fe timeout=609 mark=0x7 spat_port=61000 dpat_port=80 seqadj=0x1020304,5,6,0xa0b0c0d,-2,8 helper=ftp labels=0x1,0x2,0x3,0x4 snat_ipv6=fd00:2::1 dnat_ipv6=fd00:2::10 synproxy=0x0,0x0,0x0
 	END
 	add fw1 <"$D/flows"
-	wait_until 10 heard_count CT_NEW "$(wc -l <"$D/flows")"
+	wait_until 20 heard_count CT_NEW "$(wc -l <"$D/flows")"
 	heard CT_NEW >"$D/new"
 	same_flows "$D/flows" "$D/new"
 	nothing_bad
@@ -202,12 +202,12 @@ nothing_bad() {
 		's/ (helper|labels|snat_ipv6|dnat_ipv6|synproxy)=/ wscale_orig=7 wscale_repl=14&/' \
 		>"$D/scaled"
 	add fw1 <"$D/scaled"
-	wait_until 10 heard_count CT_NEW "$(wc -l <"$D/scaled")"
+	wait_until 20 heard_count CT_NEW "$(wc -l <"$D/scaled")"
 	heard CT_NEW >"$D/new"
 	same_flows "$D/scaled" "$D/new"
 	lab_in fw1 conntrack -F >/dev/null 2>&1
 	sed 's/^/CT_NEW /' "$D/scaled" >"$D/tell"
-	wait_until 10 count_is fw1 external "$(wc -l <"$D/scaled")"
+	wait_until 20 count_is fw1 external "$(wc -l <"$D/scaled")"
 	ask fw1 -c
 	table fw1 >"$D/table"
 	same_flows "$D/scaled" "$D/table"
@@ -227,7 +227,7 @@ nothing_bad() {
 		"CT_NEW ipv4=10.1.0.10,10.2.0.10 l4proto=17 port=4,80 status=0x180e timeout=600" \
 		"CT_NEW ipv4=10.1.0.10,10.2.0.10 l4proto=17 port=5,80 status=0xf timeout=600" \
 		"CT_NEW ipv4=10.1.0.10,10.2.0.10 l4proto=17 port=6,80 status=0xe"
-	wait_until 10 count_is fw1 external 6
+	wait_until 20 count_is fw1 external 6
 	ask fw1 -c
 	cat >"$D/want" <<-END
 		ipv4=10.1.0.10,10.2.0.10 l4proto=6 port=1,80 tcp_state=3 status=0xe timeout=600 mark=0x0 synproxy=0x0,0x0,0x0
@@ -250,7 +250,7 @@ nothing_bad() {
 	for file in tests/golden/wire/ct-new-*.hex; do
 		tell "hex $PWD/$file"
 	done
-	wait_until 10 external_has fw1 '^dccp +33 .*OPEN src=192\.0\.2\.1 '
+	wait_until 20 external_has fw1 '^dccp +33 .*OPEN src=192\.0\.2\.1 '
 	external_has fw1 '^dccp +33 .*PARTOPEN src=2001:db8::1 '
 	external_has fw1 '^sctp +132 .*ESTABLISHED src=192\.0\.2\.1 '
 	# a kernel without DCCP keeps neither ports nor state; the masters of
@@ -287,7 +287,7 @@ none_malformed() {
 @test "attributes: ours to the reference, its dump and its commit" {
 	start_two ours ref
 	add fw1 <"$FLOWS"
-	wait_until 10 count_is fw2 external "$(wc -l <"$FLOWS")"
+	wait_until 20 count_is fw2 external "$(wc -l <"$FLOWS")"
 	ask fw2 -e -x >"$D/xml"
 	# a line for each entry; what the form shows of it
 	for has in '<sport>1005</sport>.*<state>ESTABLISHED</state>' \
@@ -306,7 +306,7 @@ none_malformed() {
 @test "attributes: the reference to ours, and our commit" {
 	start_two ref ours
 	add fw1 <"$FLOWS"
-	wait_until 10 count_is fw2 external "$(wc -l <"$FLOWS")"
+	wait_until 20 count_is fw2 external "$(wc -l <"$FLOWS")"
 	ask fw2 -c
 	table fw2 >"$D/table"
 	same_flows "$FLOWS" "$D/table" "$PORTLESS"

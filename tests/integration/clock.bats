@@ -57,7 +57,7 @@ start_faked() {
 			"/dev/shm/sem.faketime_sem_$pid"
 	done <"$D/faked.pids"
 	load fw1 -t 6000 insert 2000
-	wait_until 10 count_is fw2 external 2000
+	wait_until 20 count_is fw2 external 2000
 	started_ms=$(lab_now)
 }
 
@@ -105,10 +105,10 @@ goes_on() { # SECONDS
 	ask fw1 -B
 	log_is_of fw1 "$1"
 	# signs of life, once in a second
-	wait_until 5 heard_more_than fw1 $((heard1 + 2))
-	wait_until 5 heard_more_than fw2 $((heard2 + 2))
+	wait_until 10 heard_more_than fw1 $((heard1 + 2))
+	wait_until 10 heard_more_than fw2 $((heard2 + 2))
 	load fw1 -m $mark update 500
-	wait_until 5 marks_are $mark 500
+	wait_until 20 marks_are $mark 500
 	ages_are_sane fw1 -i
 	ages_are_sane fw2 -e
 }

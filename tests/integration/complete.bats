@@ -55,10 +55,10 @@ meet() {
 
 	load fw1 insert 10
 	load fw2 -f 1000000 insert 10
-	wait_until 10 both_have_met || tell
+	wait_until 20 both_have_met || tell
 	load fw1 delete 10
 	load fw2 -f 1000000 delete 10
-	wait_until 10 both_externals_are 0 || tell
+	wait_until 20 both_externals_are 0 || tell
 }
 
 no_malformed() { # OF_FW1 OF_FW2: at the references
@@ -72,10 +72,10 @@ complete() { # OF_FW1 OF_FW2 LINK LOSS
 	lab_loss fw1 "$4"
 	lab_loss fw2 "$4"
 	both_load insert $N
-	wait_until 10 both_complete $N || tell
+	wait_until 30 both_complete $N || tell
 	both_load -m 7 update 5000
 	both_load delete 5000
-	wait_until 10 both_complete $((N - 5000)) || tell
+	wait_until 30 both_complete $((N - 5000)) || tell
 	no_malformed "$1" "$2"
 }
 
@@ -115,7 +115,7 @@ ip6_sent() { # NODE COUNT
 	complete ours ours Multicast6 5
 	before=$(ip6_count fw1 OutRequests)
 	ask fw1 -B
-	wait_until 15 ip6_sent fw1 $((before + N / 100))
+	wait_until 20 ip6_sent fw1 $((before + N / 100))
 	# full datagrams fit the MTU, headers included
 	[ "$(ip6_count fw1 FragCreates)" -eq 0 ]
 }

@@ -22,21 +22,21 @@ gone() { # PID
 @test "a silent client and a slow reader do not delay -s" {
 	start_one
 	load fw1 insert 5000
-	wait_until 10 count_is fw1 internal 5000
+	wait_until 20 count_is fw1 internal 5000
 	for i in 1 2 3 4 5; do
 		background fw1 "$D/silent.$i" "$B/tools/unixsock" silent \
 			"$D/fw1.sock"
-		wait_until 5 grep -q connected "$D/silent.$i"
+		wait_until 10 grep -q connected "$D/silent.$i"
 	done
 	background fw1 "$D/slow" "$B/tools/unixsock" slow "$D/fw1.sock" 16
-	wait_until 5 grep -q connected "$D/slow"
+	wait_until 10 grep -q connected "$D/slow"
 	for i in 1 2 3; do
 		within 5 ip netns exec "${P}fw1" "$CONNTRACKD" \
 			-C "$D/fw1.conf" -s >/dev/null
 	done
 	# events go on as well
 	load fw1 -f 100000 insert 100
-	wait_until 2 count_is fw1 internal 5100
+	wait_until 20 count_is fw1 internal 5100
 }
 
 @test "-d returns when the daemon answers" {
@@ -45,7 +45,7 @@ gone() { # PID
 		start_daemon fw1 "$CONNTRACKD"
 		ask fw1 -s >/dev/null
 		ask fw1 -k
-		wait_until 5 gone "$pid_fw1"
+		wait_until 10 gone "$pid_fw1"
 	done
 }
 
@@ -116,7 +116,7 @@ gone() { # PID
 @test "a stale lock and a stale socket are replaced" {
 	start_one
 	kill -9 "$pid_fw1"
-	wait_until 5 gone "$pid_fw1"
+	wait_until 10 gone "$pid_fw1"
 	[ -e "$D/fw1.lock" ] && [ -e "$D/fw1.sock" ]
 	lab_start fw1 "$CONNTRACKD"
 	ask fw1 -s >/dev/null
@@ -125,10 +125,10 @@ gone() { # PID
 @test "SIGHUP opens the log file anew and loses nothing" {
 	start_one
 	load fw1 insert 100
-	wait_until 5 count_is fw1 internal 100
+	wait_until 20 count_is fw1 internal 100
 	mv "$D/fw1.log" "$D/fw1.log.1"
 	kill -HUP "$pid_fw1"
-	wait_until 5 test -e "$D/fw1.log"
+	wait_until 10 test -e "$D/fw1.log"
 	count_is fw1 internal 100
 	ask fw1 -c
 	grep -q 'commit has taken' "$D/fw1.log"
@@ -137,11 +137,11 @@ gone() { # PID
 @test "SIGTERM and -k end it, files included" {
 	start_one
 	kill -TERM "$pid_fw1"
-	wait_until 5 gone "$pid_fw1"
+	wait_until 10 gone "$pid_fw1"
 	[ ! -e "$D/fw1.sock" ]
 	start_one
 	ask fw1 -k
-	wait_until 5 gone "$pid_fw1"
+	wait_until 10 gone "$pid_fw1"
 	[ ! -e "$D/fw1.sock" ]
 	run -1 --separate-stderr ask fw1 -s
 	# shellcheck disable=SC2154 # set by run
@@ -199,16 +199,16 @@ try_all() { # CLIENT
 	same_lines "$D/out.i" "$D/kernel"
 	before=$(grep -c 'sending bulk update' "$D/fw1.log" || :)
 	lab_ask fw1 "$1" -B
-	wait_until 10 count_is fw2 external 200
+	wait_until 20 count_is fw2 external 200
 	[ "$bin_fw1" = "$REFERENCE" ] ||
-		wait_until 5 bulk_is_logged_once "$before"
+		wait_until 10 bulk_is_logged_once "$before"
 	lab_ask fw1 "$1" -n
 	lab_ask fw1 "$1" -c
 	grep -q 'commit has taken' "$D/fw1.log"
 	lab_ask fw1 "$1" -f internal
 	count_is fw1 internal 0
 	lab_ask fw1 "$1" -R
-	wait_until 5 count_is fw1 internal "$(kernel fw1 | wc -l)"
+	wait_until 20 count_is fw1 internal "$(kernel fw1 | wc -l)"
 	lab_ask fw1 "$1" -f external
 	count_is fw1 external 0
 	lab_ask fw1 "$1" -f
@@ -218,15 +218,15 @@ try_all() { # CLIENT
 	lab_ask fw1 "$1" -F
 	[ -z "$(kernel fw1)" ]
 	lab_ask fw1 "$1" -k
-	wait_until 5 gone "$pid_fw1"
+	wait_until 10 gone "$pid_fw1"
 }
 
 client_of_daemon() { # CLIENT DAEMON
 	start_pair "$2" "$2" Multicast
 	load fw1 insert 200
 	load fw2 -f 1000 insert 50
-	wait_until 10 count_is fw2 external 200
-	wait_until 10 count_is fw1 external 50
+	wait_until 20 count_is fw2 external 200
+	wait_until 20 count_is fw1 external 50
 	try_all "$(binary_of "$1")"
 }
 
@@ -248,7 +248,7 @@ client_of_daemon() { # CLIENT DAEMON
 	need_reference
 	start_pair ours ours Multicast
 	load fw1 insert 50
-	wait_until 5 count_is fw1 internal 50
+	wait_until 20 count_is fw1 internal 50
 	lab_ask fw1 "$CONNTRACKD" -s | sed 5,99d >"$D/ours"
 	lab_ask fw1 "$REFERENCE" -s | sed 5,99d >"$D/ref"
 	same_lines "$D/ours" "$D/ref"
@@ -262,7 +262,7 @@ kernel_has() { # NODE COUNT
 @test "-R finds what no event told, for -B to send; its end is found unasked" {
 	start_pair ours ours Multicast
 	load fw1 insert 10
-	wait_until 10 count_is fw2 external 10
+	wait_until 20 count_is fw2 external 10
 	# flows made from now on have no events, to their end
 	lab_ctl fw1 net.netfilter.nf_conntrack_events=0
 	load fw1 -f 1000 insert 20
@@ -271,11 +271,11 @@ kernel_has() { # NODE COUNT
 	ask fw1 -R
 	count_is fw1 internal 30
 	ask fw1 -B
-	wait_until 10 external_is_kernel fw2 fw1
+	wait_until 20 external_is_kernel fw2 fw1
 	load fw1 -f 1000 delete 20
 	kernel_has fw1 10
-	wait_until 10 count_is fw1 internal 10
-	wait_until 10 external_is_kernel fw2 fw1
+	wait_until 20 count_is fw1 internal 10
+	wait_until 20 external_is_kernel fw2 fw1
 }
 
 @test "the control socket is root's alone" {

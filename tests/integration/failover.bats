@@ -43,16 +43,16 @@ failover() { # OF_FW1 OF_FW2 LINK
 	start_stream tcp6 fd00:2::10
 	start_stream udp 10.2.0.10 -u
 	insert_icmp
-	wait_until 10 fw2_knows_all
+	wait_until 20 fw2_knows_all
 	# the last transition of each: assured
-	wait_until 10 external_has fw2 "tcp .*sport=$(stream_port tcp4) .*ASSURED"
-	wait_until 10 external_has fw2 "tcp .*sport=$(stream_port tcp6) .*ASSURED"
+	wait_until 20 external_has fw2 "tcp .*sport=$(stream_port tcp4) .*ASSURED"
+	wait_until 20 external_has fw2 "tcp .*sport=$(stream_port tcp6) .*ASSURED"
 
 	kill -9 "$pid_fw1"
 	lab_cut fw1
 	promote_fw2
 	for name in tcp4 tcp6 udp; do
-		wait_until 10 progressed $name $(($(progress $name) + 100))
+		wait_until 20 progressed $name $(($(progress $name) + 100))
 		end_stream $name
 	done
 
@@ -96,7 +96,7 @@ failover() { # OF_FW1 OF_FW2 LINK
 	is_reference && skip "the reference keeps the kernel's reply tuple"
 	start_pair ours ours Multicast
 	load fw1 -n insert 100
-	wait_until 10 count_is fw2 external 100
+	wait_until 20 count_is fw2 external 100
 	load fw2 insert 100
 	ask fw2 -c
 	kernel fw1 | tuples >"$D/want"
@@ -109,7 +109,7 @@ failover() { # OF_FW1 OF_FW2 LINK
 	is_reference && skip "the reference does it only with a filter"
 	LAB_FILTER=none start_pair ours ours UDP
 	load fw1 insert 100
-	wait_until 10 count_is fw2 external 100
+	wait_until 20 count_is fw2 external 100
 	wait_until 10 kernel_has fw1 'udp .*src=192.168.100.1 .*dport=3780'
 	run ! internal_has fw1 'port=3780'
 	run ! internal_has fw2 'port=3780'

@@ -38,14 +38,14 @@ took() { # WHAT SINCE_MS
 start_with_relay() { # LINK
 	echo "seed $SEED"
 	lab_relay "$SEED"
-	wait_until 5 grep -q forwarding "$D/relay"
+	wait_until 10 grep -q forwarding "$D/relay"
 	start_pair ours ours "$1"
 	load fw1 insert 10
 	load fw2 -f 1000000 insert 10
-	wait_until 10 both_externals_are 10
+	wait_until 20 both_externals_are 10
 	load fw1 delete 10
 	load fw2 -f 1000000 delete 10
-	wait_until 10 both_externals_are 0
+	wait_until 20 both_externals_are 0
 }
 
 relay_counts() {
@@ -107,7 +107,7 @@ confused() {
 	took "reorder 25 %, duplicates 10 %, bit errors 1 %" "$since_ms"
 	# what was deleted stays so, what was changed has the last mark
 	for node in fw1 fw2; do
-		wait_until 10 marks_are $node 5 $((N / 4 - N / 8))
+		wait_until 20 marks_are $node 5 $((N / 4 - N / 8))
 		marks_are $node 4 0
 		[ "$(network_stat $node 'Packets before')" -gt 0 ]
 		[ "$(network_stat $node 'Malformed messages')" -eq 0 ]
@@ -140,12 +140,12 @@ confused() {
 @test "the interface goes down and up, is deleted and made again, changes MTU" {
 	start_pair ours ours Multicast
 	both_load insert 1000
-	wait_until 10 both_complete 1000
+	wait_until 20 both_complete 1000
 	ip -n "${P}fw1" link set sync0 down
 	both_load -m 7 update 500
 	ip -n "${P}fw1" link set sync0 up
 	wait_until 30 both_complete 1000
-	wait_until 10 marks_are fw2 7 500
+	wait_until 20 marks_are fw2 7 500
 	for mtu in 576 9000 68 1500; do
 		for node in fw1 fw2; do
 			ip -n "$P$node" link set sync0 mtu $mtu

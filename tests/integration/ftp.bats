@@ -29,12 +29,12 @@ start_ftp() {
 	rules fw1
 	rules fw2
 	background srv "$D/ftp.server" "$B/tools/ftp" server
-	wait_until 5 grep -q listening "$D/ftp.server"
+	wait_until 10 grep -q listening "$D/ftp.server"
 	mkfifo "$D/tell"
 	background cl "$D/client.ftp" "$B/tools/ftp" client 10.1.0.10 \
 		10.2.0.10 "$D/tell"
 	client=$bg
-	wait_until 5 grep -q connected "$D/client.ftp"
+	wait_until 10 grep -q connected "$D/client.ftp"
 }
 
 # Has the client do something; returns when it has succeeded.

@@ -24,14 +24,14 @@ play() { # INTERFACE ARGUMENT...: what fw2 has said, into that side
 start_with_capture() { # LINK
 	echo "seed $SEED"
 	lab_relay "$SEED"
-	wait_until 5 grep -q forwarding "$D/relay"
+	wait_until 10 grep -q forwarding "$D/relay"
 	lab_faults capture "$D/capture"
 	start_pair ours ours "$1"
 	load fw1 insert 200
 	load fw2 -f 1000000 insert 1000
-	wait_until 10 count_is fw1 external 1000
+	wait_until 20 count_is fw1 external 1000
 	load fw2 -f 1000000 -m 7 update 1000
-	wait_until 10 marks_are fw1 7 1000
+	wait_until 20 marks_are fw1 7 1000
 	lab_faults
 	kernel fw1 | tuples >"$D/kernel.before"
 }
@@ -44,6 +44,19 @@ rss_kb() { # NODE
 	local pid=pid_$1
 
 	awk '/^VmRSS:/ { print $2 }' "/proc/${!pid}/status"
+}
+
+# fw1 has read all that was played to it: a flow of fw2 that lives for a moment
+# comes after it.
+catches_up() {
+	load fw2 -f 3000000 insert 1
+	wait_until 20 external_has fw1 'src=10\.109\.198\.192 '
+	load fw2 -f 3000000 delete 1
+	wait_until 20 external_lacks fw1 'src=10\.109\.198\.192 '
+}
+
+external_lacks() { # NODE PATTERN
+	! external_has "$@"
 }
 
 # Alive, and the kernel's table and its image as they were.
@@ -104,8 +117,9 @@ has_refused() { # NODE COUNT
 	external fw1 | sort >"$D/before"
 	play side1 -a 192.168.100.77 -n 20000
 	play side1 -a 192.168.100.78 -n 1000 -g
+	catches_up
 	external fw1 | sort >"$D/after"
-	wait_until 5 is_unharmed fw1
+	wait_until 10 is_unharmed fw1
 	[ "$(keys <"$D/before" | md5sum)" = "$(keys <"$D/after" | md5sum)" ]
 	[ "$(refused_by fw1)" -gt 1000 ]
 	[ "$(network_stat fw1 'Not from the peer')" -eq "$(refused_by fw1)" ]
@@ -122,6 +136,7 @@ has_refused() { # NODE COUNT
 		ip netns exec "${P}lan" "$B/tools/relay" play -s "$SEED" \
 			-a 10.1.0.66 -n 1000 "$D/capture" 2 pfw1
 	done
+	catches_up
 	kill -0 "$pid_fw1"
 	[ "$(count_of fw1 external)" -eq 1000 ]
 	[ "$(network_stat fw1 'Malformed messages')" -eq 0 ]
@@ -133,11 +148,12 @@ has_refused() { # NODE COUNT
 	start_with_capture Multicast
 	load fw2 -f 1000000 -m 9 update 1000
 	load fw2 -f 1000500 delete 500
-	wait_until 10 external_is_kernel fw1 fw2
-	marks_are fw1 9 500
+	wait_until 20 external_is_kernel fw1 fw2
+	wait_until 20 marks_are fw1 9 500
 	for i in 1 2 3; do
 		play side1
 	done
+	catches_up
 	external_is_kernel fw1 fw2
 	marks_are fw1 9 500
 	kill -9 "$pid_fw2"
@@ -147,6 +163,7 @@ has_refused() { # NODE COUNT
 	for i in 1 2 3; do
 		play side1
 	done
+	catches_up
 	wait_until 20 external_is_kernel fw1 fw2
 	wait_until 20 marks_are fw1 11 500
 	# and it still hears the peer
@@ -202,14 +219,14 @@ longest_turn_us() { # NODE: as told at its end
 		for i in {1..5}; do
 			load fw1 -f $((2000000 + n)) insert 100 >/dev/null
 			n=$((n + 100))
-			wait_until 3 count_is fw1 internal $n
+			wait_until 20 count_is fw1 internal $n
 		done
 		kill -9 "$bg"
 	done
 	[ "$(network_stat fw1 'Malformed messages')" -gt 1000 ]
 	[ "$(wc -l <"$D/fw1.log")" -lt 500 ]
 	ask fw1 -k
-	wait_until 5 gone "$pid_fw1"
+	wait_until 10 gone "$pid_fw1"
 	echo "# longest turn in a flood: $(longest_turn_us fw1) us" >&3
 	[ "$(longest_turn_us fw1)" -lt $((100000 * LAB_SLOW)) ]
 }
@@ -222,7 +239,7 @@ longest_turn_us() { # NODE: as told at its end
 	lab_conf fw1 Multicast
 	start_daemon fw1 "$CONNTRACKD"
 	load fw1 insert 2000
-	wait_until 10 count_is fw1 internal 2000
+	wait_until 20 count_is fw1 internal 2000
 	kernel fw1 | tuples >"$D/kernel.before"
 	ask fw1 -i >/dev/null
 	before_kb=$(rss_kb fw1)
@@ -256,7 +273,7 @@ longest_turn_us() { # NODE: as told at its end
 	# the client dies: the commit goes on without it
 	ask fw2 -c >/dev/null 2>&1 3>&- </dev/null &
 	client=$!
-	wait_until 5 grep -q committing "$D/fw2.log"
+	wait_until 10 grep -q committing "$D/fw2.log"
 	kill -9 "$client" || :
 	wait_until 20 grep -q 'Committed 20000 new entries' "$D/fw2.log"
 	# two at once: one is refused, or comes after the other

@@ -25,7 +25,7 @@ kill_amid() { # NODE WHAT
 	case $2 in
 	start)
 		kill -9 "${!pid}"
-		wait_until 5 gone "${!pid}"
+		wait_until 10 gone "${!pid}"
 		lab_in "$1" "$CONNTRACKD" -C "$D/$1.conf" -d \
 			>"$D/$1.start" 2>&1 3>&- </dev/null &
 		client=$!
@@ -46,7 +46,7 @@ kill_amid() { # NODE WHAT
 		;;
 	esac
 	lab_kill "$1" KILL || :
-	wait_until 5 no_daemon "$1"
+	wait_until 10 no_daemon "$1"
 	start_daemon "$1" "$CONNTRACKD"
 }
 
@@ -110,5 +110,5 @@ kills_of() { # NODE WHAT...
 	wait_until 20 internal_is_kernel fw2
 	ask fw2 -c
 	[ "$(kernel fw2 | grep -c 'dport=80\b')" -eq 20000 ]
-	wait_until 10 internal_is_kernel fw2
+	wait_until 20 internal_is_kernel fw2
 }

@@ -73,6 +73,16 @@ within() { # LIMIT COMMAND...
 	timeout "$limit" "$@"
 }
 
+# What a kernel has of flows, for have_ended.
+known_flows() { # NODE
+	kernel "$1" | keys
+}
+
+# Of the flows in $D/known so many are no longer there.
+have_ended() { # COUNT NODE
+	[ "$(known_flows "$2" | comm -23 "$D/known" - | wc -l)" -ge "$1" ]
+}
+
 # Starts a daemon in a node and keeps its binary and pid. A reference needs the
 # help that its users give it: the lock file of a dead one deleted.
 start_daemon() { # NODE BINARY
@@ -125,7 +135,7 @@ background() { # NODE OUTPUT COMMAND...
 
 start_server() {
 	background srv "$D/server" "$B/tools/stream" server 5000
-	wait_until 5 grep -q listening "$D/server"
+	wait_until 10 grep -q listening "$D/server"
 }
 
 # Starts a transfer: its output in $D/client.NAME, its pid in stream_NAME.
@@ -136,7 +146,7 @@ start_stream() { # NAME ADDR [OPTION]...
 	background cl "$D/client.$name" "$B/tools/stream" \
 		-s $((15000 * LAB_SLOW)) "$@" client "$addr" 5000
 	declare -g "stream_$name=$bg"
-	wait_until 5 progressed "$name" 1
+	wait_until 20 progressed "$name" 1
 }
 
 stream_port() { # NAME

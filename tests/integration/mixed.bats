@@ -184,14 +184,6 @@ roll() { # FROM TO LINK LOSS
 	done
 }
 
-known_flows() { # NODE
-	kernel "$1" | keys
-}
-
-have_ended() { # COUNT NODE: of those in $D/known
-	[ "$(known_flows "$2" | comm -23 "$D/known" - | wc -l)" -ge "$1" ]
-}
-
 # What its own internal cache does not have. That may be wrong itself: it misses
 # what happens while it starts.
 zombies_after() { # SECONDS ACTIVE BACKUP
@@ -212,7 +204,7 @@ zombies_after() { # SECONDS ACTIVE BACKUP
 	for _ in 1 2 3; do
 		known_flows fw1 >"$D/known"
 		stop fw1 KILL
-		wait_until 10 have_ended 50 fw1
+		wait_until 20 have_ended 50 fw1
 		start_daemon fw1 "$REFERENCE"
 		ask fw1 -B
 		# with the end of its bulk, or when their time is up

@@ -21,7 +21,7 @@ without_log_file() {
 start_manager() {
 	background fw1 "$D/told" "$B/tools/unixsock" notify "$D/manager"
 	manager=$bg
-	wait_until 5 grep -q connected "$D/told"
+	wait_until 10 grep -q connected "$D/told"
 }
 
 @test "of root's rights the daemon keeps NET_ADMIN" {
@@ -112,10 +112,10 @@ start_manager() {
 		background fw1 "$D/fw1.start" "$CONNTRACKD" -C "$D/fw1.conf"
 	daemon=$bg
 	wait_until 10 grep -qx READY=1 "$D/told"
-	wait_until 5 grep -qx WATCHDOG=1 "$D/told"
+	wait_until 10 grep -qx WATCHDOG=1 "$D/told"
 	kill -TERM "$daemon"
 	wait "$daemon"
-	wait_until 5 grep -qx STOPPING=1 "$D/told"
+	wait_until 10 grep -qx STOPPING=1 "$D/told"
 	kill "$manager"
 }
 
@@ -126,7 +126,7 @@ start_manager() {
 	for _ in 1 2 3 4 5; do
 		: >"$D/told"
 		NOTIFY_SOCKET=$D/manager start_daemon fw1 "$CONNTRACKD"
-		wait_until 5 grep -qx READY=1 "$D/told"
+		wait_until 10 grep -qx READY=1 "$D/told"
 		[ "$(sed -n 1p "$D/told")" = "MAINPID=$pid_fw1" ]
 		[ "$(sed -n 2p "$D/told")" = READY=1 ]
 		ask fw1 -k
