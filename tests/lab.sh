@@ -31,7 +31,7 @@ lab_names() {
 lab_in() { # NODE COMMAND...
 	_node=$1
 	shift
-	ip netns exec "$P$_node" "$@"
+	ip netns exec "$P$_node" "$@" 8>&-
 }
 
 lab_ctl() { # NODE KEY=VALUE...: sysctl without the program
@@ -181,8 +181,17 @@ lab_rules() { # NODE: its packet filter; LAB_SYNC=tracked: link traffic as well
 	END
 }
 
+# The limit of the kernel's table and its buckets belong to the whole machine, and
+# while they change a dump of any table misses entries. -s: beside others; -x:
+# alone, for who changes them or fills a table. Until lab_down.
+lab_lock() { # -s or -x
+	! command -v flock >/dev/null ||
+		{ exec 8>>/tmp/ctlab.lock && flock -w 900 "$1" 8; }
+}
+
 # Builds everything; false when something is missing (lab_down cleans up).
 lab_up() {
+	lab_lock -s || return 1
 	# shellcheck disable=SC2086 # words
 	printf "netns add $P%s\n" $LAB_NODES | ip -batch - || return 1
 	# before there are interfaces to inherit them
@@ -218,17 +227,11 @@ lab_up() {
 	lab_vip fw1 && lab_carrier fw1 && lab_carrier fw2
 }
 
-# The limit of the kernel's table and its buckets belong to the whole machine. Who
-# changes them, or fills a table, is alone until lab_down.
-lab_room_lock() {
-	exec 8>/tmp/ctlab.room.lock && flock 8
-}
-
 # Room for this many entries in each of two tables; lab_down puts it back. The
 # lab is up: only then the module is there for certain.
 lab_room() { # ENTRIES
 	_sys=/proc/sys/net/netfilter/nf_conntrack
-	lab_room_lock || return 1
+	lab_lock -x || return 1
 	: "${LAB_OLD_MAX:=$(cat ${_sys}_max)}"
 	: "${LAB_OLD_BUCKETS:=$(cat ${_sys}_buckets)}"
 	[ "$LAB_OLD_MAX" -gt $(($1 + $1 / 8)) ] ||

@@ -129,7 +129,7 @@ background() { # NODE OUTPUT COMMAND...
 	local node=$1 out=$2
 
 	shift 2
-	ip netns exec "$P$node" "$@" >"$out" 2>&1 3>&- </dev/null &
+	ip netns exec "$P$node" "$@" >"$out" 2>&1 3>&- 8>&- </dev/null &
 	bg=$!
 }
 

@@ -37,7 +37,7 @@ commits() { # STATUS
 @test "a full table: told once, and the rest goes in when there is room" {
 	local max committed=0 refused
 
-	lab_room_lock
+	lab_lock -x
 	max=$(</proc/sys/net/netfilter/nf_conntrack_max)
 	[ "$max" -le 1000000 ] || skip "nf_conntrack_max is $max: too much to fill"
 	# with 2 the kernel never tells the end of what begins unheard
