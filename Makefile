@@ -84,7 +84,8 @@ say = $(if $(V),,@echo '  $(1)	$@')
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all musl tools check check-unit check-integration check-full check-s390x \
-	check-i386 soak asan fuzz lint objects plain format bench demo install dist clean FORCE
+	check-i386 check-kernel soak asan fuzz lint objects plain format bench demo install dist clean \
+	FORCE
 
 all: $(B)/conntrackd
 musl: $(B)/musl/conntrackd
@@ -228,6 +229,14 @@ check-integration:
 		BATS_JOBS="$(BATS_JOBS)" BUSY="$(BUSY)" \
 		bash tests/run-bats.sh $(BATS)
 
+# The demonstration and tests under the stock kernel of this Debian, in an
+# emulator: with FULL all of them, or those of BATS
+check-kernel:
+	@$(SUB_MAKE) $(TESTED)
+	@B="$(abspath $(B))" CONNTRACKD="$(abspath $(CONNTRACKD))" \
+		REFERENCE="$(REFERENCE)" FILTER="$(FILTER)" \
+		bash tests/kernel/run.sh $(if $(filter-out file,$(origin BATS)),$(BATS))
+
 # unit tests first: what they find makes the rest pointless
 check:
 	@$(MAKE) --no-print-directory check-unit
@@ -236,6 +245,7 @@ check:
 check-full:
 	@$(MAKE) --no-print-directory check FULL=1
 	@$(MAKE) --no-print-directory check-i386 check-s390x
+	@$(MAKE) --no-print-directory check-kernel FULL=1
 
 # The same unit tests, static and without sanitizers, for another byte order
 # and another word size. $(1): target, $(2): compiler prefix, $(3): how to run
