@@ -6,6 +6,7 @@
 #   make CC=clang                          another compiler
 #   make CROSS_COMPILE=aarch64-linux-gnu-  a cross compiler
 #   make KERNEL_HEADERS=/path/include      <linux/...> from there
+#   make musl MUSL_LTO=                    for a linker without plugins
 #   make install DESTDIR=/tmp/root PREFIX=/usr
 
 VERSION := $(shell cat VERSION)
@@ -32,6 +33,7 @@ STRIP ?= $(CROSS_COMPILE)strip
 READELF ?= $(CROSS_COMPILE)readelf
 CLANG ?= clang
 MUSL_CC ?= $(if $(findstring musl,$(shell $(CC) -dumpmachine)),$(CC),musl-gcc)
+MUSL_LTO ?= -flto
 
 CFLAGS ?= -O2
 WERROR ?=
@@ -116,7 +118,7 @@ endef
 RELEASE_FLAGS = $(STD) $(WERROR) $(PATHS) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(KERNEL_INC)
 MUSL_FLAGS = $(STD) $(WERROR) $(PATHS) $(CPPFLAGS) -Os -g -ffunction-sections \
 	-fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables \
-	-fstack-protector-strong $(MUSL_INC)
+	-fstack-protector-strong $(MUSL_LTO) $(MUSL_INC)
 SAN_FLAGS = $(STD) $(WERROR) $(PATHS) $(SAN) $(KERNEL_INC)
 FUZZ_FLAGS = $(STD) $(PATHS) $(SAN) -fsanitize=fuzzer-no-link $(KERNEL_INC)
 
@@ -132,8 +134,8 @@ $(B)/conntrackd: $(SRCS:src/%.c=$(B)/obj/%.o)
 # static, and so small that a router's flash takes it: `strip` is part of it
 $(B)/musl/conntrackd: $(SRCS:src/%.c=$(B)/musl/obj/%.o)
 	$(call say,LD)
-	$(Q)$(MUSL_CC) -static -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noexecstack \
-		$(LDFLAGS) -o $@ $^
+	$(Q)$(MUSL_CC) $(MUSL_FLAGS) -static -Wl,--gc-sections \
+		-Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS) -o $@ $^
 	$(Q)$(STRIP) $@
 
 $(B)/asan/conntrackd: $(SRCS:src/%.c=$(B)/san/%.o)
