@@ -130,6 +130,7 @@ start_manager() {
 		[ "$(sed -n 1p "$D/told")" = "MAINPID=$pid_fw1" ]
 		[ "$(sed -n 2p "$D/told")" = READY=1 ]
 		ask fw1 -k
+		wait_until 10 grep -qax STOPPING=1 "$D/told"
 	done
 	kill "$manager"
 }
