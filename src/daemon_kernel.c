@@ -176,9 +176,9 @@ void kernel_side_dump(struct daemon *d, enum dump_use use)
 		return;
 	}
 	if (use != DUMP_FLUSH)
-		mirror_dump_begins(&k->mirror, use == DUMP_OVERRUN ?
-						       TOUCH_SEND :
-						       TOUCH_QUIET);
+		mirror_dump_begins(&k->mirror, use == DUMP_OVERRUN
+						       ? TOUCH_SEND
+						       : TOUCH_QUIET);
 	k->dump = use;
 	k->n_resyncs += use == DUMP_REQUEST || use == DUMP_OVERRUN;
 }

@@ -143,7 +143,6 @@ start_push() { # INTERVAL_US
 }
 
 @test "a NATed flow is committed although the server's packets came first" {
-	local i
 
 	is_reference && skip "it fails"
 	start_pair ours ours UDP
@@ -152,7 +151,7 @@ start_push() { # INTERVAL_US
 	kill -9 "$pid_fw1"
 	lab_vip fw2
 	# packets go on while the entry in the way is replaced
-	for i in 1 2 3 4 5; do
+	for _ in 1 2 3 4 5; do
 		wait_until 10 runs_back fw2
 		ask fw2 -c
 		kernel_has fw2 'udp .* src=10.1.0.10 .* dst=10.2.0.1 sport=5000 dport=4000 '
@@ -228,6 +227,7 @@ nothing_left() { # NODE
 }
 
 retransmitted() { # COUNT
+	# shellcheck disable=SC2016 # of awk
 	lab_in cl awk '/^Tcp: [0-9]/ { print $13 }' /proc/net/snmp | {
 		read -r n
 		[ "$n" -ge "$1" ]

@@ -145,7 +145,7 @@ moved_on() {
 # With a State filter the data connection is told without its master, so that
 # it is expected at fw1 and not at fw2.
 @test "ftp: what was expected at the peer is committed as often as one likes" {
-	local node i
+	local node
 
 	for node in fw1 fw2; do
 		lab_conf $node UDP
@@ -158,7 +158,7 @@ moved_on() {
 	ftp 'hold'
 	ftp 'ping one'
 	wait_until 10 count_is fw2 external 2
-	for i in 1 2 3; do
+	for _ in 1 2 3; do
 		ask fw2 -c
 	done
 	[ "$(kernel fw2 | grep -c ESTABLISHED)" -eq 2 ]
