@@ -13,7 +13,6 @@
 enum {
 	JOBS_MAX = 128,      /* as many as clients */
 	FLUSH_STEP = 4096,   /* entries removed in one piece */
-	OVERTAKEN_MS = 10000 /* by which a script may be late */
 };
 
 struct job {
@@ -176,7 +175,6 @@ void job_side_commit_ended(void *ctx, const struct commit_report *r)
 	log_commit(r, loop_clock_us() - s->commit_since_us);
 	if (r->n_failed)
 		describe_failures(r, &w);
-	s->committed_ms = loop_now_ms(d->loop);
 	end_job(d, 0, why);
 }
 
@@ -304,43 +302,17 @@ static void on_purge(void *ctx, int64_t now_ms)
 	append(ctx, &purge_kind, CTL_RESET_TIMERS, 0);
 }
 
-/* A commit means that this firewall takes over: the scripts of a cluster
- * manager may overtake each other, and a -t that is late is not to take away
- * what the commit has made. */
-static bool has_just_committed(const struct daemon *d)
-{
-	const struct job_side *s = &d->control.jobs;
-
-	for (const struct job *j = s->first; j; j = j->next)
-		if (j->kind == &commit_kind)
-			return true;
-	return s->committed_ms &&
-	       loop_now_ms(d->loop) - s->committed_ms < OVERTAKEN_MS;
-}
-
-static void schedule_purge(struct daemon *d)
+void job_side_schedule_purge(struct daemon *d, uint64_t client)
 {
 	struct timer *t = &d->control.jobs.purge_timer;
 	uint32_t after_s = d->conf->sync.purge_timeout_s;
 
-	if (timer_is_set(t))
-		return;
-	log_notice("flushing conntrack table in %u secs", after_s);
-	timer_set(d->loop, t, loop_now_ms(d->loop) + (int64_t)after_s * 1000);
-}
-
-void job_side_schedule_purge(struct daemon *d, uint64_t client)
-{
-	static const char ignored[] =
-		"`-t' is ignored: with a commit, this firewall has taken over";
-
-	if (has_just_committed(d)) {
-		log_warn("%s", ignored);
-		control_side_finish(d, client, 0, ignored);
-	} else {
-		schedule_purge(d);
-		control_side_finish(d, client, 0, NULL);
+	if (!timer_is_set(t)) {
+		log_notice("flushing conntrack table in %u secs", after_s);
+		timer_set(d->loop, t,
+			  loop_now_ms(d->loop) + (int64_t)after_s * 1000);
 	}
+	control_side_finish(d, client, 0, NULL);
 }
 
 /* In whatever stage it is: not due yet, waiting, or under way. */

@@ -116,7 +116,6 @@ struct job_side {
 	bool flushes_internal, flushes_external;
 	uint32_t flush_position;
 	int64_t commit_since_us;
-	int64_t committed_ms;     /* end of the last commit; 0: none */
 	struct timer purge_timer; /* -t */
 	bool is_purge_off;        /* the running purge is called off */
 };

@@ -192,6 +192,7 @@ meets_all() { # RUNNING
 	lab_conf fw2 UDP
 	lab_ctl fw2 net.netfilter.nf_conntrack_events=1
 	lab_in fw2 "$B/tools/ctload" insert $own
+	# shellcheck disable=SC2034 # start_both sets it for lab_start
 	bin_fw2=$CONNTRACKD
 	lab_start fw2 "$CONNTRACKD" &
 	wait_until 10 test -S "$D/fw2.sock"
@@ -333,25 +334,6 @@ calls_off() { # OPTION...
 	count_is fw2 external 0
 }
 
-@test "a -t that comes right after a commit is that of a script overtaken" {
-	start_two
-	sed -i 's/PurgeTimeout 60/PurgeTimeout 1/' "$D/fw2.conf"
-	ask fw2 -k
-	start_daemon fw2 "$CONNTRACKD"
-	load fw1 -f $PEER_FIRST insert $PEER
-	wait_until 10 count_is fw2 external $PEER
-	ask fw2 -c
-	ask fw2 -f
-	ask fw2 -R
-	ask fw2 -B
-	run -0 ask fw2 -t
-	[[ $output == *"-t' is ignored: "* ]]
-	grep -q "\`-t' is ignored" "$D/fw2.log"
-	run -1 wait_until 3 scheduled
-	kernel_is $PEER
-	count_is fw2 internal $PEER
-}
-
 # ---- -F ----
 
 @test "-F empties the kernel of what the cache had no room for, too" {
@@ -401,6 +383,7 @@ calls_off() { # OPTION...
 	freeze
 	for option in -s "-s network" -n -B -t -i -e -c -f -F -R -k; do
 		name=$((name + 1))
+		# shellcheck disable=SC2086 # words
 		background fw2 "$D/client.$name" "$CONNTRACKD" \
 			-C "$D/fw2.conf" $option
 		declare "client_$name=$bg"
@@ -431,6 +414,7 @@ probed() {
 	wait_until 10 count_is fw2 external $PEER
 	freeze
 	background fw2 "$D/client.it" "$CONNTRACKD" -C "$D/fw2.conf" -c
+	# shellcheck disable=SC2034 # read by status_of
 	client_it=$bg
 	# it asks after ten seconds whether somebody is there
 	wait_until 30 probed
