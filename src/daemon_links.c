@@ -22,6 +22,13 @@ static struct link *current(const struct daemon *d)
 	return d->links.set.links[d->links.set.current];
 }
 
+static void link_changed(struct daemon *d)
+{
+	log_notice("device `%s' becomes dedicated link",
+		   link_opts(current(d))->interface);
+	d->engine->ops->link_changed(d->engine);
+}
+
 /* ---- receiving ---------------------------------------------------------- */
 
 /* A line for each refused source, once; after many, none. */
@@ -74,8 +81,7 @@ static void take_datagram(struct daemon *d, int link, const struct addr *addr,
 			return;
 		/* The peer sends there, so do we. */
 		if (v == VERDICT_OK && linkset_heard(&d->links.set, link))
-			log_notice("device `%s' becomes dedicated link",
-				   link_opts(current(d))->interface);
+			link_changed(d);
 	}
 }
 
@@ -298,8 +304,7 @@ static void choose_link(struct daemon *d)
 		break;
 	case LINKSET_SWITCHED:
 	case LINKSET_RETURNED:
-		log_notice("device `%s' becomes dedicated link",
-			   link_opts(current(d))->interface);
+		link_changed(d);
 		break;
 	case LINKSET_LOST:
 		log_error("no dedicated links available!");

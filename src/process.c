@@ -274,7 +274,7 @@ void process_schedule(const struct conf_general *g)
 				   strerror(errno));
 		return;
 	}
-	/* The function of musl always fails (packaging.md of its users). */
+	/* The function of musl always fails with ENOSYS. */
 	if (syscall(SYS_sched_setscheduler, 0, policy, &param) < 0)
 		log_notice("Scheduler %s, Priority %u: %s",
 			   policy == SCHED_RR ? "RR" : "FIFO",
@@ -303,7 +303,7 @@ int process_random(void *out, size_t n)
 	return got == (ssize_t)n ? 0 : random_of_device(out, n);
 }
 
-static bool read_line(const char *path, char *out, size_t size)
+static void read_line(const char *path, char *out, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, out, size - 1);
@@ -312,14 +312,15 @@ static bool read_line(const char *path, char *out, size_t size)
 		close(fd);
 	out[n > 0 ? n : 0] = '\0';
 	out[strcspn(out, "\n")] = '\0';
-	return out[0] != '\0';
 }
 
 void process_host_id(char out[PROCESS_HOST_ID_SIZE])
 {
-	if (read_line("/etc/machine-id", out, PROCESS_HOST_ID_SIZE))
-		return;
-	if (gethostname(out, PROCESS_HOST_ID_SIZE) < 0)
-		out[0] = '\0';
+	size_t n;
+
+	read_line("/etc/machine-id", out, PROCESS_HOST_ID_SIZE / 2);
+	n = strlen(out);
+	if (gethostname(out + n, PROCESS_HOST_ID_SIZE - n) < 0)
+		out[n] = '\0';
 	out[PROCESS_HOST_ID_SIZE - 1] = '\0';
 }

@@ -11,7 +11,7 @@
 #include "base/util.h"
 #include "conf/conf.h"
 
-enum { PROCESS_HOST_ID_SIZE = 65 };
+enum { PROCESS_HOST_ID_SIZE = 130 };
 
 struct process {
 	pid_t first;  /* whom the service manager has started */
@@ -56,8 +56,9 @@ void process_schedule(const struct conf_general *g);
 /* Random bytes. 0 or a negative errno value. */
 NODISCARD int process_random(void *out, size_t n);
 
-/* What tells this machine from others and stays the same: the machine id, or
- * else the host name. Ends with a zero byte. */
+/* What tells this machine from others and stays the same: the machine id, as
+ * far as there is one, and the host name, for machines of one image. Ends with
+ * a zero byte. */
 void process_host_id(char out[PROCESS_HOST_ID_SIZE]);
 
 #endif

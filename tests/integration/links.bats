@@ -107,6 +107,7 @@ has_no_carrier() { # NODE DEVICE
 	replicates
 	for node in fw1 fw2; do
 		is_logged $node 'no dedicated links available!' 0
+		is_logged $node 'heard for the first time' 1
 	done
 }
 
