@@ -255,6 +255,8 @@ void daemon_started(struct daemon *d, int error)
 	d->is_filled = error == 0;
 	if (error < 0)
 		fail(d);
+	else if (d->exit_status) /* patience has ended in the same turn */
+		return;
 	else if (link_side_is_there(d) || !timer_is_set(&d->links.patience))
 		serve_from_now(d);
 }

@@ -183,6 +183,7 @@ static void ask_peers(struct daemon *d, uint64_t client, int code)
 static void end_daemon(struct daemon *d, uint64_t client, int code)
 {
 	(void)code;
+	control_side_finish(d, d->control.kill_client, 0, NULL);
 	d->control.kill_client = client;
 	loop_stop(d->loop);
 }

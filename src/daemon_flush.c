@@ -6,13 +6,19 @@
 
 #include "daemon_state.h"
 
-/* That life of the entry only. id: of the internal cache, if it has it. */
+/* That life of the entry only. id: of the internal cache, if it has it. The
+ * caches are not emptied, whether or not the event of its end is heard: nobody
+ * asks for it any more from now on. When the answer comes the id may be that of
+ * another entry. */
 static int delete_row(struct daemon *d, uint32_t id, const struct flow *row)
 {
 	const struct kernel_ops *ops = ct_writer_ops(d->kernel.flush_writer);
 	const struct object o = { .kind = OBJECT_FLOW, .flow = row };
+	int err = ops->submit(ops->self, KERNEL_DELETE, &o, 0);
 
-	return ops->submit(ops->self, KERNEL_DELETE, &o, id);
+	if (err == 0)
+		mirror_flushed(&d->kernel.mirror, id);
+	return err;
 }
 
 static void count_refused(struct kernel_flush *f, int error)
@@ -58,19 +64,16 @@ void flush_side_dump_ended(struct daemon *d, int error)
 	daemon_work_later(d);
 }
 
-/* The caches are not emptied: an entry that the internal one has is marked,
- * whether or not the event of its end is heard. */
-static void on_deleted(void *ctx, enum kernel_op op, uint32_t id, int error,
+static void on_deleted(void *ctx, enum kernel_op op, uint32_t cookie, int error,
 		       const struct flow *found)
 {
 	struct daemon *d = ctx;
 
 	(void)op;
+	(void)cookie;
 	(void)found;
 	if (error && error != -ENOENT)
 		count_refused(&d->kernel.flush, error);
-	else
-		mirror_flushed(&d->kernel.mirror, id);
 	daemon_work_later(d);
 }
 

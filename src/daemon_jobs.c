@@ -11,8 +11,8 @@
 #include "daemon_state.h"
 
 enum {
-	JOBS_MAX = 128,      /* as many as clients */
-	FLUSH_STEP = 4096,   /* entries removed in one piece */
+	JOBS_MAX = 128,    /* as many as clients */
+	FLUSH_STEP = 4096, /* entries removed in one piece */
 };
 
 struct job {
@@ -36,13 +36,42 @@ static const char *name_of(const struct job *j)
 
 /* ---- the queue ---------------------------------------------------------- */
 
+/* Whoever was interrupted while it waited does not want it any more. */
+static bool is_wanted(const struct daemon *d, const struct job *j)
+{
+	return !j->client ||
+	       ctl_server_has_client(d->control.server, j->client);
+}
+
+/* Those that nobody waits for must not be what keeps others out. */
+static void drop_unwanted(struct daemon *d)
+{
+	struct job_side *s = &d->control.jobs;
+	struct job **at = s->is_started ? &s->first->next : &s->first;
+
+	while (*at) {
+		struct job *j = *at;
+
+		if (is_wanted(d, j)) {
+			at = &j->next;
+			continue;
+		}
+		*at = j->next;
+		s->n--;
+		free(j);
+	}
+}
+
 static void append(struct daemon *d, const struct job_kind *kind, int code,
 		   uint64_t client)
 {
 	struct job_side *s = &d->control.jobs;
 	struct job **end = &s->first;
-	struct job *j = s->n < JOBS_MAX ? calloc(1, sizeof(*j)) : NULL;
+	struct job *j;
 
+	if (s->n == JOBS_MAX)
+		drop_unwanted(d);
+	j = s->n < JOBS_MAX ? calloc(1, sizeof(*j)) : NULL;
 	if (!j) {
 		const char *why = s->n < JOBS_MAX ? strerror(ENOMEM)
 						  : "too many commands wait";
@@ -82,13 +111,6 @@ static void end_job(struct daemon *d, int status, const char *reason)
 	control_side_finish(d, s->first->client, status, reason);
 	drop_first(s);
 	daemon_work_later(d);
-}
-
-/* Whoever was interrupted while it waited does not want it any more. */
-static bool is_wanted(const struct daemon *d, const struct job *j)
-{
-	return !j->client ||
-	       ctl_server_has_client(d->control.server, j->client);
 }
 
 bool job_side_work(struct daemon *d)

@@ -168,8 +168,11 @@ void kernel_side_dump(struct daemon *d, enum dump_use use)
 		k->dumps_next |= 1U << use;
 		return;
 	}
-	if (use == DUMP_OVERRUN)
+	if (use == DUMP_OVERRUN) {
+		/* it may have been set while another dump was waited for */
+		timer_cancel(d->loop, &k->overrun_timer);
 		overrun_begins(&k->overrun);
+	}
 	err = ct_kernel_dump(k->ct);
 	if (err < 0) {
 		dump_failed(d, use, err);

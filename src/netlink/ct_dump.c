@@ -207,11 +207,6 @@ void ct_kernel_dump_stop(struct ct_kernel *k)
 	ct_dump_close(k);
 }
 
-bool ct_kernel_is_dumping(const struct ct_kernel *k)
-{
-	return k->dump.is_running;
-}
-
 void ct_dump_destroyed(struct ct_kernel *k, const struct flow *f)
 {
 	struct ct_dump *d = &k->dump;

@@ -78,7 +78,6 @@ void ct_kernel_close(struct ct_kernel *k); /* accepts NULL */
 /* Starts a dump of the whole table in the background, on its own socket, read
  * in steps. -EBUSY if one is running, or another negative errno value. */
 NODISCARD int ct_kernel_dump(struct ct_kernel *k);
-bool ct_kernel_is_dumping(const struct ct_kernel *k);
 /* Rows that are under way still come after this, one datagram at most (some
  * 150); may be called from sink.dumped. No effect without a dump. */
 void ct_kernel_dump_pause(struct ct_kernel *k, bool is_paused);
