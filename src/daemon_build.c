@@ -90,26 +90,20 @@ static int build_caches(struct daemon *d)
 		       : -ENOMEM;
 }
 
-/* The same at every start of this daemon, and another one for every other
- * daemon: made of what only it has. */
+/* The same at every start of this daemon, however its links are edited, and
+ * another one for every other daemon: two on one machine cannot have the same
+ * control socket. */
 static void stable_name(const struct daemon *d, uint8_t out[EXT_NAME_SIZE])
 {
 	static const uint64_t keys[2][2] = { { 1, 0 }, { 2, 0 } };
-	const struct conf_sync *s = &d->conf->sync;
-	uint8_t text[PROCESS_HOST_ID_SIZE + CONF_LINKS_MAX * 64];
+	const char *path = d->conf->general.unix_path;
+	uint8_t text[PROCESS_HOST_ID_SIZE + CONF_SOCKET_PATH_MAX];
 	struct wr w = { .buf = text, .size = sizeof(text) };
 	char host[PROCESS_HOST_ID_SIZE];
 
 	process_host_id(host);
 	wr_bytes(&w, host, strlen(host));
-	for (size_t i = 0; i < s->n_links; i++) {
-		const struct conf_link *l = &s->links[i];
-
-		wr_u8(&w, (uint8_t)l->kind);
-		wr_bytes(&w, l->local.addr.b, sizeof(l->local.addr.b));
-		wr_bytes(&w, l->interface, strlen(l->interface));
-		wr_be16(&w, l->port);
-	}
+	wr_bytes(&w, path, strlen(path));
 	for (int i = 0; i < 2; i++) {
 		uint64_t h = hash_bytes(keys[i], text, w.used);
 
@@ -153,7 +147,7 @@ static const char *peer_text(const struct peer *p, char out[ADDR_TEXT_SIZE])
 {
 	const struct peer_addr *a;
 
-	out[0] = '\0';
+	snprintf(out, ADDR_TEXT_SIZE, "that was replaced");
 	if (!p || !p->n_addrs) /* another one is at its place */
 		return out;
 	a = &p->addrs[p->n_addrs - 1];
@@ -192,7 +186,12 @@ static void on_event(void *ctx, enum engine_event what, const struct peer *p)
 		log_warn("a peer is refused: %d are known already", PEER_MAX);
 		break;
 	case ENGINE_PEER_NAME_TWICE:
-		log_warn("peer %s: two nodes have one machine id", text);
+		log_warn("peer %s: two nodes have one machine id and host name",
+			 text);
+		break;
+	case ENGINE_NODE_ID_TWICE:
+		log_warn("another node has the id of this one, as a copy of a "
+			 "running machine has: from now on this is a new one");
 		break;
 	case ENGINE_BULK_BEGINS:
 		log_notice("sending bulk update");

@@ -167,17 +167,20 @@ static enum put_result update(struct flow_cache *c, uint32_t id,
 	struct entry_head *head = slab_head(&c->heads, id);
 	const uint8_t *body = bodies_at(&c->bodies, head->body);
 	struct packed p;
-	struct flow merged;
-	size_t old_len = pack_decode(body, &merged);
+	struct flow whole;
+	size_t old_len = pack_decode(body, &whole);
 
-	if (mode == PUT_TOLD && !flow_same_id(&merged, f))
+	if (mode == PUT_TOLD && !flow_same_id(&whole, f))
 		return PUT_OTHER;
-	if (mode == PUT_TOLD && !flow_same_reply(&merged, f)) {
+	if (mode == PUT_TOLD && !flow_same_reply(&whole, f)) {
 		p.len = pack_encode(f, p.bytes);
 		return replace(c, id, &p, now_s);
 	}
-	flow_merge(&merged, f);
-	p.len = pack_encode(mode == PUT_CONTENT ? f : &merged, p.bytes);
+	if (mode == PUT_CONTENT)
+		whole = *f;
+	else
+		flow_merge(&whole, f);
+	p.len = pack_encode(&whole, p.bytes);
 	if (p.len == old_len && memcmp(p.bytes, body, p.len) == 0) {
 		c->stats.n_updated++;
 		return PUT_SAME;

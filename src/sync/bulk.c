@@ -8,7 +8,7 @@
 enum {
 	WINDOW_FIRST = 8192,
 	WINDOW_LEAST = 2048,  /* several ACK windows of a reference (300) */
-	SKIP_MOST = 4096,     /* entries passed over in one call */
+	SKIP_MOST = 4096,     /* ids passed over in one call, or twice that */
 	PAUSE_LEAST_MS = 300, /* between two walks that peers want */
 	PAUSE_MOST_MS = 15000,
 	PAUSE_ENTRIES = 1333, /* for each second of it */
@@ -80,7 +80,8 @@ static bool send_mark(struct ftfw *f, const struct peer *p,
 					      .peer = p->number,
 					      .phase = (uint8_t)phase,
 					      .from = f->bulk.walk,
-					      .to = f->bulk.n_entries });
+					      .to = f->bulk.n_entries,
+					      .node = p->node });
 }
 
 static void enter(struct ftfw *f, enum bulk_phase phase)
@@ -94,7 +95,7 @@ static void start(struct ftfw *f)
 	struct bulk *b = &f->bulk;
 
 	enter(f, BULK_BEGIN);
-	b->walk++;
+	b->walk += WALK_STEP;
 	b->receivers = b->begun = b->ended = b->plain = 0;
 	b->n_entries = 0;
 	ftfw_event(f, ENGINE_BULK_BEGINS, NULL);
@@ -131,6 +132,7 @@ static void begin_walk(struct ftfw *f)
 	struct bulk *b = &f->bulk;
 
 	enter(f, BULK_WALK);
+	b->walk_ms = f->now_ms;
 	b->wanted |= b->receivers & ~b->begun;
 	b->receivers = b->begun;
 	b->is_forced = false;
@@ -141,9 +143,10 @@ static void begin_walk(struct ftfw *f)
 
 static void idle(struct ftfw *f)
 {
-	int64_t took_ms = f->now_ms - f->bulk.phase_ms;
+	int64_t took_ms = f->bulk.took_ms;
 
 	enter(f, BULK_IDLE);
+	f->bulk.took_ms = 0;
 	f->bulk.pause_until_ms =
 		f->now_ms +
 		(took_ms > PAUSE_LEAST_MS ? took_ms : PAUSE_LEAST_MS);
@@ -180,6 +183,14 @@ static bool is_proven(struct ftfw *f, struct peer *p)
 	return !seq_before(p->proved, f->bulk.prove_until);
 }
 
+/* Several tries of what is lost, on a long way too. */
+static int64_t prove_ms(const struct ftfw *f)
+{
+	int64_t ms = 4 * ftfw_resend_ms(f);
+
+	return ms > PROVE_MS ? ms : PROVE_MS;
+}
+
 static void prove(struct ftfw *f)
 {
 	struct bulk *b = &f->bulk;
@@ -192,7 +203,7 @@ static void prove(struct ftfw *f)
 		b->ended |= peer_bit(p);
 		ftfw_event(f, ENGINE_BULK_PROVEN, p);
 	}
-	if (b->wanted && f->now_ms - b->phase_ms >= PROVE_MS) {
+	if (b->wanted && f->now_ms - b->phase_ms >= prove_ms(f)) {
 		b->wanted |= b->receivers & ~b->ended;
 		b->receivers = b->ended;
 	}
@@ -203,6 +214,7 @@ static void prove(struct ftfw *f)
 static void end_walk(struct ftfw *f)
 {
 	enter(f, BULK_PROVE);
+	f->bulk.took_ms = f->now_ms - f->bulk.walk_ms;
 	f->bulk.prove_until = f->ring.next;
 	for (int i = 0; i < PEER_MAX; i++)
 		f->peers.peers[i].proved = f->bulk.begin_seq;
@@ -248,10 +260,9 @@ enum fill bulk_fill(struct ftfw *f, struct wr *w)
 {
 	struct bulk *b = &f->bulk;
 
-	b->is_scanning = false;
 	if (b->phase != BULK_WALK)
 		return FILL_IDLE;
-	for (int n_skipped = 0; n_skipped < SKIP_MOST;) {
+	for (uint32_t n_skipped = 0; n_skipped < SKIP_MOST;) {
 		uint32_t id = flow_cache_next(f->o.cache, b->position);
 		struct entry_head *h;
 		enum fill done;
@@ -262,8 +273,8 @@ enum fill bulk_fill(struct ftfw *f, struct wr *w)
 		}
 		h = flow_cache_head(f->o.cache, id);
 		if (!is_to_send(b, h)) {
+			n_skipped += id - b->position; /* free ids too */
 			b->position = id;
-			n_skipped++;
 			continue;
 		}
 		if (f->waited && ring_used(&f->ring) >= b->window)
@@ -283,15 +294,24 @@ enum fill bulk_fill(struct ftfw *f, struct wr *w)
 
 void bulk_lost(struct ftfw *f, uint32_t n, struct entry_head *h)
 {
-	const struct bulk *b = &f->bulk;
+	struct bulk *b = &f->bulk;
 	bool counts = (b->phase == BULK_WALK || b->phase == BULK_PROVE) &&
 		      !seq_before(n, b->begin_seq) &&
 		      (b->phase == BULK_WALK || seq_before(n, b->prove_until));
 
 	if (!counts || (h->flags & ENTRY_REPROVE))
 		return;
+	if ((h->flags & ENTRY_SENT) && h->last_seq != n) {
+		if (b->phase == BULK_PROVE &&
+		    !seq_before(h->last_seq, b->prove_until))
+			b->prove_until = h->last_seq + 1;
+		return;
+	}
+	/* Neither sent nor waiting: it has the id of one that has gone. */
+	if (!(h->flags & (ENTRY_SENT | ENTRY_QUEUED)))
+		return;
 	h->flags |= ENTRY_REPROVE;
-	f->bulk.n_reprove++;
+	b->n_reprove++;
 }
 
 void bulk_sent(struct ftfw *f, uint32_t n, struct entry_head *h)
@@ -316,7 +336,8 @@ void bulk_mark_acked(struct ftfw *f, const struct peer *p,
 		     const struct ctl *mark)
 {
 	if (mark->kind == CTL_MARK && mark->peer == p->number &&
-	    mark->phase == EXT_BULK_BEGIN && bulk_mark_counts(f, mark))
+	    mark->node == p->node && mark->phase == EXT_BULK_BEGIN &&
+	    bulk_mark_counts(f, mark))
 		f->bulk.begun |= peer_bit(p) & f->bulk.receivers;
 }
 
@@ -347,7 +368,7 @@ void bulk_nacked(struct ftfw *f, uint32_t to)
 	struct bulk *b = &f->bulk;
 
 	/* Not older than what can be missed, or it seems to lie ahead. */
-	if (seq_before(b->shrunk_at, f->ring.first))
+	if (!seq_within(b->shrunk_at, f->ring.first, f->ring.next))
 		b->shrunk_at = f->ring.first;
 	if (seq_before(to, b->shrunk_at))
 		return;

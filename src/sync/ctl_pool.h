@@ -17,6 +17,7 @@ struct ctl {
 	uint8_t peer;      /* number of the receiver; NACK, MARK */
 	uint8_t phase;     /* MARK: enum ext_phase */
 	uint32_t from, to; /* NACK: the range; MARK: walk, entries */
+	uint64_t node;     /* MARK: this life of the receiver */
 };
 
 /* A zeroed one is empty and valid. Ids are 1 and up. */

@@ -27,7 +27,8 @@ enum ask {
 };
 
 enum fill {
-	FILL_SOME, /* something was written, nothing more is waiting */
+	FILL_SOME, /* something was written; what is left waits for
+		    * acknowledgements, or for due_ms() */
 	FILL_FULL, /* send this one and call again */
 	FILL_IDLE, /* nothing to send */
 	FILL_WAIT, /* nothing written; more waits for acknowledgements */
@@ -45,6 +46,7 @@ enum engine_event {
 	ENGINE_PEER_ASKS_BULK,
 	ENGINE_PEER_REFUSED,    /* the table of peers is full */
 	ENGINE_PEER_NAME_TWICE, /* another live node says the same name */
+	ENGINE_NODE_ID_TWICE,   /* another one has our id: we take a new one */
 	ENGINE_BULK_BEGINS,
 	ENGINE_BULK_SENT,
 	ENGINE_BULK_PROVEN, /* the peer has all of it */
@@ -99,6 +101,8 @@ enum touch {
 	 * of what the peers know is told nevertheless, for they know its end,
 	 * or will. */
 	TOUCH_QUIET,
+	/* It is as it was, and to be told if it has never been. */
+	TOUCH_UNTOLD,
 };
 
 struct engine_ops {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "sync/external.h"
 
-enum { STEP = 4096 }; /* entries looked at in one piece */
+enum { STEP = 4096 }; /* ids looked at in one piece, or twice that */
 
 /* An end told by another node than the owner is right only if the owner is
  * gone: a take-over makes the new node the owner first. */
@@ -63,10 +63,8 @@ enum verdict external_data(struct external *x, const struct peer *from,
 	struct flow f;
 	enum verdict v;
 
-	if (m->type > MSG_CT_DEL) {
-		x->n_expect++;
+	if (m->type > MSG_CT_DEL) /* on an expectation */
 		return VERDICT_IGNORED;
-	}
 	v = wire_flow_decode(m->body, &x->wire, &f, &x->wire_stats);
 	if (v != VERDICT_OK)
 		return v;
@@ -87,6 +85,9 @@ void external_sweep(struct external *x, const struct peer *owner)
 void external_merge(struct external *x, uint8_t number, uint32_t generation,
 		    const struct peer *p)
 {
+	/* The number may stand for another one already. */
+	while ((x->merging | x->to_merge) >> number & 1)
+		external_step(x);
 	x->merges[number] = (struct external_merge){
 		.owner = p->number,
 		.until = generation,
@@ -125,10 +126,12 @@ bool external_step(struct external *x)
 		x->to_sweep = x->to_merge = 0;
 		x->position = FLOW_CACHE_NO_ID;
 	}
-	for (int i = 0; (x->sweeping || x->merging) && i < STEP; i++) {
+	for (uint32_t n = 0; (x->sweeping || x->merging) && n < STEP;) {
+		uint32_t before = x->position;
 		struct entry_head *h;
 
 		x->position = flow_cache_next(x->cache, x->position);
+		n += x->position - before;
 		if (x->position == FLOW_CACHE_NO_ID) {
 			x->sweeping = x->merging = 0;
 			break;

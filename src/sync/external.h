@@ -33,7 +33,6 @@ struct external {
 
 	uint64_t n_swept;
 	uint64_t n_not_owner; /* ends told by somebody else than a live owner */
-	uint64_t n_expect;    /* messages on expectations: not kept here */
 };
 
 /* Applies a data message of a peer. VERDICT_OK, _BAD_PAYLOAD, _NO_ROOM, or

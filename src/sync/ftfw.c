@@ -167,9 +167,11 @@ static bool has_receiver(const struct ftfw *f, const struct ctl *c)
 	case CTL_RESYNC:
 		return true;
 	case CTL_MARK:
-		return p->is_used && p->is_live && bulk_mark_counts(f, c);
+		return p->is_used && p->is_live && p->node == c->node &&
+		       bulk_mark_counts(f, c);
 	case CTL_NACK:
-		return p->is_used && !p->node && (p->is_live || p->is_deaf);
+		return p->is_used && !peer_reads_records(p) &&
+		       (p->is_live || p->is_deaf);
 	}
 	return false;
 }
@@ -219,12 +221,11 @@ static void send_flow_again(struct ftfw *f, uint32_t n, uint32_t id,
 {
 	struct entry_head *h = flow_cache_head(f->o.cache, id);
 
-	if (is_latest(h, n)) {
-		bulk_lost(f, n, h);
-	} else if (h->state == ENTRY_FREE || h->state == ENTRY_DEAD ||
-		   !is_merged(f, owed)) {
+	if (h->state == ENTRY_FREE)
+		return;
+	bulk_lost(f, n, h);
+	if (!is_latest(h, n) && (h->state == ENTRY_DEAD || !is_merged(f, owed)))
 		return; /* what was sent later tells all */
-	}
 	/* Told as new, for what it was before may be there still. */
 	h->flags &= (uint8_t)~ENTRY_SENT;
 	if (!(h->flags & ENTRY_QUEUED))
@@ -250,7 +251,18 @@ void ftfw_send_again(struct ftfw *f, uint32_t n)
 	}
 }
 
-void ftfw_settle(struct ftfw *f, struct peer *p, bool lost)
+static bool is_request(struct ftfw *f, uint32_t n)
+{
+	struct ring_ref ref = ring_at(&f->ring, n);
+	uint32_t id = ref.kind == RING_CTL ? ref.id : 0;
+
+	for (; id; id = ctl_at(&f->pool, id)->next)
+		if (ctl_at(&f->pool, id)->kind == CTL_RESYNC)
+			return true;
+	return false;
+}
+
+void ftfw_settle(struct ftfw *f, struct peer *p, enum settle how)
 {
 	const uint64_t bit = peer_bit(p);
 
@@ -259,12 +271,14 @@ void ftfw_settle(struct ftfw *f, struct peer *p, bool lost)
 
 		if (!(owed & bit))
 			continue;
-		if (lost) {
+		if (how == SETTLE_SEND_AGAIN) {
 			ftfw_send_again(f, n);
 			continue;
 		}
+		/* It may not have heard it: asked when it is back. */
+		p->is_incomplete |= is_request(f, n);
 		unowe(f, n, bit);
-		if (owed == bit)
+		if (owed == bit && how == SETTLE_LET_GO)
 			ftfw_release(f, n);
 	}
 }
@@ -314,6 +328,8 @@ static void ftfw_touch(struct engine *e, struct ref entry, enum touch how)
 
 	if (!h || h->state == ENTRY_FREE)
 		return;
+	if (how == TOUCH_UNTOLD && h->flags & ENTRY_SENT)
+		return;
 	is_known = h->flags & (ENTRY_SENT | ENTRY_OWED);
 	is_next_life = h->state == ENTRY_NEW && is_known;
 	if (h->state == ENTRY_NEW) /* what was sent was another life */
@@ -353,6 +369,10 @@ static void ftfw_ask(struct engine *e, enum ask what)
 		break;
 	case ASK_RESYNC:
 		f->was_asked_for_resync = true;
+		/* who is silent now is asked later */
+		for (int i = 0; i < PEER_MAX; i++)
+			f->peers.peers[i].is_incomplete |=
+				f->peers.peers[i].is_used;
 		break;
 	}
 }

@@ -2,6 +2,7 @@
 /* Which nodes are there, in which of their lives, and whether they hear us. */
 #include <string.h>
 
+#include "base/hash.h"
 #include "sync/ftfw_state.h"
 #include "sync/seq.h"
 
@@ -135,6 +136,11 @@ static bool may_be_now(struct ftfw *f, const struct peer_addr *from,
 	return true;
 }
 
+static bool is_near(uint32_t a, uint32_t b)
+{
+	return a - b < NEAR || b - a < NEAR;
+}
+
 /* ---- one node, taken for two -------------------------------------------- */
 
 /* q was heard at a place before it said that it is p. */
@@ -144,12 +150,9 @@ static void merge(struct ftfw *f, struct peer *p, struct peer *q)
 	p->n_before += q->n_before;
 	p->n_foreign += q->n_foreign;
 	bulk_drop_peer(f, q);
-	ftfw_settle(f, q, true);
-	for (int i = q->n_addrs - 1; i >= 0; i--) {
-		struct peer_addr a = q->addrs[i];
-
-		peer_add_addr(&f->peers, p, &a);
-	}
+	ftfw_settle(f, q, SETTLE_SEND_AGAIN);
+	q->n_lost = q->n_before = q->n_foreign = 0;
+	peer_take_places(p, q);
 	q->is_used = q->is_live = q->is_deaf = false;
 	q->has_answered = q->has_name = false;
 	if (f->o.sink.merge)
@@ -165,13 +168,31 @@ static void settle_at(struct ftfw *f, struct peer *p,
 	if (at == p)
 		return;
 	if (at && !at->node && !at->has_name) {
+		/* Late words of a life before are not what is true now. */
+		p->is_incomplete |= p->rx.is_set && at->rx.is_set &&
+				    !is_near(at->rx.last, p->rx.last);
 		tracker_join(&p->rx, &at->rx, f->now_ms);
 		merge(f, p, at);
-	} else
-		peer_add_addr(&f->peers, p, from);
+	}
+	peer_add_addr(&f->peers, p, from);
 }
 
 /* ---- announcements ------------------------------------------------------ */
+
+/* A life has one name. Another one is believed when it is said twice. */
+static void note_name(struct peer *p, const uint8_t name[EXT_NAME_SIZE])
+{
+	bool is_other =
+		p->has_name && memcmp(p->name, name, EXT_NAME_SIZE) != 0;
+
+	if (is_other && memcmp(p->said_name, name, EXT_NAME_SIZE) != 0) {
+		memcpy(p->said_name, name, EXT_NAME_SIZE);
+		return;
+	}
+	memcpy(p->name, name, EXT_NAME_SIZE);
+	memcpy(p->said_name, name, EXT_NAME_SIZE);
+	p->has_name = true;
+}
 
 static void note_announcement(const struct ftfw *f, struct peer *p,
 			      const struct peer_addr *from,
@@ -182,17 +203,14 @@ static void note_announcement(const struct ftfw *f, struct peer *p,
 	p->announced_ms = f->now_ms;
 	p->announced_at = *from;
 	p->capabilities = ext->capabilities;
-	if (!stable_name(ext->records, name))
-		return;
-	p->has_name = true;
-	memcpy(p->name, name, EXT_NAME_SIZE);
+	if (stable_name(ext->records, name))
+		note_name(p, name);
 }
 
 /* Its data came before its first announcement. */
 static bool is_continued(const struct peer *p, const struct msg *m)
 {
-	return !p->node && p->rx.is_set &&
-	       (m->seq - p->rx.last < NEAR || p->rx.last - m->seq < NEAR);
+	return !p->node && p->rx.is_set && is_near(m->seq, p->rx.last);
 }
 
 /* The peer that has this name, or else this place, and whose new life is
@@ -231,7 +249,7 @@ static struct peer *new_node(struct ftfw *f, const struct peer_addr *from,
 {
 	uint8_t name[EXT_NAME_SIZE];
 	struct peer *at, *p;
-	bool is_new;
+	bool is_new, is_rival;
 
 	if (!stable_name(ext->records, name) ||
 	    !may_be_now(f, from, m, ext->node))
@@ -243,6 +261,7 @@ static struct peer *new_node(struct ftfw *f, const struct peer_addr *from,
 		at = NULL;
 	}
 	p = whose_life(f, at, m, ext->node, name, &is_new);
+	is_rival = is_new && peer_of_name(f, name);
 	if (is_new)
 		p = add_peer(f, from);
 	if (!p && at)
@@ -257,6 +276,8 @@ static struct peer *new_node(struct ftfw *f, const struct peer_addr *from,
 		ftfw_restarted(f, p, ext->node);
 		settle_at(f, p, from);
 	}
+	/* What it had told was swept with the life that it was taken for. */
+	p->is_incomplete |= is_rival;
 	note_announcement(f, p, from, ext);
 	bulk_want(f, p);
 	return p;
@@ -271,10 +292,32 @@ static bool is_known_elsewhere(const struct ftfw *f, const struct msg *m)
 		const struct peer *p = &f->peers.peers[i];
 
 		if (p->is_used && p->node && p->rx.is_set &&
-		    (m->seq - p->rx.last < NEAR || p->rx.last - m->seq < NEAR))
+		    is_near(m->seq, p->rx.last))
 			return true;
 	}
 	return false;
+}
+
+/* Our own announcements may be sent back to us. A number that we have not come
+ * to is somebody else's: a copy of this machine, made while it ran. Who is
+ * behind takes another id, at which the peers hear a new life. */
+static void note_own_id(struct ftfw *f, uint32_t seq)
+{
+	static const uint64_t key[2] = { 3, 0 };
+	const uint64_t seed[] = { f->o.node, (uint64_t)f->now_ms, seq };
+
+	if (seq - f->ring.next >= NEAR ||
+	    (f->has_new_id && f->now_ms - f->new_id_ms < SILENT_MS))
+		return;
+	f->has_new_id = true;
+	f->new_id_ms = f->now_ms;
+	f->o.node = hash_bytes(key, seed, sizeof(seed));
+	f->o.node += f->o.node == 0; /* 0 is no node */
+	f->must_announce = true;
+	for (int i = 0; i < PEER_MAX; i++)
+		if (f->peers.peers[i].is_used && f->peers.peers[i].is_live)
+			bulk_want(f, &f->peers.peers[i]);
+	ftfw_event(f, ENGINE_NODE_ID_TWICE, NULL);
 }
 
 struct peer *ftfw_identify(struct ftfw *f, const struct peer_addr *from,
@@ -283,8 +326,10 @@ struct peer *ftfw_identify(struct ftfw *f, const struct peer_addr *from,
 	struct peer *p = ext ? peer_of_node(&f->peers, ext->node)
 			     : peer_at(&f->peers, from);
 
-	if (ext && ext->node == f->o.node)
-		return NULL; /* our own, sent back to us */
+	if (ext && ext->node == f->o.node) {
+		note_own_id(f, m->seq);
+		return NULL;
+	}
 	if (ext && !p)
 		return new_node(f, from, m, ext);
 	if (ext) {
@@ -292,10 +337,12 @@ struct peer *ftfw_identify(struct ftfw *f, const struct peer_addr *from,
 		note_announcement(f, p, from, ext);
 		return p;
 	}
-	if (p)
+	if (p && (p->node || p->has_name || p->is_reference))
 		return p;
 	if (is_known_elsewhere(f, m))
 		return NULL;
+	if (p)
+		return p;
 	p = peer_continued(&f->peers, from, m->seq);
 	if (!p)
 		return add_peer(f, from);
@@ -401,7 +448,7 @@ void ftfw_restarted(struct ftfw *f, struct peer *p, uint64_t node)
 	bool was_known = p->rx.is_set;
 
 	bulk_drop_peer(f, p);
-	ftfw_settle(f, p, true);
+	ftfw_settle(f, p, SETTLE_SEND_AGAIN);
 	peer_new_life(p, node);
 	if (!was_known)
 		return;
@@ -431,13 +478,23 @@ void ftfw_is_reference(struct ftfw *f, struct peer *p)
 	p->is_proven = false;
 }
 
+static bool is_alone(const struct ftfw *f)
+{
+	for (int i = 0; i < PEER_MAX; i++)
+		if (f->peers.peers[i].is_used && f->peers.peers[i].is_live)
+			return false;
+	return true;
+}
+
+/* Of the other node of a pair nobody knows who will be in its place: what it
+ * has not acknowledged is held, as if it had not been there yet. */
 static void gone(struct ftfw *f, struct peer *p, enum engine_event how)
 {
 	p->is_live = false;
 	p->is_deaf = how == ENGINE_PEER_DEAF;
 	p->has_unsent_nack = false; /* it is dropped */
 	bulk_drop_peer(f, p);
-	ftfw_settle(f, p, false);
+	ftfw_settle(f, p, is_alone(f) ? SETTLE_HOLD : SETTLE_LET_GO);
 	ftfw_event(f, how, p);
 }
 
@@ -446,9 +503,11 @@ static void gone(struct ftfw *f, struct peer *p, enum engine_event how)
 static void forget(struct ftfw *f, struct peer *p)
 {
 	gone(f, p, ENGINE_PEER_SILENT);
+	p->is_used = false;
+	if (!p->n_told) /* nothing of what we have */
+		return;
 	p->generation++;
 	f->o.sink.sweep(f->o.sink.ctx, p);
-	p->is_used = false;
 	f->has_forgotten = true;
 	for (int i = 0; i < PEER_MAX; i++)
 		f->peers.peers[i].is_incomplete |= f->peers.peers[i].node != 0;

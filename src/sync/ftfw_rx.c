@@ -13,6 +13,7 @@ enum {
 	SURE_JUMP = 16,
 	PLAIN_ROW = 3,           /* messages that only a reference says */
 	LONGEST_RANGE = 1 << 30, /* of announcements of years */
+	LATE_WALKS = 8,
 };
 
 enum order {
@@ -99,9 +100,9 @@ static bool is_asked(const struct ftfw *f, const struct ext_alive *ext)
  * else comes: the sender has lost its numbers, or another one is in its place.
  * A replayed capture looks the same, but then the real node is still heard in
  * between. A node of ours that we are deaf to, because numbers were forged,
- * asks for an answer. If a node of ours does not say its id any more, there is
- * a reference now; what only that says, plain ALIVEs and HELLO for long, tells
- * so sooner. */
+ * asks for an answer, or is silent to us. If a node of ours does not say its id
+ * any more, there is a reference now; what only that says, plain ALIVEs and
+ * HELLO for long, tells so sooner. */
 static bool is_row_a_restart(struct ftfw *f, struct peer *p,
 			     const struct msg *m, const struct ext_alive *ext)
 {
@@ -113,7 +114,7 @@ static bool is_row_a_restart(struct ftfw *f, struct peer *p,
 	rx->n_refused_row =
 		m->seq == rx->refused_next ? rx->n_refused_row + 1 : 1;
 	rx->refused_next = m->seq + 1;
-	if (p->node && ext && !is_asked(f, ext))
+	if (p->node && ext && p->is_live && !is_asked(f, ext))
 		return false;
 	if (p->node && !ext && f->now_ms - p->announced_ms < silence_ms)
 		return false;
@@ -155,10 +156,13 @@ static bool may_look(struct ftfw *f)
 
 static void measure(struct ftfw *f, struct peer *p, uint32_t from, uint32_t to)
 {
-	uint32_t ms = (uint32_t)(f->now_ms - f->timed_ms);
+	int64_t took_ms = f->now_ms - f->timed_ms;
+	uint32_t ms = (uint32_t)took_ms;
 
+	/* What took longer was the silence, not the way. */
 	if (!f->is_timing || !seq_within(f->timed_seq, from, to) ||
-	    p->rtt_seq == f->timed_seq)
+	    p->rtt_seq == f->timed_seq || took_ms > RESEND_MOST_MS ||
+	    (!p->is_live && !p->is_deaf))
 		return;
 	p->rtt_seq = f->timed_seq;
 	p->rtt_ms = p->rtt_ms ? p->rtt_ms - p->rtt_ms / 8 + ms / 8 : ms;
@@ -183,14 +187,17 @@ static enum verdict take_ack(struct ftfw *f, struct peer *p, uint32_t from,
 		p->n_foreign++;
 		return VERDICT_FOREIGN;
 	}
-	ftfw_answered(f, p, &from);
 	measure(f, p, from, to);
+	ftfw_answered(f, p, &from);
 	if (!p->has_acked || seq_after(to, p->acked_to))
 		p->acked_to = to;
 	p->has_acked = true;
 	if (!ring_clip(&f->ring, &from, &to))
 		return VERDICT_OK;
-	for (uint32_t n = from; n != to + 1 && p->n_owed && may_look(f); n++) {
+	if (seq_before(from, p->oldest)) /* told again */
+		from = p->oldest;
+	for (uint32_t n = from; !seq_after(n, to) && p->n_owed && may_look(f);
+	     n++) {
 		struct ring_ref ref = ring_at(&f->ring, n);
 
 		if (!ftfw_acked(f, p, n))
@@ -227,10 +234,15 @@ static enum verdict take_nack(struct ftfw *f, struct peer *p, uint32_t from,
 	return VERDICT_OK;
 }
 
-/* A late copy of a mark must not open or end a walk again. */
+/* A late copy of a mark must not open or end a walk again. What is not one of
+ * the last few walks is a new one: a number that was wrong in one datagram, or
+ * forged, does not hold up those that follow. */
 static bool is_new_walk(const struct peer *p, uint32_t walk)
 {
-	return !p->has_walk || seq_after(walk, p->walk);
+	for (uint32_t i = 0; p->has_walk && i < LATE_WALKS; i++)
+		if (walk == p->walk - i * WALK_STEP)
+			return false;
+	return true;
 }
 
 static void take_mark(struct ftfw *f, struct peer *p,
@@ -375,6 +387,20 @@ static enum verdict digest(struct ftfw *f, struct peer *p, const struct msg *m,
 
 /* ---- numbers ------------------------------------------------------------ */
 
+/* A reference that hears our HELLO forgets what it might be asked for. It may
+ * still hear one that it has not acknowledged. */
+static bool may_forget(const struct ftfw *f, const struct peer *p)
+{
+	int64_t since_ms = f->now_ms - f->said_hello_ms;
+	bool is_acked =
+		p->has_acked && !seq_before(p->acked_to, f->hello_end - 1);
+
+	if (p->node || f->hello_end == f->o.first_seq)
+		return false;
+	return since_ms < HELLO_ECHO_MS ||
+	       (!is_acked && since_ms < HELLO_PAUSE_MS);
+}
+
 /* What shows a gap under load has more behind it; an ALIVE of an idle node may
  * tell that nothing is lost. */
 static void note_gap(struct ftfw *f, struct peer *p, const struct msg *m,
@@ -382,9 +408,8 @@ static void note_gap(struct ftfw *f, struct peer *p, const struct msg *m,
 {
 	p->n_lost += tracker_miss(&p->rx, m->seq,
 				  ext ? f->now_ms + NACK_MS : f->now_ms);
-	/* A reference that hears our HELLO forgets what it might be asked for:
-	 * so it is asked for all, and has not proven anything. */
-	if (!p->node && f->now_ms - f->said_hello_ms < HELLO_ECHO_MS) {
+	/* It is asked for all, and has not proven anything. */
+	if (may_forget(f, p)) {
 		p->is_proving = p->is_proven = false;
 		p->forgets = true;
 		p->is_incomplete |= p->is_reference;

@@ -45,6 +45,9 @@ enum bulk_phase {
 	BULK_PROVE, /* all was sent, receivers have not got all */
 };
 
+/* From one walk's number to the next: no wrong bit makes one of another. */
+#define WALK_STEP 0x9e3779b1U
+
 /* One walk over the internal cache, for all who asked before it began. */
 struct bulk {
 	enum bulk_phase phase;
@@ -61,9 +64,11 @@ struct bulk {
 	uint32_t begin_seq; /* numbers since belong to the proof */
 	uint32_t position;  /* id of the last entry looked at */
 	uint32_t n_entries;
-	uint32_t n_reprove;     /* lost entries waiting to be sent anew */
-	uint32_t prove_until;   /* numbers before it belong to the proof */
-	int64_t phase_ms;       /* when this phase began */
+	uint32_t n_reprove;   /* lost entries waiting to be sent anew */
+	uint32_t prove_until; /* numbers before it belong to the proof */
+	int64_t phase_ms;     /* when this phase began */
+	int64_t walk_ms;      /* when the walk began, and what it took */
+	int64_t took_ms;
 	int64_t pause_until_ms; /* what peers want waits for so long */
 	/* Pacing, in messages not yet acknowledged. */
 	uint32_t window, threshold;
@@ -86,6 +91,8 @@ struct ftfw {
 	int64_t started_ms, announced_ms;
 	bool must_announce; /* before anything else is said */
 	bool ever_answered;
+	bool has_new_id; /* another node had ours */
+	int64_t new_id_ms;
 	bool has_forgotten;     /* somebody, and what he told */
 	bool owes_hello_back;   /* said with the next message, whatever it is */
 	int64_t hello_since_ms; /* the last time that it was tried */
@@ -133,8 +140,10 @@ void ftfw_release(struct ftfw *f, uint32_t n);
 void ftfw_spare_entries(struct ftfw *f);
 /* The number was lost: what it holds will be sent anew under another one. */
 void ftfw_send_again(struct ftfw *f, uint32_t n);
-/* Nobody waits for peer p any more; lost: what was owed to it is sent again. */
-void ftfw_settle(struct ftfw *f, struct peer *p, bool lost);
+/* Nobody waits for peer p any more: what was owed to it alone is let go, or is
+ * held for nobody, as before anybody was there, or is sent again. */
+enum settle { SETTLE_LET_GO, SETTLE_HOLD, SETTLE_SEND_AGAIN };
+void ftfw_settle(struct ftfw *f, struct peer *p, enum settle how);
 /* Queues a control message. False: there is no memory, counted. */
 NODISCARD bool ftfw_control(struct ftfw *f, const struct ctl *c);
 /* How long p may take to hear an answer of ours before it hears it again. */
@@ -180,7 +189,8 @@ void bulk_want(struct ftfw *f, const struct peer *p);
 enum fill bulk_fill(struct ftfw *f, struct wr *dgram);
 /* Moves on from phase to phase as far as it goes. */
 void bulk_progress(struct ftfw *f);
-/* The number is lost: if it counts for the proof, so will its successor. */
+/* The number is lost: if it counts for the proof, so does what tells of the
+ * entry in its place, be it sent already or not. */
 void bulk_lost(struct ftfw *f, uint32_t n, struct entry_head *h);
 /* The entry was sent under number n. */
 void bulk_sent(struct ftfw *f, uint32_t n, struct entry_head *h);

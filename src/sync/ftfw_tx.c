@@ -5,8 +5,8 @@
 #include "sync/seq.h"
 
 /* Slots that control messages leave to announcements, which go on while the
- * ring is stuck: it is for RESEND_MS at most. */
-enum { ANNOUNCE_SLOTS = 64 };
+ * ring is stuck: for RESEND_MOST_MS at most, every PROBE_MS. */
+enum { ANNOUNCE_SLOTS = RESEND_MOST_MS / PROBE_MS + 10 };
 
 enum {
 	CAPABILITIES = EXT_CAP_ADDRESSED_ACK | EXT_CAP_WHOLE_UPDATES,
@@ -170,7 +170,7 @@ static enum fill send_marks(struct ftfw *f, struct wr *w)
 		const struct ctl *c = ctl_at(&f->pool, id);
 		struct ext_record r = { .type = EXT_BULK_MARK };
 
-		r.mark.node = f->peers.peers[c->peer].node;
+		r.mark.node = c->node;
 		r.mark.phase = c->phase;
 		r.mark.walk = c->from;
 		r.mark.n_entries = c->to;
@@ -259,6 +259,8 @@ static enum fill send_plain_answer(struct ftfw *f, struct wr *w, struct peer *p)
 	while (rx->n_runs && rx->is_ack_due) {
 		size_t offset;
 
+		if (ring_free(&f->ring) <= ANNOUNCE_SLOTS)
+			return FILL_WAIT;
 		if (!has_room(f, w, WIRE_RANGE_LEN))
 			return FILL_FULL;
 		offset = wire_begin(w, MSG_CTL, MSG_ACK, f->ring.next);
@@ -275,8 +277,10 @@ static enum fill send_plain_answer(struct ftfw *f, struct wr *w, struct peer *p)
 	if (!ftfw_control(f, &(struct ctl){ .kind = CTL_NACK,
 					    .peer = p->number,
 					    .from = rx->unasked.from,
-					    .to = rx->unasked.to }))
-		return FILL_SOME; /* the next call tries again */
+					    .to = rx->unasked.to })) {
+		rx->ask_due_ms = f->now_ms + NACK_MS; /* tried again */
+		return FILL_SOME;
+	}
 	tracker_asked(rx, RESEND_MS, f->now_ms);
 	p->has_unsent_nack = true;
 	return FILL_SOME;
@@ -297,19 +301,24 @@ static enum fill send_answers(struct ftfw *f, struct wr *w)
 
 /* ---- what must not be lost ----------------------------------------------- */
 
+static bool hears_requests(const struct peer *p)
+{
+	return p->has_answered || p->gave_up_hello;
+}
+
 /* A reference has told all it has when it acknowledges this: what it had told
- * before is older. */
+ * before is older, even if it was asked then, too. */
 static void begin_proof(struct ftfw *f, uint32_t n)
 {
 	for (int i = 0; i < PEER_MAX; i++) {
 		struct peer *p = &f->peers.peers[i];
 
-		if (!p->is_used || !p->is_live)
+		if (!p->is_used || !p->is_live || !hears_requests(p))
 			continue;
 		p->is_incomplete = p->is_proven = false;
 		if (p->node)
 			continue;
-		p->generation += !p->is_proving;
+		p->generation++;
 		p->is_proving = true;
 		p->proof_seq = n;
 	}
@@ -329,7 +338,7 @@ static void note_plain(struct ftfw *f, const struct ctl *c, uint32_t n)
 
 static enum fill send_plain(struct ftfw *f, struct wr *w)
 {
-	const struct ctl *c = ctl_at(&f->pool, f->plain.first);
+	const struct ctl c = *ctl_at(&f->pool, f->plain.first);
 	uint32_t n = f->ring.next;
 	size_t offset;
 	uint32_t id;
@@ -338,15 +347,15 @@ static enum fill send_plain(struct ftfw *f, struct wr *w)
 		return FILL_FULL;
 	id = ctl_queue_pop(&f->plain, &f->pool);
 	offset = wire_begin(w, MSG_CTL,
-			    c->kind == CTL_NACK ? MSG_NACK : MSG_RESYNC, n);
-	wr_be32(w, c->from);
-	wr_be32(w, c->to);
+			    c.kind == CTL_NACK ? MSG_NACK : MSG_RESYNC, n);
+	wr_be32(w, c.from);
+	wr_be32(w, c.to);
 	if (!end(f, w, offset, (struct ring_ref){ RING_CTL, id },
-		 receivers(f, c))) {
+		 receivers(f, &c))) {
 		ctl_queue_append(&f->plain, &f->pool, id);
 		return FILL_FULL;
 	}
-	note_plain(f, c, n);
+	note_plain(f, &c, n);
 	return FILL_SOME;
 }
 
@@ -498,6 +507,7 @@ enum fill ftfw_fill(struct engine *e, struct wr *w, size_t room, int64_t now_ms)
 
 	f->now_ms = now_ms;
 	f->room = room;
+	f->bulk.is_scanning = false;
 	if (is_announcement_due(f)) {
 		ftfw_check_lives(f);
 		give_up_hello(f);
@@ -526,6 +536,8 @@ int64_t ftfw_due_ms(struct engine *e)
 	const struct ftfw *f = CONTAINER_OF(e, struct ftfw, base);
 	int64_t due = announcement_due_ms(f);
 
+	if (!ring_free(&f->ring)) /* what must be announced has no slot */
+		due = f->announced_ms + PROBE_MS;
 	if (f->bulk.is_scanning)
 		return f->now_ms;
 	for (int i = 0; i < PEER_MAX; i++) {

@@ -92,6 +92,10 @@ struct peer *peer_add(struct peer_table *t, const struct peer_addr *from,
 		.number = (uint8_t)(p - t->peers),
 		/* What a forgotten predecessor sent is older. */
 		.generation = p->generation + 1,
+		/* These are counted for all, and do not go back. */
+		.n_lost = p->n_lost,
+		.n_before = p->n_before,
+		.n_foreign = p->n_foreign,
 		.addrs = { *from },
 		.n_addrs = 1,
 		.found_ms = now_ms,
@@ -125,6 +129,17 @@ void peer_add_addr(struct peer_table *t, struct peer *p,
 	if (p->n_addrs == PEER_ADDR_MAX)
 		forget_place(p, 0);
 	p->addrs[p->n_addrs++] = *from;
+}
+
+void peer_take_places(struct peer *p, struct peer *q)
+{
+	while (q->n_addrs && p->n_addrs < PEER_ADDR_MAX) {
+		memmove(&p->addrs[1], &p->addrs[0],
+			p->n_addrs * sizeof(p->addrs[0]));
+		p->addrs[0] = q->addrs[--q->n_addrs];
+		p->n_addrs++;
+	}
+	q->n_addrs = 0;
 }
 
 void peer_new_life(struct peer *p, uint64_t node)

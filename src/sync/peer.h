@@ -38,7 +38,7 @@ struct peer {
 	int64_t announced_ms;  /* when node was last said */
 	uint16_t capabilities; /* enum ext_capability */
 	bool has_name;
-	uint8_t name[EXT_NAME_SIZE];
+	uint8_t name[EXT_NAME_SIZE], said_name[EXT_NAME_SIZE]; /* last */
 	struct peer_addr addrs[PEER_ADDR_MAX];
 	uint8_t n_addrs;
 	struct peer_addr announced_at; /* where node was last said */
@@ -141,6 +141,10 @@ bool peer_same_place(const struct peer_addr *a, const struct peer_addr *b);
  * place goes if there are more than PEER_ADDR_MAX. */
 void peer_add_addr(struct peer_table *t, struct peer *p,
 		   const struct peer_addr *from);
+
+/* The places of q are those of p now, older than its own, as far as there is
+ * room; q has none any more. */
+void peer_take_places(struct peer *p, struct peer *q);
 
 /* It is not found at this place any more. */
 void peer_forget_addr(struct peer *p, const struct peer_addr *from);

@@ -45,8 +45,9 @@ static inline uint32_t ring_free(const struct ring *r)
 	return r->mask + 1 - ring_used(r);
 }
 
-/* Takes the next number for what ref names; there must be a free slot if it
- * holds something. owed: the peers that are to acknowledge it. */
+/* Takes the next number for what ref names; there must be a free slot, unless
+ * neither this nor any other number holds something. owed: the peers that are
+ * to acknowledge it. */
 uint32_t ring_push(struct ring *r, struct ring_ref ref, uint64_t owed);
 
 /* What a number holds; RING_NONE for numbers outside first..next - 1. */

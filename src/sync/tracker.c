@@ -5,7 +5,12 @@
 
 #include "sync/seq.h"
 
-enum { REASK_MOST_MS = 1000 };
+enum {
+	REASK_MOST_MS = 1000,
+	/* Of a run; of more than half of all numbers the end would seem to be
+	 * before the begin. */
+	RUN_MOST = 1 << 29,
+};
 
 static void widen(struct seq_run *run, bool *is_set, uint32_t from, uint32_t to)
 {
@@ -48,8 +53,12 @@ static void forget_oldest(struct tracker *t, uint8_t n)
 
 static void add_run(struct tracker *t, uint32_t from, uint32_t to)
 {
-	if (t->n_runs && t->runs[t->n_runs - 1].to + 1 == from) {
-		t->runs[t->n_runs - 1].to = to;
+	struct seq_run *last = t->n_runs ? &t->runs[t->n_runs - 1] : NULL;
+
+	if (last && last->to + 1 == from) {
+		last->to = to;
+		if (to - last->from > RUN_MOST)
+			last->from = to - RUN_MOST;
 		return;
 	}
 	if (t->n_runs == TRACKER_RUNS)

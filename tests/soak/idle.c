@@ -35,14 +35,27 @@ static void start(struct sim *s, uint64_t seed, const struct sim_watch *watch)
 	}
 }
 
-static bool is_idle(struct sim *s, const uint64_t *before, char why[WHY_SIZE])
+struct count {
+	uint64_t n_sent, n_silent;
+};
+
+static struct count count(const struct sim_node *n)
+{
+	return (struct count){ n->n_sent, n->events[ENGINE_PEER_SILENT] };
+}
+
+static bool is_idle(struct sim *s, const struct count *before,
+		    char why[WHY_SIZE])
 {
 	unsigned int loss = s->faults.loss;
 
 	for (int i = 0; i < s->n_nodes; i++) {
-		uint64_t n = s->nodes[i].n_sent - before[i];
+		struct count now = count(&s->nodes[i]);
+		uint64_t n = now.n_sent - before[i].n_sent;
 
-		if (n <= MOST_PER_S * IDLE_MS / 1000)
+		/* If ten signs of life in a row were lost, there is a bulk. */
+		if (n <= MOST_PER_S * IDLE_MS / 1000 ||
+		    now.n_silent != before[i].n_silent)
 			continue;
 		snprintf(why, WHY_SIZE,
 			 "restless: node %d of %d sent %" PRIu64
@@ -69,7 +82,7 @@ static bool is_idle(struct sim *s, const uint64_t *before, char why[WHY_SIZE])
 
 bool play_idle(uint64_t seed, const struct play_opts *o, char why[WHY_SIZE])
 {
-	uint64_t before[SIM_NODES_MAX];
+	struct count before[SIM_NODES_MAX];
 	struct sim_watch watch;
 	struct sim s;
 	struct trace t = { .out = o->trace,
@@ -81,7 +94,7 @@ bool play_idle(uint64_t seed, const struct play_opts *o, char why[WHY_SIZE])
 	start(&s, seed, o->trace ? &watch : NULL);
 	sim_run(&s, SETTLE_MS);
 	for (int i = 0; i < s.n_nodes; i++)
-		before[i] = s.nodes[i].n_sent;
+		before[i] = count(&s.nodes[i]);
 	sim_run(&s, IDLE_MS);
 	ok = is_idle(&s, before, why);
 	trace_nodes(o->trace, &s);

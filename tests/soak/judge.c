@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { RING_SMALL = 4096 };
+
 static const char *const cause_names[] = {
 	[CAUSE_OURS] = "ours",
 	[CAUSE_DROPPED] = "dropped from its queue",
@@ -11,6 +13,7 @@ static const char *const cause_names[] = {
 	[CAUSE_EARLIER] = "told before we heard it",
 	[CAUSE_LATE] = "told anew by an old message",
 	[CAUSE_NOBODY] = "ended while we were down",
+	[CAUSE_ALONE] = "ended long before it heard us",
 };
 _Static_assert(N_ELEMENTS(cause_names) == CAUSE_N, "each has a name");
 
@@ -58,7 +61,9 @@ static void look_at(struct sim *s, int owner, int other, uint32_t number,
 }
 
 /* True if what is held may be a former life with the present one merged into:
- * merging changes nothing any more. */
+ * merging changes nothing any more. An update of a reference says what has
+ * changed, and never what is gone: whether the begin of the life was lost, or
+ * came behind a late word of a former one, it cannot be made good. */
 static bool is_merged(const struct sim *s, const struct look *l)
 {
 	struct flow merged = l->held;
@@ -78,7 +83,7 @@ static enum cause cause_at_ours(const struct sim *s, const struct judge_opts *o,
 	const struct sim_reference *r = s->nodes[o->reference].reference;
 	int64_t heard_ms = s->nodes[o->ours].heard_ms;
 
-	if (sim_reference_merges(r, l->number) && is_merged(s, l))
+	if (is_merged(s, l))
 		return CAUSE_MERGED;
 	if (!o->asked && !l->is_held && l->kernel->changed_ms <= heard_ms)
 		return CAUSE_EARLIER;
@@ -91,13 +96,18 @@ static enum cause cause_at_reference(const struct sim *s,
 				     const struct judge_opts *o,
 				     const struct look *l)
 {
-	int64_t started_ms = s->nodes[o->ours].started_ms;
+	const struct sim_node *n = &s->nodes[o->ours];
 
 	if (sim_reference_heard_late(s->nodes[o->reference].reference,
 				     l->number))
 		return CAUSE_LATE;
-	return !l->kernel->is_alive && l->kernel->changed_ms <= started_ms
-		       ? CAUSE_NOBODY
+	if (l->kernel->is_alive)
+		return CAUSE_OURS;
+	if (l->kernel->changed_ms <= n->started_ms)
+		return CAUSE_NOBODY;
+	return l->kernel->changed_ms <= n->met_ms &&
+			       s->resend_queue_size <= RING_SMALL
+		       ? CAUSE_ALONE
 		       : CAUSE_OURS;
 }
 

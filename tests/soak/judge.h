@@ -17,6 +17,7 @@ enum cause {
 	/* Flows of ours that the reference knows wrong: */
 	CAUSE_LATE,   /* it took an old message with HELLO */
 	CAUSE_NOBODY, /* ended while we were down: nobody knows it any more */
+	CAUSE_ALONE,  /* ended before it heard us, more than the ring holds */
 	CAUSE_N
 };
 

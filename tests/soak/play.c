@@ -103,7 +103,7 @@ static void isolate(struct sim *s, int node)
 		s->is_cut_way[node][i] = s->is_cut_way[i][node] = true;
 }
 
-/* Nodes up to this one lose those after it. */
+/* Nodes up to this one and those after it hear each other no more. */
 static void split(struct sim *s, int last)
 {
 	for (int i = 0; i <= last; i++)
@@ -287,7 +287,8 @@ static int64_t repair_limit_ms(const struct play *p)
 {
 	const struct sim_faults *w = &p->c->last;
 
-	return REPAIR_MS + 40 * w->delay_ms + 3000 * (int64_t)w->loss;
+	return REPAIR_MS + (40 + 4 * (int64_t)w->loss) * w->delay_ms +
+	       3000 * (int64_t)w->loss;
 }
 
 static bool fails(struct play *p, const char *class, const char *what)

@@ -227,7 +227,7 @@ static const uint32_t features_alone = 1U << WITH_BITS | 1U << WITH_LIMIT |
 
 /* A node is known again by its name or its place, a reference by its place or
  * by numbers that go on. When all of these change at once, it is another node
- * to everybody: so links change, or what else would tell it. */
+ * to everybody: so either links may change, or the other sign may. */
 static void leave_one_sign(struct dice *d, const struct scenario *c)
 {
 	bool by_link = roll(d, 2) && has(d, WITH_LINK);

@@ -90,6 +90,8 @@ static void on_event(void *ctx, enum engine_event what, const struct peer *p)
 	const struct sim_watch *w = n->sim->watch;
 
 	n->events[what]++;
+	if (what == ENGINE_PEER_ANSWERED && !n->met_ms)
+		n->met_ms = n->sim->now_ms;
 	if (w && w->event)
 		w->event(w->ctx, n->number, what, p);
 }
@@ -109,7 +111,7 @@ static void set_up(struct sim *s, struct sim_node *n)
 	choose_link(n);
 	n->n_lives++;
 	n->started_ms = s->now_ms;
-	n->heard_ms = 0;
+	n->heard_ms = n->met_ms = 0;
 	n->kept_len = 0;
 	n->is_up = true;
 	wake(s, n);

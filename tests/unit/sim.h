@@ -41,6 +41,7 @@ struct sim_node {
 	uint64_t node_id;   /* of its present or last life */
 	int64_t started_ms; /* the same */
 	int64_t heard_ms;   /* its first datagram in this life; 0: none yet */
+	int64_t met_ms;     /* somebody was heard to hear it; 0: nobody yet */
 	uint8_t name[EXT_NAME_SIZE]; /* stable name of the lives to come */
 	struct sim_kernel kernel;
 	uint8_t link; /* the one it sends on; it hears on all */

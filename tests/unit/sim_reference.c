@@ -46,7 +46,6 @@ struct object {
 	bool was_told;
 	enum sim_fate fate;
 	bool is_end_told;
-	bool is_begin_acked; /* of this life, sent as NEW */
 };
 
 /* What it heard last of a flow of somebody else. */
@@ -166,8 +165,6 @@ static void release(struct element *e, enum sim_fate fate)
 
 	if (o) {
 		o->fate = fate;
-		if (fate == FATE_ACKED && e->type == MSG_CT_NEW)
-			o->is_begin_acked = true;
 		if (o->is_dead)
 			o->exists = false;
 	}
@@ -220,7 +217,6 @@ static void add_object(struct object *o)
 {
 	o->exists = true;
 	o->is_dead = o->is_changed = false;
-	o->is_begin_acked = false;
 	o->fate = FATE_UNTOLD;
 }
 
@@ -677,13 +673,6 @@ enum sim_fate sim_reference_fate(const struct sim_reference *r, uint32_t number)
 	if (o->element)
 		return FATE_HELD;
 	return is_told(r, o) ? o->fate : FATE_UNTOLD;
-}
-
-bool sim_reference_merges(const struct sim_reference *r, uint32_t number)
-{
-	const struct object *o = object_at(r, number);
-
-	return o && o->exists && !o->is_begin_acked;
 }
 
 bool sim_reference_heard_late(const struct sim_reference *r, uint32_t number)

@@ -58,10 +58,6 @@ enum sim_fate {
 };
 enum sim_fate sim_reference_fate(const struct sim_reference *r,
 				 uint32_t number);
-/* The begin of this life, as NEW, was not acknowledged: whoever has an earlier
- * life of the flow merges this one into that. */
-bool sim_reference_merges(const struct sim_reference *r, uint32_t number);
-
 /* The last it heard of a flow of another machine came in a message that was
  * older than others: one with HELLO is always taken, and what follows it in
  * order after that. */

@@ -232,6 +232,43 @@ static void test_what_a_merged_peer_told_is_the_others(void **state)
 	assert_int_equal(n_held(t), 1);
 }
 
+/* The number was given to another one, who is merged into another node before
+ * the first merge is done. */
+static void test_a_number_is_merged_twice(void **state)
+{
+	struct fixture *t = *state;
+	struct peer *p = t->peers.peers;
+	struct peer passing = { .number = 2, .is_used = true, .is_live = true };
+	struct flow f = flow_of(1);
+
+	p[2] = passing;
+	hear(t, 2, MSG_CT_NEW, &f, 0);
+	external_merge(&t->x, 2, 0, &p[0]);
+	external_merge(&t->x, 2, 1, &p[1]);
+	while (external_step(&t->x))
+		;
+	hear(t, 0, MSG_CT_DEL, &f, 0);
+	assert_int_equal(n_held(t), 0);
+}
+
+/* Free ids cost time as well. */
+static void test_a_piece_of_a_walk_is_small(void **state)
+{
+	enum { N = 19000, MOST = 9000 };
+	struct fixture *t = *state;
+
+	for (uint32_t i = 0; i < N; i++) {
+		struct flow f = flow_of(i);
+
+		hear(t, 0, MSG_CT_NEW, &f, 0);
+	}
+	for (uint32_t id = 1; id < N; id++)
+		flow_cache_remove(t->x.cache, id);
+	external_sweep(&t->x, &t->peers.peers[0]);
+	assert_true(external_step(&t->x));
+	assert_in_range(t->x.position, 1, MOST);
+}
+
 static void test_what_has_no_place_is_told(void **state)
 {
 	struct fixture *t = *state;
@@ -280,6 +317,8 @@ int main(void)
 		T(test_a_sweep_during_a_sweep_is_done_after_it),
 		T(test_what_is_very_old_goes_too),
 		T(test_what_a_merged_peer_told_is_the_others),
+		T(test_a_number_is_merged_twice),
+		T(test_a_piece_of_a_walk_is_small),
 		T(test_what_has_no_place_is_told),
 		T(test_damaged_attributes_are_refused),
 #undef T

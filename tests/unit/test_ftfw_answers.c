@@ -267,6 +267,35 @@ static void test_a_stranger_makes_no_hello(void **state)
 	sim_fini(&s);
 }
 
+/* The node that asks hears nothing, and takes the other one for silent, while
+ * the other one does not; it has thrown away what it had. */
+static void test_a_request_that_a_silence_ate_is_made_again(void **state)
+{
+	struct sim s;
+
+	(void)state;
+	sim_init(&s, 27, 2);
+	s.faults.delay_ms = 1;
+	sim_start(&s, 0);
+	sim_start(&s, 1);
+	for (uint32_t i = 0; i < 100; i++)
+		sim_flow_new(&s, 1, i);
+	assert_true(sim_run_until(&s, 5000, sim_is_complete));
+	sim_run(&s, 5000);
+	s.is_cut_way[1][0] = true;
+	sim_run(&s, 9000);
+	s.is_cut_way[0][1] = true;
+	sim_flush_external(&s, 0);
+	sim_ask(&s, 0, ASK_RESYNC);
+	sim_run(&s, 3000);
+	s.is_cut_way[0][1] = s.is_cut_way[1][0] = false;
+	sim_run(&s, 20000);
+	assert_int_equal(s.nodes[0].events[ENGINE_PEER_SILENT], 1);
+	assert_int_equal(s.nodes[1].events[ENGINE_PEER_SILENT], 0);
+	assert_true(sim_is_complete(&s));
+	sim_fini(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +309,8 @@ int main(void)
 			test_gaps_of_a_peer_that_answers_do_not_fill_the_memory),
 		cmocka_unit_test(test_idle_nodes_on_a_bad_link_do_not_storm),
 		cmocka_unit_test(test_a_stranger_makes_no_hello),
+		cmocka_unit_test(
+			test_a_request_that_a_silence_ate_is_made_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -211,8 +212,8 @@ static void test_the_silent_make_room_though_they_answered(void **state)
 	sim_fini(&s);
 }
 
-/* Machines that are copies of one image have one machine id; with Multicast
- * over IPv6 no address of theirs goes into the name. */
+/* Machines that are copies of one image may have one machine id and one host
+ * name, and so one stable name. */
 static void test_two_nodes_of_one_name_are_two_nodes(void **state)
 {
 	uint32_t n_bad = 0;
@@ -315,6 +316,62 @@ static void test_what_a_forged_life_has_said_is_repaired(void **state)
 	sim_fini(&s);
 }
 
+/* A copy of a machine that was made while it ran: both have the same id, name
+ * and numbers. */
+static void test_two_nodes_of_one_id_become_two(void **state)
+{
+	struct sim s;
+
+	(void)state;
+	sim_init(&s, 7, 3);
+	s.faults.delay_ms = 1;
+	s.has_first_seq = true;
+	s.first_seq = 1000;
+	for (int i = 0; i < 3; i++)
+		sim_start(&s, i);
+	memcpy(ftfw(&s, 1)->o.name, ftfw(&s, 0)->o.name, EXT_NAME_SIZE);
+	ftfw(&s, 1)->o.node = ftfw(&s, 0)->o.node;
+	for (uint32_t i = 0; i < 100; i++) {
+		sim_flow_new(&s, 0, i);
+		sim_flow_new(&s, 1, i);
+		sim_flow_new(&s, 2, i);
+	}
+	for (uint32_t i = 0; i < 50; i++) {
+		sim_run(&s, 100);
+		sim_flow_update(&s, 0, i, 1);
+	}
+	sim_run(&s, 30000);
+	assert_int_equal(s.nodes[0].events[ENGINE_NODE_ID_TWICE] +
+				 s.nodes[1].events[ENGINE_NODE_ID_TWICE],
+			 1);
+	assert_true(ftfw(&s, 0)->o.node != ftfw(&s, 1)->o.node);
+	assert_true(sim_is_complete(&s));
+	sim_fini(&s);
+}
+
+/* A wrong number, far ahead, was taken for the newest one. Nobody is owed an
+ * answer. */
+static void test_nobody_is_silent_for_a_number(void **state)
+{
+	struct sim s;
+
+	(void)state;
+	sim_init(&s, 5, 2);
+	s.faults.delay_ms = 1;
+	sim_start(&s, 0);
+	sim_start(&s, 1);
+	sim_flow_new(&s, 0, 1);
+	assert_true(sim_run_until(&s, 5000, sim_is_complete));
+	sim_run(&s, 5000);
+	ftfw(&s, 1)->peers.peers[0].rx.last += 1 << 21;
+	sim_run(&s, 30000);
+	assert_true(ftfw(&s, 1)->peers.peers[0].is_live);
+	sim_flow_update(&s, 0, 1, 7);
+	sim_run(&s, 3000);
+	assert_true(sim_is_complete(&s));
+	sim_fini(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -327,6 +384,8 @@ int main(void)
 			test_the_silent_make_room_though_they_answered),
 		cmocka_unit_test(test_two_nodes_of_one_name_are_two_nodes),
 		cmocka_unit_test(test_a_name_is_no_proof),
+		cmocka_unit_test(test_two_nodes_of_one_id_become_two),
+		cmocka_unit_test(test_nobody_is_silent_for_a_number),
 		cmocka_unit_test(test_what_a_forged_life_has_said_is_repaired),
 	};
 
