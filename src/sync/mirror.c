@@ -97,35 +97,21 @@ static bool may_shift(const struct flow *f)
 		(f->has & FLOW_STATUS && f->status & STATUS_SEQ_ADJUST));
 }
 
-/* The master of a related flow, as far as it is cached. */
-static uint32_t find_master(const struct mirror *m, const struct flow *f)
-{
-	struct flow master = { .has = f->has & FLOW_ZONE_ORIG,
-			       .family = f->family,
-			       .l4proto = f->master.l4proto,
-			       .zone = f->zone,
-			       .zone_orig = f->zone_orig,
-			       .orig = { .src = f->master.src,
-					 .dst = f->master.dst,
-					 .sport = f->master.sport,
-					 .dport = f->master.dport } };
-
-	if (f->has & FLOW_MASTER_PORTS)
-		master.has |= FLOW_PORTS;
-	return flow_cache_find(m->o.cache, &master);
-}
-
 static void ask_for_shifts(struct mirror *m, enum flow_event type, uint32_t id,
 			   const struct flow *f)
 {
 	if (may_shift(f))
 		mark(m, SET_SHIFTED, id);
-	if (type == FLOW_EVENT_NEW && f->has & FLOW_MASTER &&
-	    f->master.l4proto == L4_TCP)
-		id = find_master(m, f);
-	else if (!(f->has & FLOW_STATUS) || !(f->status & STATUS_SEQ_ADJUST) ||
-		 f->has & FLOW_SEQADJ_ORIG)
+	if (type == FLOW_EVENT_NEW && flow_is_related(f) &&
+	    f->master.l4proto == L4_TCP) {
+		struct flow master = flow_master(f);
+
+		id = flow_cache_find(m->o.cache, &master);
+	} else if (!(f->has & FLOW_STATUS) ||
+		   !(f->status & STATUS_SEQ_ADJUST) ||
+		   f->has & FLOW_SEQADJ_ORIG) {
 		return;
+	}
 	if (id != FLOW_CACHE_NO_ID)
 		mark(m, SET_ASKED, id);
 }
@@ -288,6 +274,28 @@ static bool is_told_same(const struct flow *a, const struct flow *b)
 	return len[0] == len[1] && memcmp(packed[0], packed[1], len[0]) == 0;
 }
 
+static bool has_run_out(const struct mirror *m, uint32_t id)
+{
+	const struct entry_head *h = living(m, id);
+	struct flow f;
+
+	if (!h)
+		return false;
+	flow_cache_get(m->o.cache, id, &f);
+	return f.has & FLOW_TIMEOUT &&
+	       (int64_t)m->now_s - h->changed_s >
+		       (int64_t)f.timeout_s + LOOK_SLACK_S;
+}
+
+/* It has outlived its time, which begins again with what was heard now. An
+ * entry within its time keeps changed_s: a commit compares it with the peer's
+ * last word, and being seen is no change. */
+static void count_anew(struct mirror *m, uint32_t id)
+{
+	if (has_run_out(m, id))
+		flow_cache_head(m->o.cache, id)->changed_s = m->now_s;
+}
+
 /* The entry becomes what the kernel has: a row or an answer that is newer than
  * what is cached. What differs is told at once: its event, if there is one,
  * will find no difference. */
@@ -310,8 +318,7 @@ static void store_whole(struct mirror *m, uint32_t id,
 				   : TOUCH_SEND);
 	if (may_shift(&whole))
 		mark(m, SET_SHIFTED, id);
-	/* from now on its time is counted */
-	flow_cache_head(m->o.cache, id)->changed_s = m->now_s;
+	count_anew(m, id);
 }
 
 static void add_row(struct mirror *m, const struct flow *f, bool is_sure)
@@ -368,6 +375,11 @@ void mirror_row(struct mirror *m, const struct flow *f, bool is_sure,
 	else if (is_accepted)
 		store_whole(m, id, &cached, f);
 	met(m, id);
+	/* An earlier dump (-R) may have found it without a word, though its
+	 * begin was lost just now. */
+	if (is_accepted && m->new_how == TOUCH_SEND &&
+	    flow_cache_is_marked(m->o.cache, SET_DOUBTED, id))
+		m->o.touch(m->o.ctx, id, TOUCH_UNTOLD);
 }
 
 static void on_gone(struct mirror *m, uint32_t id)
@@ -393,12 +405,11 @@ void mirror_answer(void *ctx, enum kernel_op op, uint32_t id, int error,
 		   const struct flow *found)
 {
 	struct mirror *m = ctx;
-	struct entry_head *h = living(m, id);
 	struct flow cached;
 	bool is_there;
 
 	(void)op;
-	if (!h)
+	if (!living(m, id))
 		return;
 	if (is_passing(error)) {
 		not_taken(m, id);
@@ -409,7 +420,7 @@ void mirror_answer(void *ctx, enum kernel_op op, uint32_t id, int error,
 		return;
 	}
 	met(m, id);
-	h->changed_s = m->now_s; /* not asked for again before its time */
+	count_anew(m, id);
 	if (error < 0 || !found)
 		return;
 	flow_cache_get(m->o.cache, id, &cached);
@@ -539,19 +550,6 @@ static void ask_for_doubted(struct mirror *m)
 		m->doubts_per_s = DOUBTS_MOST;
 	if (m->doubts_per_s < DOUBTS_LEAST)
 		m->doubts_per_s = DOUBTS_LEAST;
-}
-
-static bool has_run_out(const struct mirror *m, uint32_t id)
-{
-	const struct entry_head *h = living(m, id);
-	struct flow f;
-
-	if (!h)
-		return false;
-	flow_cache_get(m->o.cache, id, &f);
-	return f.has & FLOW_TIMEOUT &&
-	       (int64_t)m->now_s - h->changed_s >
-		       (int64_t)f.timeout_s + LOOK_SLACK_S;
 }
 
 /* What should never be needed: the kernel tells every end of a flow that it

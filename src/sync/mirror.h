@@ -76,7 +76,8 @@ void mirror_dump_ends(struct mirror *m, bool is_complete);
 bool mirror_is_settled(const struct mirror *m);
 
 /* Our own flush has deleted the entry from the kernel's table: it lives on here
- * until its time is up, or the kernel tells of it again. */
+ * until its time is up, a dump does not find it (-R, and the repair of an
+ * overrun: the peers are told then), or the kernel tells of it again. */
 void mirror_flushed(struct mirror *m, uint32_t id);
 
 /* Whether mirror_work() has something to do at once; a piece of it. */

@@ -959,6 +959,88 @@ static void test_the_timeout_is_what_is_left_of_the_senders(void **state)
 			cases[i].expected_s);
 }
 
+/* ---- what the mirror does to the times that the commit compares --------- */
+
+static const struct flow *same_row;
+
+static int answer_same(void *self, enum kernel_op op,
+		       const struct object *object, uint32_t cookie)
+{
+	(void)object;
+	mirror_answer(self, op, cookie, 0, same_row);
+	return 0;
+}
+
+static void no_finish(void *self)
+{
+	(void)self;
+}
+
+static void no_touch(void *ctx, uint32_t id, enum touch how)
+{
+	(void)ctx;
+	(void)id;
+	(void)how;
+}
+
+enum seen { SEEN_BY_NOBODY, SEEN_BY_A_DUMP, SEEN_BY_A_QUESTION };
+
+/* An event long ago was the last change here; then came the peer's last word;
+ * after that the entry was seen here once more, as it was. */
+static void commit_after(struct fake *k, enum seen seen)
+{
+	const struct filter_opts fo = { .protocol = FILTER_NONE };
+	struct filter *filter = filter_new(&fo);
+	struct mirror m;
+	struct kernel_ops ops = { &m, answer_same, no_finish };
+	const struct mirror_opts o = { .cache = k->internal,
+				       .filter = filter,
+				       .kernel = &ops,
+				       .touch = no_touch };
+	struct flow wanted = tcp_in(1, TCP_STATE_FIN_WAIT);
+	struct flow there = tcp_in(1, TCP_STATE_ESTABLISHED);
+
+	there.status |= STATUS_SEQ_ADJUST;
+	wanted.status |= STATUS_SEQ_ADJUST;
+	there.has |= FLOW_SEQADJ_ORIG;
+	wanted.has |= FLOW_SEQADJ_ORIG;
+	there.seqadj_orig.pos = 1;
+	wanted.seqadj_orig.pos = 2;
+	create(k, &there);
+	same_row = &there;
+	mirror_init(&m, &o);
+	mirror_event(&m, FLOW_EVENT_NEW, ORIGIN_OTHER, &there, PEER_S - 50);
+	learn(k->external, &wanted);
+	if (seen == SEEN_BY_A_DUMP) {
+		mirror_dump_begins(&m, TOUCH_QUIET);
+		mirror_row(&m, &there, true, PEER_S + 5);
+		mirror_dump_ends(&m, true);
+		while (!mirror_is_settled(&m))
+			mirror_work(&m, PEER_S + 5);
+	} else if (seen == SEEN_BY_A_QUESTION) {
+		mirror_second(&m, PEER_S + 5);
+	}
+	run_without_failure(k);
+	assert_int_equal(entry(k, &wanted)->tcp_state, TCP_STATE_FIN_WAIT);
+	assert_int_equal(entry(k, &wanted)->seqadj_orig.pos, 2);
+	filter_free(filter);
+}
+
+static void test_what_an_event_told_long_ago_is_older(void **state)
+{
+	commit_after(*state, SEEN_BY_NOBODY);
+}
+
+static void test_what_a_dump_has_seen_again_is_no_newer(void **state)
+{
+	commit_after(*state, SEEN_BY_A_DUMP);
+}
+
+static void test_what_was_asked_for_again_is_no_newer(void **state)
+{
+	commit_after(*state, SEEN_BY_A_QUESTION);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -996,6 +1078,9 @@ int main(void)
 		T(test_what_a_dump_has_found_is_not_newer),
 		T(test_what_was_reset_lives_as_long_as_in_the_kernel),
 		T(test_the_timeout_is_what_is_left_of_the_senders),
+		T(test_what_an_event_told_long_ago_is_older),
+		T(test_what_a_dump_has_seen_again_is_no_newer),
+		T(test_what_was_asked_for_again_is_no_newer),
 #undef T
 	};
 

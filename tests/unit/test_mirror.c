@@ -244,6 +244,8 @@ static void on_touch(void *ctx, uint32_t id, enum touch how)
 
 	flow_cache_get(w->cache, id, &f);
 	c = &w->replica[number_of(&f)];
+	if (how == TOUCH_UNTOLD && c->is_there)
+		return;
 	if (how == TOUCH_QUIET && state != ENTRY_DEAD &&
 	    !(state == ENTRY_NEW && c->is_there))
 		return;
@@ -574,7 +576,7 @@ static void test_what_a_quiet_row_was_first_to_tell_is_told(void **state)
 	free_world(w);
 }
 
-/* Of what no event tells nothing would bring it back. */
+/* The shift is in no event: nothing would bring it back if the row undid it. */
 static void test_an_older_row_does_not_undo_an_answer(void **state)
 {
 	struct world *w = new_world(NULL);
@@ -1353,10 +1355,28 @@ static void test_in_any_order_the_mirror_is_right_when_all_is_read(void **state)
 	}
 }
 
+/* -R came between the loss and its repair: it has found the flow, which was
+ * told to nobody. */
+static void test_a_repair_tells_what_a_quiet_dump_has_found(void **state)
+{
+	struct world *w = new_world(NULL);
+
+	(void)state;
+	w->is_full = true;
+	create(w, 0);
+	w->is_full = w->is_lost = false;
+	dump(w, TOUCH_QUIET);
+	dump(w, TOUCH_SEND);
+	assert_mirrored(w);
+	free_world(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_events_alone_make_a_mirror),
+		cmocka_unit_test(
+			test_a_repair_tells_what_a_quiet_dump_has_found),
 		cmocka_unit_test(test_an_older_row_does_not_undo_an_event),
 		cmocka_unit_test(test_a_row_has_what_a_lost_event_told),
 		cmocka_unit_test(
