@@ -14,9 +14,9 @@ sleeps_of() { # PID: how often it has slept
 	awk '/^voluntary/ { print $2 }' "/proc/$1/status"
 }
 
-# Of the four a second that there may be three are: announcements, ours and the
-# other's, and what is checked. Locks of the kernel may make it sleep, too; and
-# nodes say more while one owes the other an answer.
+# Three times a second are to be expected: its announcement, the other's, and
+# what is checked every second. Locks of the kernel may make it sleep, too, and
+# nodes say more while one owes the other an answer: five are allowed.
 slept_rarely() { # NODE: in five seconds
 	local pid=pid_$1 before
 

@@ -6,11 +6,11 @@
 # at what its caches know of them.
 #
 # A look takes the kernel's table of the active node, waits for as long as the
-# protocol may take, and then takes a cache and that table again. What was the
-# same both times has had its time to arrive: it is missing, or its state, mark
-# or flags are wrong, or else the cache is right. What the cache has had since
-# before the first table, and neither table has, is a zombie. However long the
-# machine takes from one to the next, the verdict stands.
+# protocol may take, and then takes a cache and that table again. What is the
+# same in both tables has had its time to arrive: if the cache lacks it, it is
+# missing, and if its state, mark or flags differ, it is wrong. What the cache
+# has had since before the first table, and neither table has, is a zombie.
+# However long the machine takes from one to the next, the verdict stands.
 
 # as many at a time, however slow the machine is
 LIFE_S=$((10 * LAB_SLOW))

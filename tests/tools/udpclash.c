@@ -4,8 +4,8 @@
  *
  *	udpclash ADDR PORT COUNT
  *
- * COUNT flows from ports 20000 and up of ADDR's own side, each opened by two
- * threads on processors of their own. */
+ * COUNT flows to ADDR and PORT, from the local ports 20000 and up, each opened
+ * by two threads, which run on two processors. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <pthread.h>
