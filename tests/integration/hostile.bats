@@ -186,7 +186,6 @@ has_refused() { # NODE COUNT
 	# as many entries as mutated ones made, but no more than HashLimit
 	[ $((after_kb - before_kb)) -lt 20000 ]
 	[ "$(network_stat fw1 'Malformed messages')" -gt 0 ]
-	[ "$(network_stat fw1 'Malformed payload')" -gt 0 ]
 	[ "$(wc -l <"$D/fw1.log")" -lt 500 ]
 	bulks_repair
 }

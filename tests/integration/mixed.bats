@@ -142,6 +142,8 @@ roll() { # FROM TO LINK LOSS
 		fail_over fw1 fw2
 		replace fw1 "$kind"
 		look fw2 fw1
+		# what two of the reference do is measured elsewhere
+		[ "$kind" = "$2" ] || [ "$1" = "$2" ] || break
 		fail_over fw2 fw1
 	done
 }
