@@ -61,10 +61,23 @@ static struct peer *add_peer(struct ftfw *f, const struct peer_addr *from)
 
 /* ---- one life after the other ------------------------------------------- */
 
-static bool is_same_claim(const struct peer *p, const struct msg *m,
-			  uint64_t node)
+/* True if the claim was made before. Of two that are made by turns the first
+ * one is judged first. */
+static bool note_claim(const struct ftfw *f, struct peer *p,
+		       const struct msg *m, uint64_t node)
 {
-	return p->claimed_node == node && m->seq - p->claimed_seq < NEAR;
+	bool is_same =
+		p->claimed_node == node && m->seq - p->claimed_seq < NEAR;
+
+	if (!is_same && p->claimed_node && p->claimed_node != node &&
+	    f->now_ms - p->claimed_ms < RESTART_MS)
+		return false;
+	if (!is_same)
+		p->claimed_since_ms = f->now_ms;
+	p->claimed_node = node;
+	p->claimed_seq = m->seq;
+	p->claimed_ms = f->now_ms;
+	return is_same;
 }
 
 enum claim {
@@ -84,13 +97,8 @@ static enum claim judge_claim(const struct ftfw *f, struct peer *p,
 
 	if (!p->is_live && !p->is_deaf)
 		return CLAIM_GRANTED;
-	if (!is_same_claim(p, m, node)) {
-		p->claimed_node = node;
-		p->claimed_since_ms = f->now_ms;
-		p->claimed_seq = m->seq;
+	if (!note_claim(f, p, m, node))
 		return CLAIM_WAITS;
-	}
-	p->claimed_seq = m->seq;
 	if (old_ms - p->claimed_since_ms >= RIVAL_MS)
 		return CLAIM_RIVAL;
 	return f->now_ms - old_ms >= silence_ms &&
@@ -105,11 +113,8 @@ static enum claim judge_claim(const struct ftfw *f, struct peer *p,
 static bool is_now(struct ftfw *f, struct peer *p, const struct peer_addr *from,
 		   const struct msg *m, uint64_t node)
 {
-	if (!is_same_claim(p, m, node))
-		p->claimed_since_ms = f->now_ms;
-	p->claimed_node = node;
-	p->claimed_seq = m->seq;
-	if (f->now_ms - p->claimed_since_ms < RESTART_MS)
+	if (!note_claim(f, p, m, node) ||
+	    f->now_ms - p->claimed_since_ms < RESTART_MS)
 		return false;
 	if (f->now_ms - p->announced_ms >= RESTART_MS) {
 		/* What the other one has said is wrong. */

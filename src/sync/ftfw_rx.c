@@ -122,15 +122,18 @@ static bool is_row_a_restart(struct ftfw *f, struct peer *p,
 	       f->now_ms - rx->in_order_ms >= silence_ms;
 }
 
-/* The numbers of p start anew. Its life goes on if it says the same id;
- * without one it is a reference now. */
+/* The numbers of p start anew. Its life goes on if it says the same id, and
+ * what was taken for it under other numbers was not; without one it is a
+ * reference now. */
 static void renumber(struct ftfw *f, struct peer *p,
 		     const struct ext_alive *ext)
 {
-	if (ext)
+	if (ext) {
 		p->rx = (struct tracker){ 0 };
-	else
+		p->is_incomplete = true;
+	} else {
 		ftfw_restarted(f, p, 0);
+	}
 }
 
 /* False: the range ends where no number of ours is. It may begin long before

@@ -164,7 +164,8 @@ void peer_new_life(struct peer *p, uint64_t node)
 	p->forgets = false;
 	p->is_incomplete = false;
 	p->is_reference = false;
-	p->unbelieved_ms = 0;
+	if (node)
+		p->unbelieved_ms = 0;
 	p->has_acked = false;
 	p->rtt_ms = 0;
 	p->bulk_due_ms = 0;

@@ -34,9 +34,9 @@ struct peer {
 	uint64_t old_nodes[PEER_OLD_NODES]; /* earlier lives, newest first */
 	uint64_t claimed_node; /* said to be its new life; 0: none */
 	uint32_t claimed_seq;  /* the number it was last said under */
-	int64_t claimed_since_ms;
-	int64_t announced_ms;  /* when node was last said */
-	uint16_t capabilities; /* enum ext_capability */
+	int64_t claimed_since_ms, claimed_ms; /* first, and last */
+	int64_t announced_ms;                 /* when node was last said */
+	uint16_t capabilities;                /* enum ext_capability */
 	bool has_name;
 	uint8_t name[EXT_NAME_SIZE], said_name[EXT_NAME_SIZE]; /* last */
 	struct peer_addr addrs[PEER_ADDR_MAX];
