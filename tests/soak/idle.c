@@ -36,12 +36,13 @@ static void start(struct sim *s, uint64_t seed, const struct sim_watch *watch)
 }
 
 struct count {
-	uint64_t n_sent, n_silent;
+	uint64_t n_sent, n_gone; /* peers that were silent or deaf */
 };
 
 static struct count count(const struct sim_node *n)
 {
-	return (struct count){ n->n_sent, n->events[ENGINE_PEER_SILENT] };
+	return (struct count){ n->n_sent, n->events[ENGINE_PEER_SILENT] +
+						  n->events[ENGINE_PEER_DEAF] };
 }
 
 static bool is_idle(struct sim *s, const struct count *before,
@@ -53,9 +54,10 @@ static bool is_idle(struct sim *s, const struct count *before,
 		struct count now = count(&s->nodes[i]);
 		uint64_t n = now.n_sent - before[i].n_sent;
 
-		/* If ten signs of life in a row were lost, there is a bulk. */
+		/* If ten signs of life in a row were lost, or all answers for
+		 * as long, there is a bulk. */
 		if (n <= MOST_PER_S * IDLE_MS / 1000 ||
-		    now.n_silent != before[i].n_silent)
+		    now.n_gone != before[i].n_gone)
 			continue;
 		snprintf(why, WHY_SIZE,
 			 "restless: node %d of %d sent %" PRIu64
