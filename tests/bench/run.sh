@@ -111,6 +111,8 @@ idle() { # NAME
 	local cpu0 slept0 cpu1 slept1
 
 	settle
+	sleep 16 # who has had two bulks waits so long for a third
+	settle
 	read -r cpu0 slept0 <<<"$(idle_state)"
 	sleep "$IDLE_S"
 	read -r cpu1 slept1 <<<"$(idle_state)"
