@@ -272,15 +272,7 @@ FIRST ?= 1
 KIND ?= own reference idle
 soak:
 	@$(SUB_MAKE) $(B)/soak/soak
-	@set -- $(or $(SEEDS),10000 3000 3000); failed=0; n=0; \
-	for kind in $(KIND); do \
-		$(B)/soak/soak -k $$kind -j $$(nproc) $(FIRST) $$1 || \
-			failed=$$((failed + 1)); \
-		n=$$((n + 1)); \
-		[ $$# -eq 1 ] || shift; \
-	done; \
-	echo "soak: $$((n - failed)) passed, $$failed failed"; \
-	[ $$failed -eq 0 ]
+	@sh tests/soak/run.sh $(B)/soak/soak $(FIRST) "$(SEEDS)" "$(KIND)"
 
 asan:
 	@$(MAKE) --no-print-directory check-unit
