@@ -366,9 +366,140 @@ static void test_nobody_is_silent_for_a_number(void **state)
 	ftfw(&s, 1)->peers.peers[0].rx.last += 1 << 21;
 	sim_run(&s, 30000);
 	assert_true(ftfw(&s, 1)->peers.peers[0].is_live);
+	/* whatever was taken for its words meanwhile */
+	assert_int_equal(s.nodes[0].events[ENGINE_PEER_ASKS_BULK], 1);
 	sim_flow_update(&s, 0, 1, 7);
 	sim_run(&s, 3000);
 	assert_true(sim_is_complete(&s));
+	sim_fini(&s);
+}
+
+static void announce(struct sim *s, int place, uint32_t seq, uint64_t node,
+		     uint8_t name)
+{
+	const struct ext_record r = { .type = EXT_STABLE_NAME,
+				      .name = { name } };
+	struct forged *d = forge_open();
+
+	forge_announcement(d, seq, node, &r, 1);
+	forge_say(s, place, 0, d);
+}
+
+static struct peer *peer_with(struct sim *s, uint64_t node)
+{
+	for (int i = 0; i < PEER_MAX; i++) {
+		struct peer *p = &ftfw(s, 0)->peers.peers[i];
+
+		if (p->is_used && p->node == node)
+			return p;
+	}
+	return NULL;
+}
+
+static void test_one_wrong_name_is_not_believed(void **state)
+{
+	struct sim s;
+
+	(void)state;
+	sim_init(&s, 9, 1);
+	sim_start(&s, 0);
+	for (uint32_t i = 0; i < 3; i++) {
+		announce(&s, FORGE_STRANGER, 10 + i, 0xa, 1);
+		sim_run(&s, 500);
+	}
+	announce(&s, FORGE_STRANGER, 13, 0xa, 2);
+	assert_int_equal(peer_with(&s, 0xa)->name[0], 1);
+	announce(&s, FORGE_STRANGER, 14, 0xa, 2);
+	assert_int_equal(peer_with(&s, 0xa)->name[0], 2);
+	sim_fini(&s);
+}
+
+/* Two new nodes have the name of one that has fallen silent a moment ago. */
+static void test_claims_by_turns_are_judged(void **state)
+{
+	struct sim s;
+	uint32_t seq = 10;
+
+	(void)state;
+	sim_init(&s, 9, 1);
+	sim_start(&s, 0);
+	for (uint32_t i = 0; i < 3; i++) {
+		announce(&s, FORGE_STRANGER, seq++, 0xa, 1);
+		sim_run(&s, 1000);
+	}
+	for (uint32_t i = 0; i < 7; i++) {
+		announce(&s, FORGE_STRANGER + 1, 1000000 + i, 0xb, 1);
+		sim_run(&s, 500);
+		announce(&s, FORGE_STRANGER + 2, 2000000 + i, 0xc, 1);
+		sim_run(&s, 500);
+	}
+	assert_non_null(peer_with(&s, 0xb));
+	sim_fini(&s);
+}
+
+/* It says an id, which is not believed yet, and then a plain message that a
+ * reference might say. */
+static void test_who_says_an_id_is_no_reference(void **state)
+{
+	struct sim s;
+	struct peer *p = NULL;
+	struct forged *d;
+
+	(void)state;
+	sim_init(&s, 9, 1);
+	sim_start(&s, 0);
+	for (uint32_t i = 0; i < 3; i++) { /* whose name it has */
+		announce(&s, FORGE_STRANGER, 10 + i, 0xa, 1);
+		sim_run(&s, 1000);
+	}
+	d = forge_open();
+	forge_range(d, MSG_RESYNC, 500000, 0, 0);
+	forge_say(&s, FORGE_STRANGER + 1, 0, d);
+	for (uint32_t i = 0; i < 4; i++) {
+		announce(&s, FORGE_STRANGER, 13 + i, 0xa, 1);
+		sim_run(&s, 1000);
+	}
+	announce(&s, FORGE_STRANGER + 1, 700000, 0xb, 1);
+	d = forge_open();
+	forge_range(d, MSG_RESYNC | MSG_HELLO, 700001, 0, 0);
+	forge_say(&s, FORGE_STRANGER + 1, 0, d);
+	for (int i = 0; i < PEER_MAX && !p; i++)
+		if (ftfw(&s, 0)->peers.peers[i].is_used &&
+		    !ftfw(&s, 0)->peers.peers[i].node)
+			p = &ftfw(&s, 0)->peers.peers[i];
+	assert_non_null(p);
+	assert_false(p->is_reference);
+	sim_fini(&s);
+}
+
+/* While nothing comes back, a reference takes the place of the other node. It
+ * hears of flows, and then of no end of them. */
+static void test_ends_are_held_for_whoever_comes(void **state)
+{
+	struct sim s;
+	struct flow_cache *external;
+
+	(void)state;
+	sim_init(&s, 9, 2);
+	s.faults.delay_ms = 1;
+	sim_start(&s, 0);
+	sim_start(&s, 1);
+	sim_run(&s, 3000);
+	sim_kill(&s, 1);
+	s.is_cut_way[1][0] = true;
+	sim_resume_reference(&s, 1, true);
+	for (uint32_t i = 0; i < 50; i++)
+		sim_flow_new(&s, 0, i);
+	sim_run(&s, 1000);
+	external = sim_reference_external(s.nodes[1].reference);
+	assert_int_equal(flow_cache_stats(external)->n_active, 50);
+	s.is_cut_way[0][1] = true;
+	for (uint32_t i = 0; i < 50; i++)
+		sim_flow_end(&s, 0, i);
+	sim_run(&s, 15000);
+	s.is_cut_way[0][1] = s.is_cut_way[1][0] = false;
+	sim_run(&s, 60000);
+	assert_int_equal(flow_cache_stats(external)->n_active, 0);
 	sim_fini(&s);
 }
 
@@ -385,6 +516,10 @@ int main(void)
 		cmocka_unit_test(test_two_nodes_of_one_name_are_two_nodes),
 		cmocka_unit_test(test_a_name_is_no_proof),
 		cmocka_unit_test(test_two_nodes_of_one_id_become_two),
+		cmocka_unit_test(test_one_wrong_name_is_not_believed),
+		cmocka_unit_test(test_claims_by_turns_are_judged),
+		cmocka_unit_test(test_who_says_an_id_is_no_reference),
+		cmocka_unit_test(test_ends_are_held_for_whoever_comes),
 		cmocka_unit_test(test_nobody_is_silent_for_a_number),
 		cmocka_unit_test(test_what_a_forged_life_has_said_is_repaired),
 	};
