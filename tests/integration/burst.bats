@@ -57,10 +57,14 @@ told() {
 }
 
 @test "100,000 new flows at once are at the peer soon" {
+	local since_ms
+
 	start_plain
 	lab_room 200000
 	lab_in fw1 "$B/tools/ctload" insert 100000
+	since_ms=$(lab_now)
 	wait_until 20 counts_are 100000
+	echo "# equal after $(($(lab_now) - since_ms)) ms" >&3
 	internal_is_kernel fw1
 	external_is_kernel fw2 fw1
 }
