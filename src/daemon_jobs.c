@@ -12,7 +12,7 @@
 
 enum {
 	JOBS_MAX = 128,    /* as many as clients */
-	FLUSH_STEP = 4096, /* entries removed in one piece */
+	FLUSH_STEP = 4096, /* ids in one piece, or twice that */
 };
 
 struct job {
@@ -226,8 +226,11 @@ static bool flush_piece(struct daemon *d, bool internal)
 	struct flow_cache *c = internal ? d->internal : d->external_cache;
 	struct job_side *s = &d->control.jobs;
 
-	for (int i = 0; i < FLUSH_STEP; i++) {
+	for (uint32_t n = 0; n < FLUSH_STEP;) {
+		uint32_t before = s->flush_position;
+
 		s->flush_position = flow_cache_next(c, s->flush_position);
+		n += s->flush_position - before; /* free ids too */
 		if (s->flush_position == FLOW_CACHE_NO_ID)
 			return true;
 		if (flow_cache_head(c, s->flush_position)->state == ENTRY_FREE)

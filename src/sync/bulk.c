@@ -155,7 +155,6 @@ static void idle(struct ftfw *f)
 static void begin(struct ftfw *f)
 {
 	struct bulk *b = &f->bulk;
-
 	bool is_for_any;
 
 	join(f);

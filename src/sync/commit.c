@@ -8,7 +8,7 @@
 #include "sync/mirror.h"
 
 enum {
-	COMMIT_STEP = 1024,     /* entries looked at in one step */
+	COMMIT_STEP = 1024,     /* ids looked at in one step, or some more */
 	LOOKS_MAX = 16,         /* at one entry, before it is given up */
 	TIMEOUT_OVERDUE_S = 60, /* spec 7.2: the sender's has passed */
 	TIMEOUT_CLOSE_S = 10,   /* of the kernel, for a connection reset */
@@ -574,10 +574,13 @@ static bool resume(struct commit *c)
 /* Takes up the next entries of this pass. */
 static void walk(struct commit *c)
 {
-	for (int i = 0; i < COMMIT_STEP && !c->is_at_end && !c->n_again; i++) {
+	uint32_t n = 0;
+
+	while (n < COMMIT_STEP && !c->is_at_end && !c->n_again) {
 		uint32_t id = flow_cache_next(c->o.external, c->position);
 		struct flow f;
 
+		n += id - c->position; /* free ids too */
 		c->position = id;
 		c->is_at_end = id == FLOW_CACHE_NO_ID;
 		if (c->is_at_end)

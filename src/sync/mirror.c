@@ -7,7 +7,7 @@
 #include "cache/pack.h"
 
 enum {
-	SWEEP_STEP = 1024, /* entries in one piece of a sweep */
+	SWEEP_STEP = 4096, /* ids in one piece of a sweep, or twice that */
 	ASK_STEP = 100, /* questions in one piece: a batch of the kernel side */
 	/* In a second: some 3 us for a question, 0.1 for a look. */
 	DOUBTS_LEAST = 50,
@@ -607,9 +607,10 @@ bool mirror_is_settled(const struct mirror *m)
  * confirmed it. */
 static void sweep(struct mirror *m)
 {
-	for (int i = 0; i < SWEEP_STEP; i++) {
+	for (uint32_t n = 0; n < SWEEP_STEP;) {
 		uint32_t id = flow_cache_next(m->o.cache, m->sweep_position);
 
+		n += id - m->sweep_position; /* free ids too */
 		m->sweep_position = id;
 		if (id == FLOW_CACHE_NO_ID) {
 			flow_cache_unmark_all(m->o.cache, SET_MET);
