@@ -67,20 +67,18 @@ static void met(struct mirror *m, uint32_t id)
 		mark(m, SET_MET, id);
 }
 
-static void end_entry(struct mirror *m, uint32_t id)
-{
-	unmark(m, SET_ASKED, id);
-	unmark(m, SET_DOUBTED, id);
-	unmark(m, SET_SHIFTED, id);
-	flow_cache_kill(m->o.cache, id);
-	m->o.touch(m->o.ctx, id, TOUCH_SEND);
-}
-
 void mirror_flushed(struct mirror *m, uint32_t id)
 {
 	unmark(m, SET_ASKED, id);
 	unmark(m, SET_DOUBTED, id);
 	unmark(m, SET_SHIFTED, id);
+}
+
+static void end_entry(struct mirror *m, uint32_t id)
+{
+	mirror_flushed(m, id); /* nobody asks for it any more */
+	flow_cache_kill(m->o.cache, id);
+	m->o.touch(m->o.ctx, id, TOUCH_SEND);
 }
 
 /* ---- sequence numbers shifted by NAT helpers ---------------------------- */
