@@ -6,39 +6,8 @@
 #include <string.h>
 
 #include "conf/check.h"
+#include "conf/clauses.h"
 #include "conf/parser.h"
-
-const char *conf_syslog_name(enum conf_syslog s)
-{
-	static const char *const names[] = {
-		"no",     "daemon", "local0", "local1", "local2",
-		"local3", "local4", "local5", "local6", "local7",
-	};
-
-	return names[s];
-}
-
-const char *conf_mode_name(enum conf_mode m)
-{
-	static const char *const names[] = {
-		[CONF_FTFW] = "FTFW",
-		[CONF_ALARM] = "ALARM",
-		[CONF_NOTRACK] = "NOTRACK",
-	};
-
-	return names[m];
-}
-
-const char *conf_link_kind_name(enum conf_link_kind k)
-{
-	static const char *const names[] = {
-		[CONF_MULTICAST] = "Multicast",
-		[CONF_UDP] = "UDP",
-		[CONF_TCP] = "TCP",
-	};
-
-	return names[k];
-}
 
 void conf_defaults(struct conf *out)
 {
@@ -95,7 +64,7 @@ int conf_parse(const char *text, size_t len, struct conf *out, conf_diag_fn *fn,
 		parser_warn(&p, (struct conf_pos){ 1, 1, 0 }, "encoding-mark",
 			    "the byte order mark at the beginning is skipped");
 	if (!is_utf16(&p, text, len))
-		parser_run(&p);
+		clauses_read(&p);
 	if (!p.err)
 		check_run(&p);
 	if (!out->general.unix_path[0])
@@ -104,18 +73,4 @@ int conf_parse(const char *text, size_t len, struct conf *out, conf_diag_fn *fn,
 	out->has_errors = p.diags.n[CONF_ERROR] > 0;
 	diag_flush(&p.diags);
 	return p.err ? p.err : (int)p.diags.n[CONF_ERROR];
-}
-
-const struct conf_given *conf_find_given(const struct conf *c,
-					 const char *block, const char *option,
-					 int link)
-{
-	for (size_t i = c->n_given; i-- > 0;) {
-		const struct conf_given *g = &c->given[i];
-
-		if ((!block || !strcmp(g->block, block)) &&
-		    !strcmp(g->option, option) && (link < 0 || g->link == link))
-			return g;
-	}
-	return NULL;
 }

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "conf/given.h"
 
+#include <string.h>
+
+#include "conf/kinds.h"
+
 /* Where the place of an option is kept. One value has one place, whatever name
  * it is given by, in however many blocks of its kind, and also where a block
  * further out has the same option of the same object (Sync and its modes). */
@@ -50,8 +54,7 @@ void given_again(struct parser *p, const struct frame *f, struct conf_pos at,
 
 static bool is_scalar(const struct rule *r)
 {
-	return r->kind != RULE_BLOCK && r->kind != RULE_NET &&
-	       !(r->flags & RULE_IGNORED);
+	return conf_kinds[r->kind].is_single && !(r->flags & RULE_IGNORED);
 }
 
 /* Blocks with an .enter of their own tell that themselves. */
@@ -98,4 +101,18 @@ void given_add(struct parser *p, struct frame *f, const struct rule *r,
 		.value = pos->value,
 		.link = (uint8_t)(f->link < 0 ? 0 : f->link),
 	};
+}
+
+const struct conf_given *conf_find_given(const struct conf *c,
+					 const char *block, const char *option,
+					 int link)
+{
+	for (size_t i = c->n_given; i-- > 0;) {
+		const struct conf_given *g = &c->given[i];
+
+		if ((!block || !strcmp(g->block, block)) &&
+		    !strcmp(g->option, option) && (link < 0 || g->link == link))
+			return g;
+	}
+	return NULL;
 }

@@ -156,3 +156,11 @@ bool token_is_nocase(const struct token *t, const char *word)
 {
 	return t->len == strlen(word) && !strncasecmp(t->at, word, t->len);
 }
+
+void token_copy(char *out, size_t size, const struct token *t)
+{
+	size_t n = t->len < size ? t->len : size - 1;
+
+	memcpy(out, t->at, n);
+	out[n] = '\0';
+}

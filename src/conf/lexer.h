@@ -55,4 +55,8 @@ bool token_is(const struct token *t, const char *word);
 /* The same without regard to the case of ASCII letters. */
 bool token_is_nocase(const struct token *t, const char *word);
 
+/* Copies a token as a text that ends with a zero byte. size is at least
+ * t->len + 1. */
+void token_copy(char *out, size_t size, const struct token *t);
+
 #endif

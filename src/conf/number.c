@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "conf/kinds.h"
+
 bool number_digits(const char *at, size_t len, uint64_t *out)
 {
 	uint64_t value = 0;
@@ -75,6 +77,7 @@ static bool tell_no_number(struct parser *p, const struct frame *f,
 static bool in_range(struct parser *p, const struct rule *r,
 		     const struct token *t, uint64_t value)
 {
+	const char *noun = conf_kinds[r->kind].noun;
 	char name[32];
 	char text[TOKEN_TEXT_SIZE];
 
@@ -82,10 +85,9 @@ static bool in_range(struct parser *p, const struct rule *r,
 		return true;
 	snprintf(name, sizeof(name), "range%s%s", r->range ? "-" : "",
 		 r->range ? r->range : "");
-	if (r->kind == RULE_PORT)
-		parser_error(p, token_pos(t), name,
-			     "%s is not a port number (%u-%u)",
-			     token_text(t, text), (unsigned int)r->min,
+	if (noun)
+		parser_error(p, token_pos(t), name, "%s is not %s (%u-%u)",
+			     token_text(t, text), noun, (unsigned int)r->min,
 			     (unsigned int)r->max);
 	else
 		parser_error(p, token_pos(t), name,
@@ -98,6 +100,7 @@ static bool in_range(struct parser *p, const struct rule *r,
 bool number_read(struct parser *p, const struct frame *f, const struct rule *r,
 		 const struct token *t, uint32_t *out)
 {
+	const char *note = conf_kinds[r->kind].zero_note;
 	uint64_t value;
 
 	if (t->kind != TOKEN_WORD || !number_digits(t->at, t->len, &value))
@@ -105,10 +108,7 @@ bool number_read(struct parser *p, const struct frame *f, const struct rule *r,
 	if (!value && (r->flags & RULE_ZERO_IS_DEFAULT)) {
 		parser_warn(p, token_pos(t), "zero",
 			    "%s 0 means the default, %u%s", r->name,
-			    (unsigned int)r->deflt,
-			    r->kind == RULE_RESYNC ? "; write no to switch it "
-						     "off"
-						   : "");
+			    (unsigned int)r->deflt, note ? note : "");
 		value = r->deflt;
 	}
 	if (!in_range(p, r, t, value))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* parser.h - reads a configuration by the tables of rules.h, tells every
- * mistake and goes on at the next clause. */
+/* parser.h - what all who read a part of the file have in common: the next
+ * token, findings, room for lists, and how to go on after a mistake. */
 #ifndef CONF_PARSER_H
 #define CONF_PARSER_H
 
@@ -71,10 +71,6 @@ struct parser {
 	struct conf_helper_type spare_type;
 	struct conf_helper_type ignored_type; /* of a second Policy */
 };
-
-/* Reads all of the text into p->conf, which has its defaults. p->lx and
- * p->diags are ready, the rest is zero. */
-void parser_run(struct parser *p);
 
 /* Looks at the next token; junk before it is reported and skipped. */
 struct token parser_peek(struct parser *p, enum lex_class class);

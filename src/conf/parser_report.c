@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "conf/unknown.h"
+#include "conf/stray.h"
 
 struct conf_pos token_pos(const struct token *t)
 {
@@ -61,7 +61,7 @@ bool parser_expected(struct parser *p, const struct token *t, const char *name,
 	vsnprintf(expected, sizeof(expected), fmt, ap);
 	va_end(ap);
 	parser_error(p, token_pos(t), name, "found %s, expected %s%s",
-		     token_text(t, found), expected, unknown_hint(p, t));
+		     token_text(t, found), expected, stray_hint(p, t));
 	return false;
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* print.c - a configuration as text again, by the tables it was read with. */
-#include <string.h>
-
 #include "conf/conf.h"
+#include "conf/kinds.h"
 #include "conf/protocols.h"
 #include "conf/rules.h"
+#include "conf/terms.h"
 
 enum { INDENT_MAX = 8 };
 
@@ -14,122 +14,21 @@ static void indent(struct wr *w, int depth)
 		wr_u8(w, '\t');
 }
 
-static uint32_t u32_at(const void *base, const struct rule *r)
-{
-	uint32_t value;
-
-	memcpy(&value, (const char *)base + r->at, sizeof(value));
-	return value;
-}
-
-/* True if the option is absent and its absence has no word. */
-static bool is_unset(const struct rule *r, const void *base)
-{
-	const char *at = (const char *)base + r->at;
-	uint16_t port;
-
-	switch (r->kind) {
-	case RULE_PORT:
-		memcpy(&port, at, sizeof(port));
-		return !port;
-	case RULE_U32:
-		if (r->flags & RULE_UNSET)
-			return u32_at(base, r) == CONF_UNSET;
-		return (r->flags & RULE_OMIT_ZERO) && !u32_at(base, r);
-	case RULE_RESYNC:
-		return u32_at(base, r) == CONF_UNSET;
-	case RULE_SCHED:
-		return *(const uint8_t *)at == CONF_SCHED_NONE;
-	case RULE_PATH:
-	case RULE_IFNAME:
-		return !*at;
-	case RULE_ADDR:
-		return ((const struct conf_addr *)(const void *)at)->family !=
-		       r->family;
-	case RULE_BOOL:
-	case RULE_LOG:
-	case RULE_SYSLOG:
-		return false;
-	case RULE_NET:
-	case RULE_BLOCK:
-	case RULE_SIGNED:
-	case RULE_WORD:
-	case RULE_FLAG:
-	case RULE_KINDS:
-		break;
-	}
-	return true;
-}
-
-static void print_value(struct wr *w, const struct rule *r, const void *base)
-{
-	const char *at = (const char *)base + r->at;
-	const struct conf_addr *addr = (const void *)at;
-	char text[ADDR_TEXT_SIZE];
-	uint16_t port;
-
-	switch (r->kind) {
-	case RULE_U32:
-		wr_printf(w, "%u", (unsigned int)u32_at(base, r));
-		break;
-	case RULE_RESYNC:
-		if (u32_at(base, r))
-			wr_printf(w, "%u", (unsigned int)u32_at(base, r));
-		else
-			wr_printf(w, "no");
-		break;
-	case RULE_PORT:
-		memcpy(&port, at, sizeof(port));
-		wr_printf(w, "%u", port);
-		break;
-	case RULE_BOOL:
-		wr_printf(w, "%s", *(const bool *)at ? "yes" : "no");
-		break;
-	case RULE_SYSLOG:
-		wr_printf(w, "%s",
-			  conf_syslog_name((enum conf_syslog) *
-					   (const uint8_t *)at));
-		break;
-	case RULE_SCHED:
-		wr_printf(w, "%s",
-			  *(const uint8_t *)at == CONF_SCHED_RR ? "RR"
-								: "FIFO");
-		break;
-	case RULE_LOG:
-		wr_printf(w, "%s", *at ? at : "no");
-		break;
-	case RULE_PATH:
-	case RULE_IFNAME:
-		wr_printf(w, "%s", at);
-		break;
-	case RULE_ADDR:
-		wr_printf(w, "%s",
-			  addr_text((enum family)addr->family, &addr->addr,
-				    text));
-		break;
-	case RULE_NET:
-	case RULE_BLOCK:
-	case RULE_SIGNED:
-	case RULE_WORD:
-	case RULE_FLAG:
-	case RULE_KINDS:
-		break;
-	}
-}
-
 /* The options of a block that are neither blocks nor lists. */
 static void print_options(struct wr *w, int depth, const struct block *b,
 			  const void *base)
 {
 	for (size_t i = 0; i < b->n_rules; i++) {
 		const struct rule *r = &b->rules[i];
+		const struct kind *kind = &conf_kinds[r->kind];
+		const void *at = (const char *)base + r->at;
 
 		if ((r->flags & (RULE_LEGACY | RULE_IGNORED | RULE_ALIAS)) ||
-		    is_unset(r, base))
+		    !kind->print || kind->is_unset(r, at))
 			continue;
 		indent(w, depth);
 		wr_printf(w, "%s ", r->name);
-		print_value(w, r, base);
+		kind->print(w, at);
 		wr_printf(w, "\n");
 	}
 }
@@ -211,8 +110,8 @@ static void print_states(struct wr *w, const struct conf_filter *f)
 	open_brace(w, 2, "State", action_word(f->state));
 	indent(w, 3);
 	for (unsigned int i = 0; i < 16; i++)
-		if ((f->tcp_states & 1u << i) && filter_state_name(i))
-			wr_printf(w, "%s ", filter_state_name(i));
+		if ((f->tcp_states & 1u << i) && term_state_name(i))
+			wr_printf(w, "%s ", term_state_name(i));
 	wr_printf(w, "for TCP\n");
 	close_brace(w, 2);
 }
@@ -285,17 +184,13 @@ static void print_sync_options(struct wr *w, const struct conf_sync *s)
 
 static void print_sync(struct wr *w, const struct conf_sync *s)
 {
-	static const struct block *const modes[] = {
-		[CONF_FTFW] = &conf_block_ftfw,
-		[CONF_ALARM] = &conf_block_alarm,
-		[CONF_NOTRACK] = &conf_block_notrack,
-	};
+	const struct block *mode = sync_mode_block(s->mode);
 
 	if (!s->present)
 		return;
 	open_brace(w, 0, "Sync", "");
-	open_brace(w, 1, modes[s->mode]->name, "");
-	print_options(w, 2, modes[s->mode], s);
+	open_brace(w, 1, mode->name, "");
+	print_options(w, 2, mode, s);
 	close_brace(w, 1);
 	for (size_t i = 0; i < s->n_links; i++)
 		print_link(w, &s->links[i]);

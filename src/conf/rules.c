@@ -2,10 +2,9 @@
 /* rules.c - all blocks in one table, and what can be said of any rule. */
 #include "conf/rules.h"
 
-#include <stdio.h>
 #include <string.h>
 
-#include "conf/values.h"
+#include "conf/kinds.h"
 
 const struct block *const conf_blocks[] = {
 	[BLOCK_FILE] = &conf_block_file,
@@ -49,43 +48,37 @@ const struct rule *block_rule_named(const struct block *b, const char *name)
 	return block_rule(b, &t);
 }
 
-static void rule_default(const struct rule *r, void *base)
-{
-	char *at = (char *)base + r->at;
-	uint32_t number = r->flags & RULE_UNSET ? CONF_UNSET : r->deflt;
-	bool on = r->deflt != 0;
-
-	if (r->flags & (RULE_IGNORED | RULE_ALIAS))
-		return;
-	if (r->kind == RULE_U32 || r->kind == RULE_RESYNC)
-		memcpy(at, &number, sizeof(number));
-	else if (r->kind == RULE_BOOL)
-		memcpy(at, &on, sizeof(on));
-	else if (r->kind == RULE_PATH)
-		memcpy(at, r->text, strlen(r->text) + 1);
-}
-
 void block_defaults(const struct block *b, void *base)
 {
-	for (size_t i = 0; i < b->n_rules; i++)
-		rule_default(&b->rules[i], base);
+	for (size_t i = 0; i < b->n_rules; i++) {
+		const struct rule *r = &b->rules[i];
+		const struct kind *kind = &conf_kinds[r->kind];
+
+		if (kind->set_default &&
+		    !(r->flags & (RULE_IGNORED | RULE_ALIAS)))
+			kind->set_default(r, (char *)base + r->at);
+	}
 }
 
-static const char *default_text(const struct rule *r, char out[32])
+enum { TEXT_SIZE = CONF_PATH_MAX + 1 };
+
+/* Writes the default as it stands in a file: it is set in an object of its own,
+ * and that is printed. "" if it cannot be written. */
+static void default_text(const struct rule *r, char out[TEXT_SIZE])
 {
-	if (r->kind == RULE_PATH)
-		return r->text;
-	if (r->kind == RULE_LOG || r->kind == RULE_SYSLOG)
-		return "no";
-	if (r->kind == RULE_BOOL)
-		return r->deflt ? "yes" : "no";
-	if (r->kind != RULE_U32 && r->kind != RULE_RESYNC)
-		return "";
-	if (r->flags & RULE_UNSET ||
-	    (!r->deflt && (r->flags & (RULE_OMIT_ZERO | RULE_IGNORED))))
-		return "";
-	snprintf(out, 32, "%u", (unsigned int)r->deflt);
-	return out;
+	const struct kind *kind = &conf_kinds[r->kind];
+	struct wr w = { .buf = (uint8_t *)out, .size = TEXT_SIZE };
+	union {
+		char text[TEXT_SIZE];
+		uint32_t number;
+		struct conf_addr addr;
+	} value = { { 0 } };
+
+	if (kind->set_default)
+		kind->set_default(r, &value);
+	if (kind->print && !kind->is_unset(r, &value))
+		kind->print(&w, &value);
+	wr_u8(&w, '\0');
 }
 
 void conf_for_each_option(conf_option_fn *fn, void *ctx)
@@ -93,21 +86,20 @@ void conf_for_each_option(conf_option_fn *fn, void *ctx)
 	for (size_t b = 0; b < BLOCKS; b++)
 		for (size_t i = 0; i < conf_blocks[b]->n_rules; i++) {
 			const struct rule *r = &conf_blocks[b]->rules[i];
-			bool ranged = r->kind == RULE_U32 ||
-				      r->kind == RULE_PORT ||
-				      r->kind == RULE_RESYNC;
-			char text[32];
+			const struct kind *kind = &conf_kinds[r->kind];
+			char text[TEXT_SIZE];
 			const struct conf_option o = {
 				.block = conf_blocks[b]->name,
 				.name = r->name,
-				.type = value_type(r->kind),
-				.min = ranged ? r->min : 0,
-				.max = ranged ? r->max : 0,
-				.deflt = default_text(r, text),
+				.type = kind->type,
+				.min = kind->is_ranged ? r->min : 0,
+				.max = kind->is_ranged ? r->max : 0,
+				.deflt = text,
 				.alias_of = r->modern,
 				.note = r->note,
 			};
 
+			default_text(r, text);
 			fn(ctx, &o);
 		}
 }

@@ -138,14 +138,7 @@ void block_defaults(const struct block *b, void *base);
 rule_enter_fn sync_enter, helper_enter, link_enter, filter_enter,
 	filter_enter_old, filter_enter_replicate;
 
-/* "SYN_SENT", ...; NULL: none of enum flow_tcp_state. In rules_filter.c. */
-const char *filter_state_name(unsigned int state);
-
-/* True for the name of a TCP state. */
-bool filter_is_state(const struct token *t);
-
-/* True for the name of a mode, old ones included, in any case. In
- * rules_sync.c. */
-bool sync_is_mode(const struct token *t);
+/* The block of a mode's options. In rules_sync.c. */
+const struct block *sync_mode_block(enum conf_mode mode);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* rules_filter.c - Filter with its three sets, and the clauses that were
  * written in its place before it existed. */
-#include "base/flow.h"
 #include "conf/given.h"
 #include "conf/number.h"
 #include "conf/parser.h"
 #include "conf/protocols.h"
+#include "conf/terms.h"
 #include "conf/unknown.h"
 #include "conf/words.h"
 
@@ -223,53 +223,13 @@ static void close_set(struct parser *p, struct frame *f)
 		    f->block->name);
 }
 
-static const struct {
-	const char *name;
-	enum flow_tcp_state state;
-} tcp_states[] = {
-	{ "SYN_SENT", TCP_STATE_SYN_SENT },
-	{ "SYN_RECV", TCP_STATE_SYN_RECV },
-	{ "ESTABLISHED", TCP_STATE_ESTABLISHED },
-	{ "FIN_WAIT", TCP_STATE_FIN_WAIT },
-	{ "CLOSE_WAIT", TCP_STATE_CLOSE_WAIT },
-	{ "LAST_ACK", TCP_STATE_LAST_ACK },
-	{ "TIME_WAIT", TCP_STATE_TIME_WAIT },
-	{ "CLOSED", TCP_STATE_CLOSE },
-	{ "CLOSE", TCP_STATE_CLOSE },
-	{ "LISTEN", TCP_STATE_SYN_SENT2 },
-};
-
-const char *filter_state_name(unsigned int state)
-{
-	for (size_t i = 0; i < N_ELEMENTS(tcp_states); i++)
-		if ((unsigned int)tcp_states[i].state == state)
-			return tcp_states[i].name;
-	return NULL;
-}
-
-/* The row of a name; N_ELEMENTS(tcp_states) if it has none. */
-static size_t find_state(const struct token *t)
-{
-	size_t i = 0;
-
-	while (i < N_ELEMENTS(tcp_states) && !token_is(t, tcp_states[i].name))
-		i++;
-	return i;
-}
-
-bool filter_is_state(const struct token *t)
-{
-	return find_state(t) < N_ELEMENTS(tcp_states);
-}
-
 static void state_unknown(struct parser *p, const struct token *t)
 {
 	char text[TOKEN_TEXT_SIZE];
 	struct nearest near;
 
 	nearest_init(&near, t->at, t->len);
-	for (size_t i = 0; i < N_ELEMENTS(tcp_states); i++)
-		nearest_try(&near, tcp_states[i].name);
+	term_nearest_state(&near);
 	token_text(t, text);
 	if (token_is(t, "SYN_SENT2"))
 		near.best = "LISTEN";
@@ -291,7 +251,7 @@ static bool read_states(struct parser *p, uint16_t *states)
 	struct token t;
 
 	for (;;) {
-		size_t i;
+		unsigned int state;
 
 		t = parser_peek(p, LEX_WORD);
 		if (t.kind != TOKEN_WORD)
@@ -299,9 +259,8 @@ static bool read_states(struct parser *p, uint16_t *states)
 					       "a TCP state or 'for TCP'");
 		if (token_is(&t, "for"))
 			break;
-		i = find_state(&t);
-		if (i < N_ELEMENTS(tcp_states))
-			*states |= (uint16_t)(1u << tcp_states[i].state);
+		if (term_state(&t, &state))
+			*states |= (uint16_t)(1u << state);
 		else
 			state_unknown(p, &t);
 		(void)parser_take(p, LEX_WORD);

@@ -6,8 +6,8 @@
 #include "conf/given.h"
 #include "conf/helper_names.h"
 #include "conf/parser.h"
+#include "conf/terms.h"
 #include "conf/unknown.h"
-#include "conf/values.h"
 #include "conf/words.h"
 
 enum {
@@ -32,32 +32,15 @@ enum enter_result sync_enter(struct parser *p, struct frame *f,
 	return ENTER_BLOCK;
 }
 
-static const struct {
-	const char *word;
-	enum conf_mode mode;
-	const struct block *block;
-	const char *use; /* modern name of an old word */
-} modes[] = {
-	{ "FTFW", CONF_FTFW, &conf_block_ftfw, NULL },
-	{ "ALARM", CONF_ALARM, &conf_block_alarm, NULL },
-	{ "NOTRACK", CONF_NOTRACK, &conf_block_notrack, NULL },
-	{ "NACK", CONF_FTFW, &conf_block_ftfw, "FTFW" },
-	{ "PERSISTENT", CONF_ALARM, &conf_block_alarm, "ALARM" },
-};
-
-/* The row of a name; N_ELEMENTS(modes) if it has none. */
-static size_t find_mode(const struct token *t)
+const struct block *sync_mode_block(enum conf_mode mode)
 {
-	size_t i = 0;
+	static const struct block *const blocks[] = {
+		[CONF_FTFW] = &conf_block_ftfw,
+		[CONF_ALARM] = &conf_block_alarm,
+		[CONF_NOTRACK] = &conf_block_notrack,
+	};
 
-	while (i < N_ELEMENTS(modes) && !token_is_nocase(t, modes[i].word))
-		i++;
-	return i;
-}
-
-bool sync_is_mode(const struct token *t)
-{
-	return find_mode(t) < N_ELEMENTS(modes);
+	return blocks[mode];
 }
 
 static void mode_unknown(struct parser *p, const struct token *t)
@@ -66,9 +49,7 @@ static void mode_unknown(struct parser *p, const struct token *t)
 	struct nearest near;
 
 	nearest_init(&near, t->at, t->len);
-	for (size_t i = 0; i < N_ELEMENTS(modes); i++)
-		if (!modes[i].use)
-			nearest_try(&near, modes[i].word);
+	term_nearest_mode(&near);
 	token_text(t, text);
 	if (t->kind != TOKEN_WORD)
 		parser_expected(p, t, "word-mode", "ALARM, FTFW or NOTRACK");
@@ -108,10 +89,11 @@ static enum enter_result enter_mode(struct parser *p, struct frame *f,
 				    const struct block **block, void **base)
 {
 	struct token t = parser_peek(p, LEX_WORD);
-	size_t i = find_mode(&t);
+	enum conf_mode mode;
+	const char *old;
 
 	(void)base;
-	if (i == N_ELEMENTS(modes)) {
+	if (!term_mode(&t, &mode, &old)) {
 		p->modes |= MODE_UNKNOWN; /* do not say that it is missing */
 		mode_unknown(p, &t);
 		if (t.kind != TOKEN_WORD || t.first)
@@ -120,12 +102,12 @@ static enum enter_result enter_mode(struct parser *p, struct frame *f,
 		return ENTER_FAILED;
 	}
 	(void)parser_take(p, LEX_WORD);
-	if (modes[i].use)
+	if (old)
 		parser_warn(p, token_pos(&t), "deprecated",
-			    "%s is the old name of %s", modes[i].word,
-			    modes[i].use);
-	mode_chosen(p, f, keyword, modes[i].mode);
-	*block = modes[i].block;
+			    "%s is the old name of %s", old,
+			    conf_mode_name(mode));
+	mode_chosen(p, f, keyword, mode);
+	*block = sync_mode_block(mode);
 	return ENTER_BLOCK;
 }
 
@@ -197,7 +179,7 @@ static void expect_item(struct parser *p, struct frame *f)
 	if (!names)
 		return;
 	sync->expect_names = names;
-	value_copy(names[sync->n_expect_names++], sizeof(*names), &t);
+	token_copy(names[sync->n_expect_names++], sizeof(*names), &t);
 }
 
 static void close_expect(struct parser *p, struct frame *f)
@@ -243,7 +225,7 @@ static enum enter_result enter_expect(struct parser *p, struct frame *f,
 		sync->expect_sync = CONF_EXPECT_LIST;
 		return ENTER_BLOCK;
 	}
-	if (!value_is_bool(&t, &on)) {
+	if (!term_bool(&t, &on)) {
 		parser_expected(p, &t, "word-bool",
 				"yes, no or a list of helpers in braces");
 		return ENTER_FAILED;
@@ -271,7 +253,7 @@ static enum enter_result enter_checksum(struct parser *p, struct frame *f,
 
 	(void)block;
 	(void)base;
-	if (!value_is_bool(&t, &on)) {
+	if (!term_bool(&t, &on)) {
 		parser_expected(p, &t, "word-bool", "yes or no");
 		return ENTER_FAILED;
 	}

@@ -43,10 +43,6 @@ void unknown_report_unclosed(struct parser *p, const struct frame *f,
 void unknown_report_item(struct parser *p, const struct frame *f,
 			 const struct token *t, const char *name);
 
-/* What to know of a character that has no place in the language: "" or words
- * in parentheses, after a blank. */
-const char *unknown_hint(const struct parser *p, const struct token *t);
-
 /* Tells of a token that is no word where an option is due. */
 void unknown_report_stray(struct parser *p, const struct frame *f,
 			  const struct token *t);

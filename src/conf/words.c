@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "conf/rules.h"
-#include "conf/values.h"
+#include "conf/terms.h"
 
 enum { HEX_GROUP_MAX = 4 };
 
@@ -35,10 +35,13 @@ static bool is_inner_word(const struct token *t)
 
 bool word_is_reserved(const struct token *t)
 {
-	bool ignored;
+	enum conf_mode mode;
+	unsigned int state;
+	const char *old;
+	bool on;
 
-	return is_option(t) || is_inner_word(t) || value_is_bool(t, &ignored) ||
-	       filter_is_state(t) || sync_is_mode(t);
+	return is_option(t) || is_inner_word(t) || term_bool(t, &on) ||
+	       term_state(t, &state) || term_mode(t, &mode, &old);
 }
 
 static bool is_letter(char c)
