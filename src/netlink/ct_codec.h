@@ -12,6 +12,8 @@
 #include "base/names.h"
 #include "base/util.h"
 
+struct nlmsg;
+
 struct ct_codec {
 	struct names *helpers;  /* may be NULL: helpers are left out */
 	struct names *contexts; /* may be NULL: security contexts likewise */
@@ -19,6 +21,10 @@ struct ct_codec {
 	 * check their windows (be liberal). */
 	bool tcp_window_tracking;
 };
+
+/* True for messages of the conntrack subsystem; *type is then the type within
+ * it (IPCTNL_MSG_CT_*). */
+bool ct_is_conntrack(const struct nlmsg *msg, uint8_t *type);
 
 /* Reads the body of a message (what follows the netlink header). Attributes
  * that are unknown or longer than expected do no harm. On false (cut short, or

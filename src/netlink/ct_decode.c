@@ -262,6 +262,12 @@ static void take_zones(const struct ct_side *side, struct flow *f)
 	}
 }
 
+bool ct_is_conntrack(const struct nlmsg *msg, uint8_t *type)
+{
+	*type = (uint8_t)msg->type;
+	return msg->type >> 8 == NFNL_SUBSYS_CTNETLINK;
+}
+
 bool ct_decode(const struct ct_codec *c, struct rd body, struct flow *out)
 {
 	struct decoder d = { .codec = c };

@@ -68,8 +68,4 @@ void ct_dump_destroyed(struct ct_kernel *k, const struct flow *f);
 /* Who has the socket with this port. */
 enum flow_origin ct_writer_origin(const struct ct_kernel *k, uint32_t port);
 
-/* True for messages of the conntrack subsystem; *type is then the type within
- * it (IPCTNL_MSG_CT_*). */
-bool ct_is_conntrack(const struct nlmsg *msg, uint8_t *type);
-
 #endif

@@ -5,15 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include <linux/netfilter/nfnetlink.h>
-
 #include "netlink/ct_internal.h"
-
-bool ct_is_conntrack(const struct nlmsg *msg, uint8_t *type)
-{
-	*type = (uint8_t)msg->type;
-	return msg->type >> 8 == NFNL_SUBSYS_CTNETLINK;
-}
 
 int ct_kernel_open(const struct ct_kernel_opts *opts, struct ct_kernel **out,
 		   const char **failed)
