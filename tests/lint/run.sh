@@ -91,7 +91,7 @@ includes() { # layers, cycles
 
 # Objects that show what the source reaches for: no sanitizer, no FORTIFY, and
 # not PIE, for there constant tables of pointers are writable until linked.
-symbols() { # purity, globals, forbidden
+symbols() { # purity, globals, forbidden, calls
 	make -s -j"$jobs" B="$L/plain" CFLAGS=-O2 HARDEN=-fno-pie plain &&
 		bash tests/lint/symbols.sh "$1" "$L/plain/obj"
 }
@@ -137,6 +137,7 @@ check cycles includes cycles
 check purity symbols purity
 check globals symbols globals
 check forbidden symbols forbidden
+check calls symbols calls
 check spdx spdx
 check outside outside
 check todo todo

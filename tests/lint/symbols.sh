@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: ISC
 #
-# symbols.sh purity|globals|forbidden OBJECTS: what the objects of src/, built
+# symbols.sh purity|globals|forbidden|calls OBJECTS: what the objects of src/, built
 # without sanitizers and FORTIFY and not as PIE, reach for. Prints what breaks
 # the rule; exit 1 if anything.
 set -eu
@@ -75,6 +75,26 @@ forbidden() {
 	done
 	grep -rnE '\b(alloca|__builtin_alloca)[[:space:]]*\(' src && bad=1
 	return $bad
+}
+
+# Functions are called where code refers to them: what stands in a table of
+# function pointers is the table's to call, and no circle.
+calls() {
+	local object file
+
+	for object in $(all_objects); do
+		file=${object%.o}
+		nm --defined-only "$objects/$object" |
+			awk -v file="$file" '$2 == "T" { print "def", file, $3 }'
+	done >"$objects/../calls"
+	for object in $(all_objects); do
+		file=${object%.o}
+		readelf -rW "$objects/$object" | awk -v file="$file" '
+			/^Relocation section/ { is_code = $3 ~ /\.text/ }
+			is_code && NF >= 5 { print "use", file, $5 }'
+	done >>"$objects/../calls"
+	awk -f $here/calls.awk "$objects/../calls" | sort
+	return "${PIPESTATUS[0]}"
 }
 
 $check
