@@ -55,15 +55,15 @@ void filter_free(struct filter *f); /* accepts NULL */
 /* True if the flow is replicated: it has a family, is not the daemon's own nor
  * what lost a clash (Linux keeps a packet that came at the same moment as the
  * first of its flow as an entry of its own, for a second, with the original
- * tuple of that flow: IPS_NAT_CLASH), and passes every given set (spec 6.3,
- * user-space meaning): its protocol; its original or reply source address, each
- * family judged by its own nets; the state of a TCP flow where it is known. An
- * address is found by one binary search for each prefix length that occurs, not
- * by a walk over the nets. */
+ * tuple of that flow: IPS_NAT_CLASH), and passes every given set
+ * (PROTOCOL.md 5.3, user-space meaning): its protocol; its original or reply
+ * source address, each family judged by its own nets; the state of a TCP flow
+ * where it is known. An address is found by one binary search for each prefix
+ * length that occurs, not by a walk over the nets. */
 bool filter_accepts(const struct filter *f, const struct flow *flow);
 
 /* The same without the State set: the end of a flow is never filtered by the
- * state it ended in (spec weakness 33). */
+ * state it ended in (PROTOCOL.md 5.3). */
 bool filter_accepts_end(const struct filter *f, const struct flow *flow);
 
 #endif

@@ -226,7 +226,7 @@ struct tuple flow_inverse(const struct flow *f);
 struct tuple flow_reply(const struct flow *f);
 
 /* Takes over every field that from has and to may change: the key and, if to
- * knows one, the reply tuple stay (spec 5.4). */
+ * knows one, the reply tuple stay (PROTOCOL.md 4.2). */
 void flow_merge(struct flow *to, const struct flow *from);
 
 /* The kernel reports an offloaded flow without timeout and protocol data. What
@@ -236,14 +236,14 @@ void flow_merge(struct flow *to, const struct flow *from);
 void flow_complete_offloaded(struct flow *f);
 bool flow_is_offloaded(const struct flow *f);
 
-/* What makes a flow "related" on commit: a known master (spec 7.2). */
+/* What makes a flow "related" on commit: a known master (PROTOCOL.md 5.4). */
 bool flow_is_related(const struct flow *f);
 
 /* The master of a related flow, as far as it is known: a key to find it by. */
 struct flow flow_master(const struct flow *f);
 
 /* NAT as the wire and the kernel name it: what the reply tuple shows, as far
- * as the status allows it (spec 2.3, NAT detection). A set of NAT_* bits. */
+ * as the status allows it (PROTOCOL.md 2.3). A set of NAT_* bits. */
 enum flow_nat {
 	NAT_SRC_ADDR = 1,
 	NAT_DST_ADDR = 2,

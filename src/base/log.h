@@ -44,13 +44,13 @@ bool log_flush(void);
  * is held; lines go to the console again. */
 void log_close(void);
 
-/* One line `[<date>] (pid=<pid>) [<level>] <text>` (spec cli 2.6); syslog gets
- * `conntrack-tools[<pid>]: <text>`. Before log_open(): the console. Control
- * characters become '?', so that nobody can forge lines; text beyond 2000 bytes
- * is cut and ends with "...". Nothing ever waits for a reader: a line that
- * cannot be written is held, 32 KiB of them for each place; what there is no
- * room for is lost, and how many were is said in the same place when it takes
- * lines again. errno is kept. */
+/* One line `[<date>] (pid=<pid>) [<level>] <text>` (PROTOCOL.md 8.1); syslog
+ * gets `conntrack-tools[<pid>]: <text>`. Before log_open(): the console.
+ * Control characters become '?', so that nobody can forge lines; text beyond
+ * 2000 bytes is cut and ends with "...". Nothing ever waits for a reader: a
+ * line that cannot be written is held, 32 KiB of them for each place; what
+ * there is no room for is lost, and how many were is said in the same place
+ * when it takes lines again. errno is kept. */
 void log_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void log_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void log_notice(const char *fmt, ...) PRINTF_LIKE(1, 2);

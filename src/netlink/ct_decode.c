@@ -15,7 +15,7 @@ struct decoder {
 	struct ct_side side;
 };
 
-/* Word i, bit b is label 32 i + b (spec appendix C); flow.labels has label l
+/* Word i, bit b is label 32 i + b (PROTOCOL.md 5.5); flow.labels has label l
  * in byte l / 8. */
 static bool decode_labels(struct rd *body, uint8_t *labels, size_t size)
 {

@@ -142,7 +142,7 @@ static bool needs_ports(uint8_t l4proto)
 	       l4proto == L4_DCCP || l4proto == L4_UDPLITE || l4proto == L4_GRE;
 }
 
-/* Ports that are not known are 0 (spec 7.2: GRE and UDP-Lite). */
+/* Ports that are not known are 0 (PROTOCOL.md 5.4: GRE and UDP-Lite). */
 static struct ct_tuple side_tuple(const struct flow *f, const struct tuple *t,
 				  uint8_t l4proto, uint64_t has)
 {

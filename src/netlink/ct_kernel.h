@@ -16,7 +16,7 @@ struct ct_kernel;
 
 enum flow_event { FLOW_EVENT_NEW, FLOW_EVENT_UPDATE, FLOW_EVENT_DESTROY };
 
-/* Who caused an event: told by the netlink port in it (spec 6.2). */
+/* Who caused an event: told by the netlink port in it (PROTOCOL.md 5.2). */
 enum flow_origin {
 	ORIGIN_OTHER, /* traffic, an administrator, another program */
 	ORIGIN_COMMIT,

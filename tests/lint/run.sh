@@ -119,6 +119,23 @@ todo() {
 	! grep -rnE '\b(TO''DO|FIX''ME|XX''X)\b' src tests man bootstrap Makefile
 }
 
+# A fact that a comment takes from elsewhere is in the tree: in a chapter of
+# PROTOCOL.md that exists.
+cites() {
+	local bad=0 chapter
+
+	grep -rnE '\b[Ss]pec (cli |chapter |appendix |weakness )?[0-9A-Z]' \
+		--include='*.[ch]' src tests && bad=1
+	while read -r chapter; do
+		grep -qE "^##+ ${chapter//./\\.}[. ]" PROTOCOL.md || {
+			echo "PROTOCOL.md has no chapter $chapter"
+			bad=1
+		}
+	done < <(grep -rhoE 'PROTOCOL\.md [0-9]+(\.[0-9]+)?' --include='*.[ch]' \
+		src tests | cut -d ' ' -f 2 | sort -u)
+	return $bad
+}
+
 longest() {
 	echo "longest files:"
 	find src -name '*.[ch]' -exec wc -l {} + | grep -v total | sort -rn |
@@ -141,6 +158,7 @@ check calls symbols calls
 check spdx spdx
 check outside outside
 check todo todo
+check cites cites
 check shellcheck shell_check
 check cppcheck cpp_check
 check clang-tidy tidy
