@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sync/external.h"
 #include "sync/ftfw_state.h"
+#include "sync/mode.h"
 #include "sync/seq.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -18,9 +18,9 @@ enum { N_PLACES = 4, N_FLOWS = 64, LIMIT = 96, PAYLOAD = 300, MESSAGE = 512 };
 static const uint64_t node_id = 0x1122334455667788;
 
 struct world {
-	struct engine *engine;
+	struct node *node;
+	struct engine *engine; /* of node, whose books are looked at */
 	struct flow_cache *internal, *external_cache;
-	struct external external;
 	uint32_t next_seq[N_PLACES];
 	uint32_t sent; /* last number of ours that was seen to leave */
 	int64_t now_ms;
@@ -35,48 +35,27 @@ static uint8_t byte(struct world *w)
 	return b;
 }
 
-static enum verdict on_data(void *ctx, const struct peer *from,
-			    const struct msg *m, int64_t now_ms)
+static struct engine *new_engine(const struct node_opts *opts,
+				 const struct engine_sink *sink, int64_t now_ms)
 {
-	struct world *w = ctx;
+	struct world *w = opts->ctx;
 
-	return external_data(&w->external, from, m, now_ms);
-}
-
-static void on_sweep(void *ctx, const struct peer *from)
-{
-	struct world *w = ctx;
-
-	external_sweep(&w->external, from);
-}
-
-static void on_merge(void *ctx, uint8_t number, uint32_t generation,
-		     const struct peer *p)
-{
-	struct world *w = ctx;
-
-	external_merge(&w->external, number, generation, p);
-}
-
-static bool has_room(void *ctx)
-{
-	const struct world *w = ctx;
-
-	return external_has_room(&w->external);
+	w->engine = mode_ftfw(opts, sink, now_ms);
+	return w->engine;
 }
 
 static void open_world(struct world *w, uint8_t setup)
 {
 	const struct flow_cache_opts cache = { .first_size = 16,
 					       .limit = LIMIT };
-	struct ftfw_opts o = {
+	struct node_opts o = {
 		.wire = { .send_timeout = true },
-		.sink = { w, on_data, on_sweep, NULL, on_merge, has_room },
 		.resend_queue_size = setup & 1 ? 1 : 32,
 		.ack_window = setup & 2 ? 1 : 4,
 		.first_seq = setup & 4 ? UINT32_MAX - 20 : 1000,
-		.node = node_id,
+		.node_id = node_id,
 		.name = { 1 },
+		.ctx = w,
 	};
 
 	w->now_ms = 1000;
@@ -84,18 +63,17 @@ static void open_world(struct world *w, uint8_t setup)
 	w->external_cache = flow_cache_new(&cache);
 	if (!w->internal || !w->external_cache)
 		abort();
-	o.cache = w->internal;
-	w->engine = ftfw_new(&o, w->now_ms);
-	if (!w->engine)
+	o.internal = w->internal;
+	o.external = w->external_cache;
+	w->node = node_new(&o, new_engine, w->now_ms);
+	if (!w->node)
 		abort();
-	w->external.cache = w->external_cache;
-	w->external.peers = w->engine->ops->peers(w->engine);
 	w->sent = o.first_seq - 1;
 }
 
 static void close_world(struct world *w)
 {
-	w->engine->ops->free(w->engine);
+	node_free(w->node);
 	flow_cache_free(w->internal);
 	flow_cache_free(w->external_cache);
 }
@@ -124,7 +102,7 @@ static void change_flow(struct world *w, bool is_update)
 			       (uint32_t)(w->now_ms / 1000), &ref.id)) {
 	case PUT_NEW:
 	case PUT_CHANGED:
-		w->engine->ops->touch(w->engine, ref, TOUCH_SEND);
+		node_touch(w->node, ref, TOUCH_SEND);
 		break;
 	case PUT_SAME:
 	case PUT_OTHER:
@@ -142,11 +120,11 @@ static void end_flow(struct world *w, bool is_flush)
 	if (ref.id == FLOW_CACHE_NO_ID)
 		return;
 	if (is_flush) {
-		w->engine->ops->forget(w->engine, ref);
+		node_forget(w->node, ref);
 		flow_cache_remove(w->internal, ref.id);
 	} else {
 		flow_cache_kill(w->internal, ref.id);
-		w->engine->ops->touch(w->engine, ref, TOUCH_SEND);
+		node_touch(w->node, ref, TOUCH_SEND);
 	}
 }
 
@@ -170,13 +148,12 @@ static void fill(struct world *w)
 		uint8_t bytes[2 * PAYLOAD];
 		struct wr out = { .buf = bytes, .size = sizeof(bytes) };
 
-		done = w->engine->ops->fill(w->engine, &out, PAYLOAD,
-					    w->now_ms);
+		done = node_fill(w->node, &out, PAYLOAD, w->now_ms);
 		assert(!out.full && out.used <= PAYLOAD);
 		assert(out.used || done != FILL_SOME);
 		note_sent(w, (struct rd){ bytes, out.used });
 	}
-	assert(w->engine->ops->due_ms(w->engine) <= w->now_ms + 1000);
+	assert(node_due_ms(w->node) <= w->now_ms + 1000);
 }
 
 /* ---- what the places say ---- */
@@ -184,15 +161,9 @@ static void fill(struct world *w)
 static void hear(struct world *w, unsigned int place, struct rd dgram)
 {
 	struct peer_addr from = { .family = FAMILY_IPV4, .link = 0 };
-	enum verdict why = VERDICT_OK;
-	enum wire_step step;
-	struct msg m;
 
 	from.addr.b[3] = (uint8_t)place;
-	while ((step = wire_next(&dgram, &m, &why)) != WIRE_END)
-		if (step == WIRE_MSG)
-			why = w->engine->ops->receive(w->engine, &from, &m,
-						      w->now_ms);
+	(void)node_receive(w->node, &from, dgram, w->now_ms);
 }
 
 static uint32_t number(struct world *w, unsigned int place)
@@ -396,15 +367,15 @@ static void check(struct world *w)
 	struct ftfw *f = CONTAINER_OF(w->engine, struct ftfw, base);
 	struct engine_walk walk = { 0 };
 	struct engine_held held;
-	struct engine_stats s;
+	struct node_stats s;
 	uint32_t n = 0;
 
-	w->engine->ops->stats(w->engine, &s);
-	while (w->engine->ops->held(w->engine, &walk, &held))
+	node_stats(w->node, &s);
+	while (node_held(w->node, &walk, &held))
 		n++;
-	assert(n <= s.n_outstanding);
-	assert(s.n_outstanding <= f->ring.mask + 1);
-	assert(s.n_peers_live <= N_PLACES);
+	assert(n <= s.engine.n_outstanding);
+	assert(s.engine.n_outstanding <= f->ring.mask + 1);
+	assert(s.engine.n_peers_live <= N_PLACES);
 	assert(flow_cache_stats(w->external_cache)->n_entries <= LIMIT);
 	check_controls(f);
 	check_entries(f);
@@ -432,13 +403,12 @@ static void one_step(struct world *w)
 		fill(w);
 		break;
 	case 6:
-		w->engine->ops->ask(w->engine,
-				    op & 128 ? ASK_BULK : ASK_RESYNC);
+		node_ask(w->node, op & 128 ? ASK_BULK : ASK_RESYNC);
 		if (op & 64)
-			w->engine->ops->link_changed(w->engine);
+			node_link_changed(w->node);
 		break;
 	case 7:
-		(void)external_step(&w->external);
+		(void)node_work(w->node);
 		break;
 	case 8:
 		say_bytes(w, place);

@@ -65,15 +65,17 @@ static bool is_idle(struct sim *s, const struct count *before,
 			 i, s->n_nodes, n, IDLE_MS / 1000, loss);
 		return false;
 	}
-	for (int i = 0; i < s->n_nodes; i++)
-		if (s->nodes[i].external.n_swept) {
-			snprintf(why, WHY_SIZE,
-				 "swept: node %d of %d lost %" PRIu64
-				 " living entries, loss %u %%",
-				 i, s->n_nodes, s->nodes[i].external.n_swept,
-				 loss);
-			return false;
-		}
+	for (int i = 0; i < s->n_nodes; i++) {
+		uint64_t n_swept = sim_stats(s, i).n_swept;
+
+		if (!n_swept)
+			continue;
+		snprintf(why, WHY_SIZE,
+			 "swept: node %d of %d lost %" PRIu64
+			 " living entries, loss %u %%",
+			 i, s->n_nodes, n_swept, loss);
+		return false;
+	}
 	s->faults.loss = 0;
 	if (sim_run_until(s, REPAIR_MS, sim_is_complete))
 		return true;

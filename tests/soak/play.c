@@ -422,7 +422,7 @@ static uint32_t count_leaked(struct engine *e)
 /* A reference that is silent cannot sweep: the ends it missed are kept. */
 static bool owes_a_reference(const struct sim_node *n)
 {
-	const struct peer_table *t = n->engine->ops->peers(n->engine);
+	const struct peer_table *t = node_peers(n->node);
 
 	for (int i = 0; i < PEER_MAX; i++)
 		if (t->peers[i].is_used && !t->peers[i].is_live &&
@@ -435,11 +435,10 @@ static bool is_clean_node(struct play *p, int node)
 {
 	struct sim_node *n = &p->s.nodes[node];
 	const struct flow_cache_stats *c = flow_cache_stats(n->internal);
-	struct engine_stats st;
+	struct engine_stats st = sim_stats(&p->s, node).engine;
 	uint32_t n_up = 0;
 	char text[80];
 
-	n->engine->ops->stats(n->engine, &st);
 	for (int i = 0; i < p->s.n_nodes; i++)
 		n_up += p->s.nodes[i].is_up;
 	snprintf(text, sizeof(text),
@@ -452,7 +451,7 @@ static bool is_clean_node(struct play *p, int node)
 	    st.n_peers_live != n_up - 1 ||
 	    count_leaked(n->engine) > WAITING_MOST)
 		return fails(p, "left over:", text);
-	if (n->n_malformed && !p->had_bits)
+	if (sim_malformed(&p->s, node) && !p->had_bits)
 		return fails(p, "malformed:", text);
 	return true;
 }
@@ -460,7 +459,7 @@ static bool is_clean_node(struct play *p, int node)
 static bool is_clean(struct play *p)
 {
 	for (int i = 0; i < p->s.n_nodes; i++)
-		if (p->s.nodes[i].engine && !is_clean_node(p, i))
+		if (p->s.nodes[i].node && !is_clean_node(p, i))
 			return false;
 	return true;
 }

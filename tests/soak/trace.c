@@ -173,7 +173,7 @@ void trace_step(FILE *out, const struct sim *s, int number,
 
 static void print_peers(FILE *out, struct sim_node *n)
 {
-	const struct peer_table *t = n->engine->ops->peers(n->engine);
+	const struct peer_table *t = node_peers(n->node);
 
 	for (int i = 0; i < PEER_MAX; i++) {
 		const struct peer *p = &t->peers[i];
@@ -191,15 +191,15 @@ static void print_peers(FILE *out, struct sim_node *n)
 static void print_node(FILE *out, struct sim_node *n)
 {
 	const struct flow_cache_stats *in = flow_cache_stats(n->internal);
-	struct engine_stats st;
+	struct node_stats st;
 
-	n->engine->ops->stats(n->engine, &st);
+	node_stats(n->node, &st);
 	fprintf(out,
 		"%u flows, %u and %u entries, %u others', %" PRIu64
 		" swept; %u outstanding, %u dirty\n",
 		n->kernel.n_alive, in->n_active, in->n_entries,
-		flow_cache_stats(n->external_cache)->n_active,
-		n->external.n_swept, st.n_outstanding, st.n_dirty);
+		flow_cache_stats(n->external_cache)->n_active, st.n_swept,
+		st.engine.n_outstanding, st.engine.n_dirty);
 	print_peers(out, n);
 }
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "sim_net.h"
-#include "sync/ftfw.h"
+#include "sync/mode.h"
 
 enum {
 	TURN_US = 50,        /* a turn of the daemon's loop */
@@ -54,36 +54,6 @@ static void wake(struct sim *s, struct sim_node *n)
 
 /* ---- a node's life ------------------------------------------------------ */
 
-static enum verdict on_data(void *ctx, const struct peer *from,
-			    const struct msg *m, int64_t now_ms)
-{
-	struct sim_node *n = ctx;
-
-	return external_data(&n->external, from, m, now_ms);
-}
-
-static void on_sweep(void *ctx, const struct peer *from)
-{
-	struct sim_node *n = ctx;
-
-	external_sweep(&n->external, from);
-}
-
-static void on_merge(void *ctx, uint8_t number, uint32_t generation,
-		     const struct peer *p)
-{
-	struct sim_node *n = ctx;
-
-	external_merge(&n->external, number, generation, p);
-}
-
-static bool has_room(void *ctx)
-{
-	const struct sim_node *n = ctx;
-
-	return external_has_room(&n->external);
-}
-
 static void on_event(void *ctx, enum engine_event what, const struct peer *p)
 {
 	struct sim_node *n = ctx;
@@ -94,6 +64,15 @@ static void on_event(void *ctx, enum engine_event what, const struct peer *p)
 		n->met_ms = n->sim->now_ms;
 	if (w && w->event)
 		w->event(w->ctx, n->number, what, p);
+}
+
+static struct engine *new_engine(const struct node_opts *opts,
+				 const struct engine_sink *sink, int64_t now_ms)
+{
+	struct sim_node *n = opts->ctx;
+
+	n->engine = mode_ftfw(opts, sink, now_ms);
+	return n->engine;
 }
 
 /* The first one with a carrier; without any, nothing changes. */
@@ -125,13 +104,14 @@ static void open_node(struct sim *s, struct sim_node *n)
 		.hash_key = { sim_random(s, UINT64_MAX),
 			      sim_random(s, UINT64_MAX) },
 	};
-	struct ftfw_opts o = {
+	struct node_opts o = {
 		.wire = { .helpers = s->helpers, .send_timeout = true },
-		.sink = { n, on_data, on_sweep, on_event, on_merge, has_room },
 		.resend_queue_size = s->resend_queue_size,
 		.ack_window = s->ack_window,
 		.first_seq = (uint32_t)sim_random(s, UINT64_C(1) << 32),
-		.node = sim_random(s, UINT64_MAX) | 1,
+		.node_id = sim_random(s, UINT64_MAX) | 1,
+		.ctx = n,
+		.event = on_event,
 	};
 
 	if (s->has_first_seq)
@@ -140,15 +120,11 @@ static void open_node(struct sim *s, struct sim_node *n)
 	n->internal = flow_cache_new(&cache);
 	n->external_cache = flow_cache_new(&cache);
 	assert(n->internal && n->external_cache);
-	o.cache = n->internal;
-	n->node_id = o.node;
-	n->engine = ftfw_new(&o, s->now_ms);
-	assert(n->engine);
-	n->external = (struct external){
-		.cache = n->external_cache,
-		.wire = o.wire,
-		.peers = n->engine->ops->peers(n->engine),
-	};
+	o.internal = n->internal;
+	o.external = n->external_cache;
+	n->node_id = o.node_id;
+	n->node = node_new(&o, new_engine, s->now_ms);
+	assert(n->node);
 	set_up(s, n);
 }
 
@@ -157,6 +133,28 @@ void sim_start(struct sim *s, int node)
 	assert(!s->nodes[node].is_up);
 	sim_kernel_clear(&s->nodes[node].kernel, s->now_ms);
 	open_node(s, &s->nodes[node]);
+}
+
+struct node_stats sim_stats(struct sim *s, int node)
+{
+	struct node_stats stats;
+
+	node_stats(s->nodes[node].node, &stats);
+	return stats;
+}
+
+uint64_t sim_malformed(struct sim *s, int node)
+{
+	uint64_t n = s->nodes[node].n_malformed;
+	struct node_stats stats;
+
+	if (!s->nodes[node].node)
+		return n;
+	stats = sim_stats(s, node);
+	for (int v = 0; v < VERDICT_N; v++)
+		if (verdict_is_malformed((enum verdict)v))
+			n += stats.n_verdicts[v];
+	return n;
 }
 
 void sim_kill(struct sim *s, int node)
@@ -168,11 +166,13 @@ void sim_kill(struct sim *s, int node)
 	if (n->reference) {
 		sim_reference_free(n->reference);
 	} else {
-		n->engine->ops->free(n->engine);
+		n->n_malformed = sim_malformed(s, node);
+		node_free(n->node);
 		flow_cache_free(n->internal);
 		flow_cache_free(n->external_cache);
 	}
 	n->reference = NULL;
+	n->node = NULL;
 	n->engine = NULL;
 	n->internal = n->external_cache = NULL;
 	n->is_up = false;
@@ -216,8 +216,7 @@ static void put(struct sim *s, int node, uint32_t number, enum put_mode mode,
 			       (uint32_t)(s->now_ms / 1000), &id)) {
 	case PUT_NEW:
 	case PUT_CHANGED:
-		n->engine->ops->touch(n->engine,
-				      (struct ref){ OBJECT_FLOW, id }, how);
+		node_touch(n->node, (struct ref){ OBJECT_FLOW, id }, how);
 		wake(s, n);
 		break;
 	case PUT_SAME:
@@ -271,8 +270,7 @@ static void end_cached(struct sim *s, struct sim_node *n, const struct flow *f)
 	if (id == FLOW_CACHE_NO_ID)
 		return;
 	flow_cache_kill(n->internal, id);
-	n->engine->ops->touch(n->engine, (struct ref){ OBJECT_FLOW, id },
-			      TOUCH_SEND);
+	node_touch(n->node, (struct ref){ OBJECT_FLOW, id }, TOUCH_SEND);
 	wake(s, n);
 }
 
@@ -341,7 +339,7 @@ void sim_ask(struct sim *s, int node, enum ask what)
 	struct sim_node *n = &s->nodes[node];
 
 	if (!n->reference)
-		n->engine->ops->ask(n->engine, what);
+		node_ask(n->node, what);
 	else if (what == ASK_BULK)
 		sim_reference_bulk(n->reference);
 	else
@@ -401,13 +399,12 @@ static void pump(struct sim *s, struct sim_node *n)
 	for (int i = 0; done == FILL_FULL && i < SENDS_PER_TURN; i++) {
 		struct wr w = { .buf = n->kept, .size = sizeof(n->kept) };
 
-		done = n->engine->ops->fill(n->engine, &w, SIM_PAYLOAD,
-					    s->now_ms);
+		done = node_fill(n->node, &w, SIM_PAYLOAD, s->now_ms);
 		n->kept_len = w.used;
 		if (n->kept_len && !send_kept(s, n))
 			return;
 	}
-	n->wake_us = n->engine->ops->due_ms(n->engine) * 1000;
+	n->wake_us = node_due_ms(n->node) * 1000;
 	if (done == FILL_FULL || n->wake_us < n->ready_us)
 		n->wake_us = n->ready_us;
 }
@@ -433,30 +430,11 @@ static void take_turn(struct sim *s, struct sim_node *n)
 		take_turn_of_reference(s, n);
 		return;
 	}
-	if (external_step(&n->external)) {
+	if (node_work(n->node)) {
 		pump(s, n);
 		wake(s, n);
 	} else {
 		pump(s, n);
-	}
-}
-
-static void hear(struct sim *s, struct sim_node *n,
-		 const struct peer_addr *place, struct rd left)
-{
-	enum verdict why = VERDICT_OK;
-	enum wire_step step;
-	struct msg m;
-
-	while ((step = wire_next(&left, &m, &why)) != WIRE_END) {
-		if (step == WIRE_MSG)
-			why = n->engine->ops->receive(n->engine, place, &m,
-						      s->now_ms);
-		n->n_malformed += verdict_is_malformed(why);
-		if (step == WIRE_DROP)
-			return;
-		if (why == VERDICT_OK)
-			follow(n, place->link);
 	}
 }
 
@@ -474,9 +452,8 @@ static void receive(struct sim *s, const struct sim_datagram *d,
 	if (s->watch && s->watch->heard)
 		s->watch->heard(s->watch->ctx, d->from, d->to, bytes.at,
 				bytes.left);
-	if (!n->reference)
-		hear(s, n, &place, bytes);
-	else if (sim_reference_receive(n->reference, d->life, bytes))
+	if (n->reference ? sim_reference_receive(n->reference, d->life, bytes)
+			 : node_receive(n->node, &place, bytes, s->now_ms))
 		follow(n, d->link);
 	wake(s, n);
 }

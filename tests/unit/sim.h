@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* sim.h - FT-FW nodes in virtual time: engines, caches and external sides as
- * the daemon has them, without sockets and clock. Time goes from event to
- * event: a node runs when the daemon would, that is when a datagram or a change
- * came, its engine is due, or its link takes more. */
+/* sim.h - FT-FW nodes in virtual time: the daemon's `struct node` with its
+ * caches, without sockets and clock. Time goes from event to event: a node runs
+ * when the daemon would, that is when a datagram or a change came, its engine
+ * is due, or its link takes more. */
 #ifndef UNIT_SIM_H
 #define UNIT_SIM_H
 
@@ -12,8 +12,7 @@
 #include "cache/flow_cache.h"
 #include "sim_kernel.h"
 #include "sim_reference.h"
-#include "sync/engine.h"
-#include "sync/external.h"
+#include "sync/node.h"
 
 enum { SIM_NODES_MAX = 8, SIM_LINKS_MAX = 3, SIM_PAYLOAD = 1472 };
 
@@ -30,11 +29,11 @@ struct sim_faults {
 };
 
 struct sim_node {
-	struct engine *engine;       /* NULL: it is down, or a reference */
-	struct flow_cache *internal; /* likewise */
+	struct node *node;           /* NULL: it is down, or a reference */
+	struct engine *engine;       /* of node, for tests that look inside */
+	struct flow_cache *internal; /* NULL like node */
 	struct flow_cache *external_cache;
 	struct sim_reference *reference; /* a modelled one runs there */
-	struct external external;
 	int number;
 	bool is_up;
 	uint32_t n_lives;
@@ -47,8 +46,9 @@ struct sim_node {
 	uint8_t link; /* the one it sends on; it hears on all */
 	bool is_link_down[SIM_LINKS_MAX];
 
-	uint64_t n_sent, n_bytes_sent, n_recv, n_malformed;
-	uint64_t n_turns; /* of its loop */
+	uint64_t n_sent, n_bytes_sent, n_recv;
+	uint64_t n_malformed; /* in its earlier lives */
+	uint64_t n_turns;     /* of its loop */
 	uint64_t events[ENGINE_EVENT_N];
 
 	int64_t wake_us;               /* its next turn */
@@ -135,6 +135,11 @@ void sim_forge(struct sim *s, int from, int to, const uint8_t *bytes,
 	       size_t len);
 
 uint64_t sim_random(struct sim *s, uint64_t below);
+
+/* Of a node that is up and no reference. */
+struct node_stats sim_stats(struct sim *s, int node);
+/* Malformed messages that came to it, in all its lives. */
+uint64_t sim_malformed(struct sim *s, int node);
 
 /* Lets time pass. */
 void sim_run(struct sim *s, int64_t ms);

@@ -51,7 +51,7 @@ static void test_two_nodes_learn_of_each_other(void **state)
 	sim_flow_end(&s, 0, 7);
 	sim_flow_update(&s, 0, 8, 42);
 	assert_true(sim_run_until(&s, 3000, sim_is_complete));
-	assert_int_equal(s.nodes[0].n_malformed + s.nodes[1].n_malformed, 0);
+	assert_int_equal(sim_malformed(&s, 0) + sim_malformed(&s, 1), 0);
 	sim_fini(&s);
 }
 

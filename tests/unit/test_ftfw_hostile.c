@@ -506,7 +506,7 @@ static void test_an_end_mark_without_a_begin_sweeps_nothing(void **state)
 	forge(&s, 0, 1, &d);
 	sim_run(&s, 5);
 	assert_int_equal(n_external(&s, 1), 500);
-	assert_int_equal(s.nodes[1].external.n_swept, 0);
+	assert_int_equal(sim_stats(&s, 1).n_swept, 0);
 	sim_flow_update(&s, 0, 3, 9);
 	assert_true(sim_run_until(&s, 30000, sim_is_complete));
 	sim_fini(&s);

@@ -52,7 +52,7 @@ static uint32_t change_link_at(uint32_t when, uint64_t *refused)
 	s.nodes[0].engine->ops->ask(s.nodes[0].engine, ASK_BULK);
 	sim_run(&s, 10000);
 	n = forge_n_external(&s, 1);
-	*refused = s.nodes[1].external.n_not_owner;
+	*refused = sim_stats(&s, 1).n_not_owner;
 	sim_fini(&s);
 	return n;
 }

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: ISC */
+#include "sync/node.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sync/external.h"
+
+struct node {
+	struct engine *engine;
+	struct external external;
+	struct node_seal seal;
+	void *ctx;
+	void (*event)(void *ctx, enum engine_event what, const struct peer *p);
+	void (*work)(void *ctx);
+	uint64_t n_verdicts[VERDICT_N];
+	uint64_t n_unopened;
+};
+
+static void ask_for_work(const struct node *n)
+{
+	if (n->work)
+		n->work(n->ctx);
+}
+
+/* ---- what the engine tells ---------------------------------------------- */
+
+static enum verdict on_data(void *ctx, const struct peer *from,
+			    const struct msg *m, int64_t now_ms)
+{
+	struct node *n = ctx;
+
+	return external_data(&n->external, from, m, now_ms);
+}
+
+static void on_sweep(void *ctx, const struct peer *from)
+{
+	struct node *n = ctx;
+
+	external_sweep(&n->external, from);
+	ask_for_work(n);
+}
+
+static void on_merge(void *ctx, uint8_t number, uint32_t generation,
+		     const struct peer *p)
+{
+	struct node *n = ctx;
+
+	external_merge(&n->external, number, generation, p);
+	ask_for_work(n);
+}
+
+static bool has_room(void *ctx)
+{
+	const struct node *n = ctx;
+
+	return external_has_room(&n->external);
+}
+
+static void on_event(void *ctx, enum engine_event what, const struct peer *p)
+{
+	const struct node *n = ctx;
+
+	if (n->event)
+		n->event(n->ctx, what, p);
+}
+
+/* ---- life --------------------------------------------------------------- */
+
+struct node *node_new(const struct node_opts *opts, node_engine_fn *engine,
+		      int64_t now_ms)
+{
+	struct node *n = calloc(1, sizeof(*n));
+	const struct engine_sink sink = {
+		.ctx = n,
+		.data = on_data,
+		.sweep = on_sweep,
+		.event = on_event,
+		.merge = on_merge,
+		.has_room = has_room,
+	};
+
+	if (!n)
+		return NULL;
+	*n = (struct node){
+		.external = { .cache = opts->external, .wire = opts->wire },
+		.seal = opts->seal,
+		.ctx = opts->ctx,
+		.event = opts->event,
+		.work = opts->work,
+	};
+	n->engine = engine(opts, &sink, now_ms);
+	if (!n->engine) {
+		free(n);
+		return NULL;
+	}
+	n->external.peers = node_peers(n);
+	return n;
+}
+
+void node_free(struct node *n)
+{
+	if (!n)
+		return;
+	n->engine->ops->free(n->engine);
+	free(n);
+}
+
+/* ---- datagrams ---------------------------------------------------------- */
+
+bool node_receive(struct node *n, const struct peer_addr *from, struct rd dgram,
+		  int64_t now_ms)
+{
+	enum verdict v = VERDICT_OK;
+	bool is_accepted = false;
+	enum wire_step step;
+	struct msg m;
+
+	if (n->seal.open && !n->seal.open(n->seal.ctx, from, &dgram)) {
+		n->n_unopened++;
+		return false;
+	}
+	while ((step = wire_next(&dgram, &m, &v)) != WIRE_END) {
+		if (step == WIRE_MSG)
+			v = n->engine->ops->receive(n->engine, from, &m,
+						    now_ms);
+		n->n_verdicts[v]++;
+		is_accepted |= v == VERDICT_OK;
+		if (step == WIRE_DROP)
+			break;
+	}
+	ask_for_work(n);
+	return is_accepted;
+}
+
+/* The engine gets less of everything by what the seal will append. */
+enum fill node_fill(struct node *n, struct wr *dgram, size_t room,
+		    int64_t now_ms)
+{
+	size_t reserved = n->seal.reserved_bytes;
+	struct wr w = *dgram;
+	enum fill done;
+
+	w.size -= reserved < w.size ? reserved : w.size;
+	room -= reserved < room ? reserved : room;
+	done = n->engine->ops->fill(n->engine, &w, room, now_ms);
+	w.size = dgram->size;
+	*dgram = w;
+	if (dgram->used && n->seal.seal)
+		n->seal.seal(n->seal.ctx, dgram);
+	return done;
+}
+
+int64_t node_due_ms(struct node *n)
+{
+	return n->engine->ops->due_ms(n->engine);
+}
+
+/* ---- what happens here -------------------------------------------------- */
+
+void node_touch(struct node *n, struct ref entry, enum touch how)
+{
+	n->engine->ops->touch(n->engine, entry, how);
+}
+
+void node_forget(struct node *n, struct ref entry)
+{
+	n->engine->ops->forget(n->engine, entry);
+}
+
+void node_ask(struct node *n, enum ask what)
+{
+	n->engine->ops->ask(n->engine, what);
+}
+
+void node_link_changed(struct node *n)
+{
+	n->engine->ops->link_changed(n->engine);
+}
+
+bool node_work(struct node *n)
+{
+	return external_step(&n->external);
+}
+
+/* ---- how it is ---------------------------------------------------------- */
+
+void node_stats(const struct node *n, struct node_stats *out)
+{
+	*out = (struct node_stats){
+		.n_unopened = n->n_unopened,
+		.n_swept = n->external.n_swept,
+		.n_not_owner = n->external.n_not_owner,
+		.wire = n->external.wire_stats,
+	};
+	memcpy(out->n_verdicts, n->n_verdicts, sizeof(out->n_verdicts));
+	n->engine->ops->stats(n->engine, &out->engine);
+}
+
+bool node_held(struct node *n, struct engine_walk *walk,
+	       struct engine_held *out)
+{
+	return n->engine->ops->held(n->engine, walk, out);
+}
+
+const struct peer_table *node_peers(struct node *n)
+{
+	return n->engine->ops->peers(n->engine);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: ISC */
+/* node.h - this node among the others: an engine, the external cache as the
+ * peers fill it, and the datagrams between them. It has no sockets and no
+ * clock, so that the daemon, the simulator and the fuzzer run the same one. */
+#ifndef SYNC_NODE_H
+#define SYNC_NODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cache/flow_cache.h"
+#include "sync/engine.h"
+#include "sync/wire_flow.h"
+
+/* What is done to whole datagrams, such as proving who has sent them. A zeroed
+ * one leaves them as they are. */
+struct node_seal {
+	void *ctx;
+	/* Before messages are read. *dgram is what came, and becomes what is
+	 * read; it may point to bytes of the seal's own, which are to live
+	 * until the next call. False: refused, nothing of it is read. May be
+	 * NULL. */
+	bool (*open)(void *ctx, const struct peer_addr *from, struct rd *dgram);
+	/* Before a datagram is sent: may change what dgram has, and append up
+	 * to reserved_bytes, for which there is room. May be NULL. */
+	void (*seal)(void *ctx, struct wr *dgram);
+	size_t reserved_bytes; /* of every datagram */
+};
+
+struct node_opts {
+	struct flow_cache *internal, *external; /* outlive the node */
+	struct wire_flow_opts wire;             /* how flows are encoded */
+	uint32_t resend_queue_size;  /* messages that are not acknowledged */
+	uint32_t ack_window;         /* messages received before an ACK */
+	uint32_t first_seq;          /* random */
+	uint64_t node_id;            /* random, not 0: this life of ours */
+	uint8_t name[EXT_NAME_SIZE]; /* the same over restarts */
+	struct node_seal seal;
+	/* Both may be NULL, and must not call the node. */
+	void *ctx;
+	void (*event)(void *ctx, enum engine_event what, const struct peer *p);
+	/* node_work() is due, now or soon: said with every datagram, and when a
+	 * walk begins. */
+	void (*work)(void *ctx);
+};
+
+/* Makes the engine of a mode: it sends what opts->internal has, and tells sink
+ * (ftfw_new() and the like, by the functions of mode.h). NULL if there is no
+ * memory. */
+typedef struct engine *node_engine_fn(const struct node_opts *opts,
+				      const struct engine_sink *sink,
+				      int64_t now_ms);
+
+struct node_stats {
+	struct engine_stats engine;
+	uint64_t n_verdicts[VERDICT_N]; /* messages, by what became of them */
+	uint64_t n_unopened;            /* datagrams that the seal refused */
+	uint64_t n_swept;               /* entries that a proven bulk lacked */
+	uint64_t n_not_owner; /* ends told by another than the live owner */
+	struct wire_flow_stats wire; /* what was odd in messages */
+};
+
+struct node;
+
+/* Copies opts. NULL if there is no memory. */
+struct node *node_new(const struct node_opts *opts, node_engine_fn *engine,
+		      int64_t now_ms);
+void node_free(struct node *n); /* accepts NULL */
+
+/* Handles the messages of a datagram from this place. True if one of them was
+ * accepted: the peer sends there, so this way is good. */
+bool node_receive(struct node *n, const struct peer_addr *from, struct rd dgram,
+		  int64_t now_ms);
+
+/* Writes the next datagram to dgram, which is empty, of up to room bytes, or of
+ * one larger message as far as dgram has space; what the seal appends is part
+ * of both. */
+enum fill node_fill(struct node *n, struct wr *dgram, size_t room,
+		    int64_t now_ms);
+/* When node_fill() will have something without anything else happening. */
+int64_t node_due_ms(struct node *n);
+
+/* Of an entry of the internal cache: engine.h. */
+void node_touch(struct node *n, struct ref entry, enum touch how);
+void node_forget(struct node *n, struct ref entry);
+void node_ask(struct node *n, enum ask what);
+/* From now on it sends from another place. */
+void node_link_changed(struct node *n);
+
+/* A bounded piece of the walks over the external cache. True if more is left.
+ */
+bool node_work(struct node *n);
+
+void node_stats(const struct node *n, struct node_stats *out);
+/* The next number outstanding, oldest first; false: there is none. walk is
+ * zeroed at the start. */
+bool node_held(struct node *n, struct engine_walk *walk,
+	       struct engine_held *out);
+const struct peer_table *node_peers(struct node *n);
+
+#endif
