@@ -23,7 +23,7 @@ enum {
 static void on_work(void *ctx)
 {
 	struct daemon *d = ctx;
-	bool more = external_step(&d->external);
+	bool more = node_work(d->node);
 
 	flow_cache_step(d->internal);
 	flow_cache_step(d->external_cache);
@@ -239,7 +239,7 @@ static void serve_from_now(struct daemon *d)
 	d->is_running = true;
 	if (d->conf->sync.startup_resync) {
 		log_notice("resync requested");
-		d->engine->ops->ask(d->engine, ASK_RESYNC);
+		node_ask(d->node, ASK_RESYNC);
 	}
 	daemon_work_later(d); /* commands wait for it */
 	process_ready(&d->process);

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "daemon_state.h"
 #include "process.h"
-#include "sync/ftfw.h"
+#include "sync/mode.h"
 
 enum {
 	HELPER_NAMES = 1024, /* different ones at a time */
@@ -111,38 +111,6 @@ static void stable_name(const struct daemon *d, uint8_t out[EXT_NAME_SIZE])
 	}
 }
 
-static enum verdict on_data(void *ctx, const struct peer *from,
-			    const struct msg *m, int64_t now_ms)
-{
-	struct daemon *d = ctx;
-
-	return external_data(&d->external, from, m, now_ms);
-}
-
-static void on_sweep(void *ctx, const struct peer *from)
-{
-	struct daemon *d = ctx;
-
-	external_sweep(&d->external, from);
-	daemon_work_later(d);
-}
-
-static void on_merge(void *ctx, uint8_t number, uint32_t generation,
-		     const struct peer *p)
-{
-	struct daemon *d = ctx;
-
-	external_merge(&d->external, number, generation, p);
-	daemon_work_later(d);
-}
-
-static bool has_room(void *ctx)
-{
-	const struct daemon *d = ctx;
-
-	return external_has_room(&d->external);
-}
-
 static const char *peer_text(const struct peer *p, char out[ADDR_TEXT_SIZE])
 {
 	const struct peer_addr *a;
@@ -206,35 +174,36 @@ static void on_event(void *ctx, enum engine_event what, const struct peer *p)
 	}
 }
 
-static int build_engine(struct daemon *d)
+static void on_work_wanted(void *ctx)
+{
+	daemon_work_later(ctx);
+}
+
+static int build_node(struct daemon *d)
 {
 	const struct conf_sync *s = &d->conf->sync;
-	struct ftfw_opts o = {
-		.cache = d->internal,
+	struct node_opts o = {
+		.internal = d->internal,
+		.external = d->external_cache,
 		.wire = { .helpers = d->helpers,
 			  .send_wscale = s->tcp_window_tracking,
 			  .send_timeout = s->commit_timeout_s == 0 },
-		.sink = { d, on_data, on_sweep, on_event, on_merge, has_room },
 		.resend_queue_size = s->resend_queue_size,
 		.ack_window = s->ack_window_size,
+		.ctx = d,
+		.event = on_event,
+		.work = on_work_wanted,
 	};
 	int err = process_random(&o.first_seq, sizeof(o.first_seq));
 
 	if (err == 0)
-		err = process_random(&o.node, sizeof(o.node));
+		err = process_random(&o.node_id, sizeof(o.node_id));
 	if (err < 0)
 		return err;
-	o.node += o.node == 0; /* 0 is no node */
+	o.node_id += o.node_id == 0; /* 0 is no node */
 	stable_name(d, o.name);
-	d->engine = ftfw_new(&o, loop_now_ms(d->loop));
-	if (!d->engine)
-		return -ENOMEM;
-	d->external = (struct external){
-		.cache = d->external_cache,
-		.wire = o.wire,
-		.peers = d->engine->ops->peers(d->engine),
-	};
-	return 0;
+	d->node = node_new(&o, mode_ftfw, loop_now_ms(d->loop));
+	return d->node ? 0 : -ENOMEM;
 }
 
 int daemon_build_commit(struct daemon *d)
@@ -259,7 +228,7 @@ int daemon_build(struct daemon *d)
 	if (err == 0)
 		err = build_caches(d);
 	if (err == 0)
-		err = build_engine(d);
+		err = build_node(d);
 	if (err < 0)
 		log_error("can't start: %s", strerror(-err));
 	return err;
@@ -268,8 +237,7 @@ int daemon_build(struct daemon *d)
 void daemon_unbuild(struct daemon *d)
 {
 	commit_free(d->commit);
-	if (d->engine)
-		d->engine->ops->free(d->engine);
+	node_free(d->node);
 	flow_cache_free(d->internal);
 	flow_cache_free(d->external_cache);
 	names_free(d->helpers);

@@ -129,15 +129,15 @@ static enum ctl_progress next_outstanding(void *ctx, struct wr *out)
 	struct rsqueue *q = ctx;
 	struct daemon *d = q->daemon;
 	struct engine_held held;
-	struct engine_stats s;
+	struct node_stats s;
 
 	if (!q->has_head) {
-		d->engine->ops->stats(d->engine, &s);
-		show_rsqueue_head(s.n_outstanding, out);
+		node_stats(d->node, &s);
+		show_rsqueue_head(s.engine.n_outstanding, out);
 		q->has_head = true;
 	}
 	while (out->size - out->used > SHOW_FLOW_MAX) {
-		if (!d->engine->ops->held(d->engine, &q->walk, &held))
+		if (!node_held(d->node, &q->walk, &held))
 			return CTL_DONE;
 		if (held.is_control)
 			show_rsqueue_control(held.seq, held.flags, out);
@@ -175,7 +175,7 @@ static void ask_peers(struct daemon *d, uint64_t client, int code)
 
 	if (!is_bulk) /* of a bulk its begin tells */
 		log_notice("resync requested");
-	d->engine->ops->ask(d->engine, is_bulk ? ASK_BULK : ASK_RESYNC);
+	node_ask(d->node, is_bulk ? ASK_BULK : ASK_RESYNC);
 	control_side_finish(d, client, 0, NULL);
 }
 

@@ -11,7 +11,7 @@
 
 void kernel_side_forget_entry(struct daemon *d, uint32_t id)
 {
-	d->engine->ops->forget(d->engine, (struct ref){ OBJECT_FLOW, id });
+	node_forget(d->node, (struct ref){ OBJECT_FLOW, id });
 	flow_cache_remove(d->internal, id);
 }
 
@@ -262,7 +262,7 @@ static void on_touch(void *ctx, uint32_t id, enum touch how)
 {
 	struct daemon *d = ctx;
 
-	d->engine->ops->touch(d->engine, (struct ref){ OBJECT_FLOW, id }, how);
+	node_touch(d->node, (struct ref){ OBJECT_FLOW, id }, how);
 }
 
 static void build_mirror(struct daemon *d)

@@ -26,7 +26,7 @@ static void link_changed(struct daemon *d)
 {
 	log_notice("device `%s' becomes dedicated link",
 		   link_opts(current(d))->interface);
-	d->engine->ops->link_changed(d->engine);
+	node_link_changed(d->node);
 }
 
 /* ---- receiving ---------------------------------------------------------- */
@@ -61,28 +61,18 @@ static void log_refused(struct daemon *d, const struct daemon_link *l,
 }
 
 static void take_datagram(struct daemon *d, int link, const struct addr *addr,
-			  struct rd left)
+			  struct rd dgram)
 {
 	struct peer_addr from = {
 		.link = (uint8_t)link,
 		.family = (uint8_t)link_opts(d->links.set.links[link])->family,
 		.addr = *addr,
 	};
-	enum verdict v = VERDICT_OK;
-	enum wire_step step;
-	struct msg m;
 
-	while ((step = wire_next(&left, &m, &v)) != WIRE_END) {
-		if (step == WIRE_MSG)
-			v = d->engine->ops->receive(d->engine, &from, &m,
-						    loop_now_ms(d->loop));
-		d->links.n_verdicts[v]++;
-		if (step == WIRE_DROP)
-			return;
-		/* The peer sends there, so do we. */
-		if (v == VERDICT_OK && linkset_heard(&d->links.set, link))
-			link_changed(d);
-	}
+	/* The peer sends there, so do we. */
+	if (node_receive(d->node, &from, dgram, loop_now_ms(d->loop)) &&
+	    linkset_heard(&d->links.set, link))
+		link_changed(d);
 }
 
 static void on_readable(void *ctx, unsigned int events)
@@ -106,7 +96,6 @@ static void on_readable(void *ctx, unsigned int events)
 				d, l->index, &from,
 				(struct rd){ d->links.recv_buf, (size_t)n });
 	}
-	daemon_work_later(d); /* a sweep may be due */
 }
 
 /* ---- sending ------------------------------------------------------------ */
@@ -148,9 +137,8 @@ static enum fill fill_datagram(struct daemon *d)
 {
 	struct link_side *s = &d->links;
 	struct wr w = { .buf = s->dgram, .size = DGRAM_MAX };
-	enum fill done = d->engine->ops->fill(d->engine, &w,
-					      link_payload_max(current(d)),
-					      loop_now_ms(d->loop));
+	enum fill done = node_fill(d->node, &w, link_payload_max(current(d)),
+				   loop_now_ms(d->loop));
 
 	s->dgram_len = w.used;
 	return done;
@@ -173,7 +161,7 @@ void link_side_pump(struct daemon *d)
 	}
 	if (done == FILL_FULL)
 		loop_defer(d->loop, &s->more);
-	timer_set(d->loop, &s->due, d->engine->ops->due_ms(d->engine));
+	timer_set(d->loop, &s->due, node_due_ms(d->node));
 }
 
 static void on_send_event(void *ctx, unsigned int events)

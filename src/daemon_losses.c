@@ -35,10 +35,10 @@ static uint64_t external_no_memory(const struct daemon *d)
 
 static uint64_t control_no_memory(const struct daemon *d)
 {
-	struct engine_stats e;
+	struct node_stats s;
 
-	d->engine->ops->stats(d->engine, &e);
-	return e.n_no_memory;
+	node_stats(d->node, &s);
+	return s.engine.n_no_memory;
 }
 
 static uint64_t helpers_refused(const struct daemon *d)

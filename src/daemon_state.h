@@ -16,10 +16,9 @@
 #include "overrun.h"
 #include "process.h"
 #include "sync/commit.h"
-#include "sync/engine.h"
-#include "sync/external.h"
 #include "sync/linkset.h"
 #include "sync/mirror.h"
+#include "sync/node.h"
 
 enum {
 	DGRAM_MAX = 65536,
@@ -97,7 +96,6 @@ struct link_side {
 	struct timer patience; /* is set: links are still coming up */
 	struct timer repair;   /* some link has to be tried again */
 	int64_t repair_ms;     /* how long that waits, 0: nothing failed */
-	uint64_t n_verdicts[VERDICT_N];
 	struct {
 		uint8_t link;
 		struct addr addr;
@@ -140,8 +138,7 @@ struct daemon {
 	struct names *helpers, *contexts;
 	struct filter *filter;
 	struct flow_cache *internal, *external_cache;
-	struct engine *engine;
-	struct external external;
+	struct node *node;
 	struct commit *commit;
 	struct kernel_side kernel;
 	struct link_side links;

@@ -44,9 +44,10 @@ static struct stats_link of_link(const struct daemon *d, int index)
 }
 
 static struct stats_network of_network(const struct daemon *d,
-				       const struct engine_stats *e)
+				       const struct node_stats *node)
 {
-	const uint64_t *n = d->links.n_verdicts;
+	const struct engine_stats *e = &node->engine;
+	const uint64_t *n = node->n_verdicts;
 	struct stats_network out = {
 		.n_bad_version = n[VERDICT_BAD_VERSION],
 		.n_bad_header = n[VERDICT_BAD_HEADER],
@@ -94,7 +95,7 @@ static struct stats_runtime of_runtime(const struct daemon *d)
 bool daemon_show_stats(struct daemon *d, int code, struct wr *out)
 {
 	struct stats_link links[LINKSET_MAX];
-	struct engine_stats e;
+	struct node_stats node;
 	struct stats_queue queues[3];
 	struct stats s = {
 		.internal = of_cache(d->internal),
@@ -108,15 +109,15 @@ bool daemon_show_stats(struct daemon *d, int code, struct wr *out)
 		.n_queues = N_ELEMENTS(queues),
 	};
 
-	d->engine->ops->stats(d->engine, &e);
-	s.network = of_network(d, &e);
+	node_stats(d->node, &node);
+	s.network = of_network(d, &node);
 	/* Entries wait in no queue of nodes: the figures are references. */
-	queues[0] = (struct stats_queue){ "txqueue", e.n_dirty, INT32_MAX,
-					  e.n_no_memory };
+	queues[0] = (struct stats_queue){ "txqueue", node.engine.n_dirty,
+					  INT32_MAX, node.engine.n_no_memory };
 	queues[1] = (struct stats_queue){ "errorq", 0, ERROR_QUEUE_LEN, 0 };
-	queues[2] = (struct stats_queue){ "rsqueue", e.n_outstanding,
+	queues[2] = (struct stats_queue){ "rsqueue", node.engine.n_outstanding,
 					  d->conf->sync.resend_queue_size, 0 };
-	s.n_queue_nodes = e.n_dirty + e.n_outstanding;
+	s.n_queue_nodes = node.engine.n_dirty + node.engine.n_outstanding;
 	for (int i = 0; i < d->links.set.n_links; i++)
 		links[i] = of_link(d, i);
 	return show_stats(code, &s, out);
