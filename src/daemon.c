@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "conf_links.h"
 #include "daemon_state.h"
 #include "notify.h"
 #include "privileges.h"
@@ -65,8 +66,10 @@ static void finish_log_later(struct daemon *d)
 
 static void on_turn_end(void *ctx)
 {
-	link_side_pump(ctx);
-	finish_log_later(ctx);
+	struct daemon *d = ctx;
+
+	links_pump(d->links);
+	finish_log_later(d);
 }
 
 /* A file that cannot be opened is tried again every second: until then lines
@@ -145,9 +148,89 @@ static void log_filter(const struct conf_filter *f)
 		log_notice("using user-space event filtering");
 }
 
+static void on_watchdog(void *ctx, int64_t now_ms)
+{
+	struct daemon *d = ctx;
+
+	notify_watchdog();
+	timer_set(d->loop, &d->watchdog, now_ms + d->watchdog_ms / 2);
+}
+
+static void start_watchdog(struct daemon *d)
+{
+	d->watchdog_ms = notify_watchdog_ms(d->process.first);
+	if (d->watchdog_ms < 0)
+		log_warn("failed to get watchdog details from systemd: %s",
+			 strerror(EINVAL));
+	if (d->watchdog_ms <= 0)
+		return;
+	d->watchdog = (struct timer){ .fn = on_watchdog, .ctx = d };
+	timer_set(d->loop, &d->watchdog, loop_now_ms(d->loop));
+}
+
+static void fail(struct daemon *d)
+{
+	d->exit_status = 1;
+	loop_stop(d->loop);
+}
+
+static void serve_from_now(struct daemon *d)
+{
+	int err = privileges_drop(d->conf, d->process.lock_path);
+
+	if (err < 0)
+		log_notice("privileges are kept: %s", strerror(-err));
+	log_notice("initialization completed");
+	log_notice(d->is_background ? "-- starting in daemon mode --"
+				    : "-- starting in console mode --");
+	if (d->is_background)
+		log_console_off();
+	if (chdir("/") < 0)
+		log_notice("chdir: %s", strerror(errno));
+	d->is_running = true;
+	links_start(d->links);
+	if (d->conf->sync.startup_resync) {
+		log_notice("resync requested");
+		node_ask(d->node, ASK_RESYNC);
+	}
+	daemon_work_later(d); /* commands wait for it */
+	process_ready(&d->process);
+	if (d->conf->general.systemd) {
+		notify_ready();
+		start_watchdog(d);
+	}
+}
+
+/* An interface may come a moment after the start at boot. */
+static void on_links(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	if (d->is_filled && !d->is_running)
+		serve_from_now(d);
+}
+
+/* Without any there is nothing to serve, and a service manager will try again:
+ * so late that its patience does not come to an end either. */
+static void on_no_links(void *ctx)
+{
+	log_error("initialization failed");
+	fail(ctx);
+}
+
 static int open_links(struct daemon *d)
 {
-	int err = link_side_open(d);
+	struct links_link links[CONF_LINKS_MAX];
+	const struct links_opts o = {
+		.loop = d->loop,
+		.node = d->node,
+		.links = links,
+		.n_links = conf_links(d->conf, links),
+		.ctx = d,
+		.has_links = on_links,
+		.has_no_links = on_no_links,
+	};
+	int err = links_open(&o, &d->links);
 
 	if (err < 0)
 		log_error("initialization failed");
@@ -197,58 +280,6 @@ static int open_all(struct daemon *d)
 	return 0;
 }
 
-static void on_watchdog(void *ctx, int64_t now_ms)
-{
-	struct daemon *d = ctx;
-
-	notify_watchdog();
-	timer_set(d->loop, &d->watchdog, now_ms + d->watchdog_ms / 2);
-}
-
-static void start_watchdog(struct daemon *d)
-{
-	d->watchdog_ms = notify_watchdog_ms(d->process.first);
-	if (d->watchdog_ms < 0)
-		log_warn("failed to get watchdog details from systemd: %s",
-			 strerror(EINVAL));
-	if (d->watchdog_ms <= 0)
-		return;
-	d->watchdog = (struct timer){ .fn = on_watchdog, .ctx = d };
-	timer_set(d->loop, &d->watchdog, loop_now_ms(d->loop));
-}
-
-static void fail(struct daemon *d)
-{
-	d->exit_status = 1;
-	loop_stop(d->loop);
-}
-
-static void serve_from_now(struct daemon *d)
-{
-	int err = privileges_drop(d->conf, d->process.lock_path);
-
-	if (err < 0)
-		log_notice("privileges are kept: %s", strerror(-err));
-	log_notice("initialization completed");
-	log_notice(d->is_background ? "-- starting in daemon mode --"
-				    : "-- starting in console mode --");
-	if (d->is_background)
-		log_console_off();
-	if (chdir("/") < 0)
-		log_notice("chdir: %s", strerror(errno));
-	d->is_running = true;
-	if (d->conf->sync.startup_resync) {
-		log_notice("resync requested");
-		node_ask(d->node, ASK_RESYNC);
-	}
-	daemon_work_later(d); /* commands wait for it */
-	process_ready(&d->process);
-	if (d->conf->general.systemd) {
-		notify_ready();
-		start_watchdog(d);
-	}
-}
-
 /* The internal cache is filled (or never will be): ready, or the end. */
 void daemon_started(struct daemon *d, int error)
 {
@@ -257,26 +288,8 @@ void daemon_started(struct daemon *d, int error)
 		fail(d);
 	else if (d->exit_status) /* patience has ended in the same turn */
 		return;
-	else if (link_side_is_there(d) || !timer_is_set(&d->links.patience))
+	else if (links_is_there(d->links) || !links_is_patient(d->links))
 		serve_from_now(d);
-}
-
-/* An interface may come a moment after the start at boot. */
-void daemon_has_links(struct daemon *d)
-{
-	if (d->is_filled && !d->is_running)
-		serve_from_now(d);
-}
-
-/* Without any there is nothing to serve, and a service manager will try again:
- * so late that its patience does not come to an end either. */
-void daemon_has_no_links(struct daemon *d)
-{
-	for (size_t i = 0; i < d->conf->sync.n_links; i++)
-		log_error("can't open channel socket: %s: interface: %s",
-			  d->conf->sync.links[i].interface, strerror(ENODEV));
-	log_error("initialization failed");
-	fail(d);
 }
 
 /* How long the daemon kept others waiting, for whoever tunes it. */
@@ -303,7 +316,7 @@ static void close_all(struct daemon *d)
 		timer_cancel(d->loop, &d->second);
 		timer_cancel(d->loop, &d->log_timer);
 		loop_defer_cancel(d->loop, &d->work);
-		link_side_close(d);
+		links_close(d->links);
 		kernel_side_close(d);
 	}
 	privileges_for_files(true);

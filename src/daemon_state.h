@@ -11,19 +11,16 @@
 #include "cli/ctl_server.h"
 #include "cli/show_stats.h"
 #include "conf/conf.h"
+#include "links.h"
 #include "netlink/ct_kernel.h"
-#include "netlink/ifwatch.h"
 #include "overrun.h"
 #include "process.h"
 #include "sync/commit.h"
-#include "sync/linkset.h"
 #include "sync/mirror.h"
 #include "sync/node.h"
 
 enum {
-	DGRAM_MAX = 65536,
-	SOURCES_LOGGED_MAX = 64, /* refused sources that get a line */
-	LOSSES_N = 8,            /* rows of daemon_losses.c */
+	LOSSES_N = 8, /* rows of daemon_losses.c */
 };
 
 struct daemon;
@@ -64,45 +61,6 @@ struct kernel_side {
 	uint64_t n_flushes, n_resyncs;
 };
 
-/* What the log has last said of a link. */
-enum link_told {
-	LINK_TOLD_NOTHING, /* it is usable, or was never looked at */
-	LINK_TOLD_STATE,   /* down, or without a carrier */
-	LINK_TOLD_GONE,    /* no interface has its name */
-	LINK_TOLD_FAILURE, /* no sockets can be had */
-};
-
-struct daemon_link {
-	struct daemon *daemon;
-	struct link *link;
-	struct watch recv_watch, send_watch;
-	int index;
-	enum link_told told;
-	bool was_usable; /* since the start */
-};
-
-/* The links and what waits to be sent. */
-struct link_side {
-	struct linkset set;
-	struct daemon_link links[LINKSET_MAX];
-	struct ifwatch *ifwatch;
-	uint8_t *dgram;        /* DGRAM_MAX, one that the link did not take */
-	size_t dgram_len;      /* 0: none is kept */
-	uint8_t *recv_buf;     /* DGRAM_MAX */
-	struct timer wait;     /* after ENOBUFS */
-	int64_t wait_ms;       /* next length of that, 0: first */
-	struct timer due;      /* of the engine */
-	struct deferred more;  /* the pump has used up its share of a turn */
-	struct timer patience; /* is set: links are still coming up */
-	struct timer repair;   /* some link has to be tried again */
-	int64_t repair_ms;     /* how long that waits, 0: nothing failed */
-	struct {
-		uint8_t link;
-		struct addr addr;
-	} logged[SOURCES_LOGGED_MAX];
-	int n_logged;
-};
-
 struct job;
 
 /* The commands that take time: one runs, the others wait, oldest first. */
@@ -141,7 +99,7 @@ struct daemon {
 	struct node *node;
 	struct commit *commit;
 	struct kernel_side kernel;
-	struct link_side links;
+	struct links *links;
 	struct control_side control;
 	struct deferred work;   /* pieces of long walks */
 	struct timer second;    /* comes every second */
@@ -175,9 +133,6 @@ void daemon_unbuild(struct daemon *d);
 
 /* daemon.c: the first dump has ended. */
 void daemon_started(struct daemon *d, int error);
-/* An interface of a link is there; none came up in time. */
-void daemon_has_links(struct daemon *d);
-void daemon_has_no_links(struct daemon *d);
 
 /* daemon_kernel.c. Errors are logged where they happen. */
 NODISCARD int kernel_side_open(struct daemon *d);
@@ -208,14 +163,6 @@ void flush_side_stop(struct daemon *d);
 void flush_side_row(struct daemon *d, uint32_t id, const struct flow *row);
 void flush_side_dump_ended(struct daemon *d, int error);
 void flush_side_work(struct daemon *d);
-
-/* daemon_links.c */
-NODISCARD int link_side_open(struct daemon *d);
-void link_side_close(struct daemon *d);
-/* Whether the interface of any link exists. */
-bool link_side_is_there(const struct daemon *d);
-/* Sends what the engine has, as far as the current link takes it. */
-void link_side_pump(struct daemon *d);
 
 /* daemon_ctl.c */
 NODISCARD int control_side_open(struct daemon *d);

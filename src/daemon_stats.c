@@ -25,14 +25,14 @@ static struct stats_cache of_cache(const struct flow_cache *c)
 
 static struct stats_link of_link(const struct daemon *d, int index)
 {
-	const struct link *l = d->links.set.links[index];
+	const struct link *l = links_set(d->links)->links[index];
 	const struct link_stats *s = link_stats(l);
 
 	return (struct stats_link){
 		.kind = link_kind_name(link_opts(l)->kind),
 		.status = link_status(l),
 		.device = link_opts(l)->interface,
-		.is_active = index == d->links.set.current,
+		.is_active = index == links_set(d->links)->current,
 		.bytes_sent = s->n_bytes_sent,
 		.bytes_received = s->n_bytes_recv,
 		.n_sent = s->n_packets_sent,
@@ -63,9 +63,9 @@ static struct stats_network of_network(const struct daemon *d,
 	for (int v = 0; v < VERDICT_N; v++)
 		if (verdict_is_malformed((enum verdict)v))
 			out.n_malformed += n[v];
-	for (int i = 0; i < d->links.set.n_links; i++)
+	for (int i = 0; i < links_set(d->links)->n_links; i++)
 		out.n_not_from_peer +=
-			link_stats(d->links.set.links[i])->n_refused;
+			link_stats(links_set(d->links)->links[i])->n_refused;
 	return out;
 }
 
@@ -104,7 +104,7 @@ bool daemon_show_stats(struct daemon *d, int code, struct wr *out)
 		.traffic_packets = d->kernel.mirror.traffic_packets,
 		.runtime = of_runtime(d),
 		.links = links,
-		.n_links = (size_t)d->links.set.n_links,
+		.n_links = (size_t)links_set(d->links)->n_links,
 		.queues = queues,
 		.n_queues = N_ELEMENTS(queues),
 	};
@@ -118,7 +118,7 @@ bool daemon_show_stats(struct daemon *d, int code, struct wr *out)
 	queues[2] = (struct stats_queue){ "rsqueue", node.engine.n_outstanding,
 					  d->conf->sync.resend_queue_size, 0 };
 	s.n_queue_nodes = node.engine.n_dirty + node.engine.n_outstanding;
-	for (int i = 0; i < d->links.set.n_links; i++)
+	for (int i = 0; i < links_set(d->links)->n_links; i++)
 		links[i] = of_link(d, i);
 	return show_stats(code, &s, out);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* link.h - one dedicated link: a way to the other nodes. Implemented by
- * link_mcast and link_udp. */
+/* link.h - one dedicated link: a way to the other nodes. It owns its sockets
+ * and their watches, and hands what arrives to a sink. How bytes travel is the
+ * matter of its kind: link_impl.h. */
 #ifndef SYNC_LINK_H
 #define SYNC_LINK_H
 
@@ -9,6 +10,8 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/buf.h"
+#include "base/loop.h"
 #include "base/util.h"
 
 enum link_kind { LINK_MCAST, LINK_UDP, LINK_TCP };
@@ -26,6 +29,7 @@ struct link_opts {
 	char interface[16];
 	uint32_t send_buffer_bytes, recv_buffer_bytes; /* 0: the system's */
 	bool checksum;
+	uint32_t reads_per_turn; /* datagrams, before others get their turn */
 };
 
 struct link_stats {
@@ -38,22 +42,32 @@ struct link_stats {
 
 struct link;
 
-/* A link without sockets. 0, -ENOMEM, or -EPROTONOSUPPORT: a kind we do not
- * speak. */
-NODISCARD int link_new(const struct link_opts *opts, struct link **out);
-void link_free(struct link *l); /* accepts NULL */
+/* Who gets what arrives. The functions may call the link, but must not free,
+ * repair or reset it. */
+struct link_sink {
+	void *ctx;
+	/* Messages of the peer: a datagram, or as many whole ones as have come
+	 * by a connection. The bytes end with the call. */
+	void (*received)(void *ctx, struct link *l, const struct addr *from,
+			 struct rd bytes);
+	/* Something of another sender than the configured peer, or from the
+	 * wrong interface: not read, but counted. */
+	void (*refused)(void *ctx, struct link *l, const struct addr *from);
+};
+
+/* A link without sockets; it borrows the loop. 0, -ENOMEM, or
+ * -EPROTONOSUPPORT: a kind we do not speak. */
+NODISCARD int link_new(const struct link_opts *opts, struct loop *loop,
+		       const struct link_sink *sink, struct link **out);
+/* Not from within its sink. Accepts NULL. */
+void link_free(struct link *l);
 
 const struct link_opts *link_opts(const struct link *l);
 const struct link_stats *link_stats(const struct link *l);
 /* Sizes of the socket buffers in bytes, as the options count them; true if one
  * is smaller than the options ask for. */
-bool link_buffer_note(const struct link *l, uint32_t *send_bytes,
+bool link_buffer_note(struct link *l, uint32_t *send_bytes,
 		      uint32_t *recv_bytes);
-
-/* For the loop: the receiving socket becomes readable; the sending one has
- * errors queued (IP_RECVERR). -1: there is none. */
-int link_recv_fd(const struct link *l);
-int link_send_fd(const struct link *l);
 
 /* Largest datagram payload: MTU of the interface less the headers. */
 size_t link_payload_max(const struct link *l);
@@ -70,39 +84,26 @@ bool link_has_interface(const struct link *l);
  * interface as it is now, or the kernel may have forgotten the group. Not while
  * it is down. */
 bool link_needs_repair(const struct link *l);
-/* Opens sockets, or joins the group anew. They are CLOEXEC and NONBLOCK; UDP
- * and sending sockets are bound to the local address, which must be there; a
- * multicast receiver to the group on its interface. Forced buffer sizes fall
- * back to the plain option: link_buffer_note() tells. 0; 1: the sockets are
- * new, watch them; a negative errno value: *failed names the step, for the log,
- * the old ones are still there, and the next call tries again. */
+/* Opens sockets and watches them, or joins the group anew. They are CLOEXEC and
+ * NONBLOCK; UDP and sending sockets are bound to the local address, which must
+ * be there; a multicast receiver to the group on its interface. Forced buffer
+ * sizes fall back to the plain option: link_buffer_note() tells. 0; 1: the
+ * sockets are new; a negative errno value: *failed names the step, for the log,
+ * and the next call tries again. Sockets that could not be replaced are still
+ * there, those that could not be watched are not. */
 NODISCARD int link_repair(struct link *l, const char **failed);
-/* Closes the sockets: they are to be made anew. */
-void link_reset(struct link *l);
 
 /* Its interface has a carrier, and its sockets are for that interface. */
 bool link_is_usable(const struct link *l);
 enum link_status link_status(const struct link *l);
 
-/* Sends one datagram. 0; -ENETDOWN: there is no socket; -EAGAIN or -ENOBUFS:
- * the queue is full, keep it and come again; another negative errno value:
+/* Sends one datagram. 0; -ENETDOWN: there is no socket; -EAGAIN: keep it and
+ * come again, the loop takes a turn as soon as there is room; -ENOBUFS: the
+ * same, but nothing tells when there is room; another negative errno value:
  * counted, lost. An error may be that of an earlier datagram (ECONNREFUSED,
  * EHOSTUNREACH, ENETUNREACH, EMSGSIZE): it is cleared and this one sent again,
  * once, before it counts. */
 NODISCARD int link_send(struct link *l, const void *dgram, size_t len);
-
-/* Receives one datagram into buf (size at least 65536). Returns its length
- * (may be 0; an own datagram that came back counts as empty), or -EAGAIN when
- * there is none; another negative errno value is counted. A datagram of another
- * sender than the configured peer, or from the wrong interface, gives -EPERM,
- * and is counted; *from is its source in any case where one was read. */
-NODISCARD int link_recv(struct link *l, void *buf, size_t size,
-			struct addr *from, uint16_t *from_port);
-
-/* Empties the error queue of the sending socket (MSG_ERRQUEUE), up to 256
- * errors at a time: to be called whenever the loop reports one. Each is a
- * datagram that was sent and did not arrive; counted. */
-void link_drain_errors(struct link *l);
 
 /* Name of the kind for statistics: "multicast", "UDP", "TCP". */
 const char *link_kind_name(enum link_kind kind);

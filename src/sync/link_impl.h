@@ -1,37 +1,53 @@
 /* SPDX-License-Identifier: ISC */
-/* link_impl.h - inside of a link, for link.c and the kinds of link. */
+/* link_impl.h - inside of a link: what all kinds have, and what each kind does
+ * in its own way. */
 #ifndef SYNC_LINK_IMPL_H
 #define SYNC_LINK_IMPL_H
 
 #include "sync/link.h"
-#include "sync/link_sock.h"
 
-struct link_socks {
-	int send_fd, recv_fd; /* -1: none */
-	unsigned int index;   /* of the interface they were made for; 0: none */
-	union sock_addr to;   /* where send_fd sends */
+struct link_ops;
+
+/* First member of each kind's own struct. */
+struct link {
+	const struct link_ops *ops;
+	struct link_opts opts;
+	struct loop *loop;
+	struct link_sink sink;
+	struct link_stats stats;
+	enum link_status status;
+	unsigned int index, mtu; /* of the interface; 0: there is none */
+	/* The interface that its sockets were made for; 0: it has none. Written
+	 * by open() and close(). */
+	unsigned int opened_index;
+	bool needs_renewal; /* maybe: see renew() */
 };
 
-enum link_judgement { JUDGED_PEER, JUDGED_OTHER, JUDGED_OWN };
-
-/* One row for each kind of link. */
+/* One for each way of carrying bytes. What arrives goes from the kind's own
+ * watches straight to the sink. */
 struct link_ops {
-	/* Opens both sockets on interface index. On failure *failed names the
-	 * step, and what was opened is left in *s for the caller to close. */
-	int (*open)(const struct link_opts *opts, unsigned int index,
-		    struct link_socks *s, const char **failed);
+	/* Zeroed, but for the common part. NULL if there is no memory. */
+	struct link *(*new)(void);
+	/* Frees what close() has left. */
+	void (*free)(struct link *l);
+	/* Opens and watches sockets on interface l->index, in place of those it
+	 * has. 0 or a negative errno value, *failed names the step. */
+	int (*open)(struct link *l, const char **failed);
+	/* Accepts one that is not open. */
+	void (*close)(struct link *l);
 	/* Makes the kernel's side of the link good again after the interface
-	 * changed; NULL: nothing to do. */
-	int (*renew)(const struct link_opts *opts, const struct link_socks *s);
-	/* Whose datagram is this, that came in by interface in_index (0: not
-	 * known)? */
-	enum link_judgement (*judge)(const struct link_opts *opts,
-				     const struct link_socks *s,
-				     const union sock_addr *from,
-				     unsigned int in_index);
+	 * was down or changed. 0, or a negative errno value as above. */
+	int (*renew)(struct link *l, const char **failed);
+	/* The contract of link_send(); it is open. Counts. */
+	int (*send)(struct link *l, const void *dgram, size_t len);
+	/* Bytes of a packet that are not ours to fill. */
+	size_t (*headers)(const struct link *l);
+	/* What link_buffer_note() tells. */
+	void (*buffers)(struct link *l, uint32_t *send_bytes,
+			uint32_t *recv_bytes);
 };
 
-extern const struct link_ops link_mcast_ops;
-extern const struct link_ops link_udp_ops;
+/* Multicast and UDP. */
+extern const struct link_ops link_dgram_ops;
 
 #endif

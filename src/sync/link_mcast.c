@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "sync/link_impl.h"
+#include "sync/link_dgram.h"
 
 static int set_group(int fd, const struct link_opts *opts, unsigned int index,
 		     int option4, int option6)
@@ -104,7 +104,7 @@ static int open_receiver(const struct link_opts *opts, unsigned int index,
 }
 
 static int mcast_open(const struct link_opts *opts, unsigned int index,
-		      struct link_socks *s, const char **failed)
+		      struct dgram_socks *s, const char **failed)
 {
 	int err;
 
@@ -118,11 +118,13 @@ static int mcast_open(const struct link_opts *opts, unsigned int index,
 
 /* An interface whose MTU was too small for IP for a while has forgotten its
  * groups, the socket has not: leave, then join. */
-static int mcast_renew(const struct link_opts *opts, const struct link_socks *s)
+static int mcast_renew(const struct link_opts *opts,
+		       const struct dgram_socks *s, const char **failed)
 {
 	int err = set_group(s->recv_fd, opts, s->index, IP_DROP_MEMBERSHIP,
 			    IPV6_LEAVE_GROUP);
 
+	*failed = "join the group";
 	if (err && err != -EADDRNOTAVAIL)
 		return err;
 	return join(s->recv_fd, opts, s->index);
@@ -131,7 +133,7 @@ static int mcast_renew(const struct link_opts *opts, const struct link_socks *s)
 /* The address that our datagrams to the group come from: what the kernel
  * chooses for a connected socket. */
 static bool own_address(const struct link_opts *opts,
-			const struct link_socks *s, struct addr *out)
+			const struct dgram_socks *s, struct addr *out)
 {
 	union sock_addr own;
 	socklen_t len = sizeof(own);
@@ -155,10 +157,10 @@ static bool own_address(const struct link_opts *opts,
 	return ok;
 }
 
-static enum link_judgement mcast_judge(const struct link_opts *opts,
-				       const struct link_socks *s,
-				       const union sock_addr *from,
-				       unsigned int in_index)
+static enum dgram_judgement mcast_judge(const struct link_opts *opts,
+					const struct dgram_socks *s,
+					const union sock_addr *from,
+					unsigned int in_index)
 {
 	union sock_addr own;
 	socklen_t len = sizeof(own);
@@ -175,7 +177,7 @@ static enum link_judgement mcast_judge(const struct link_opts *opts,
 	return JUDGED_PEER;
 }
 
-const struct link_ops link_mcast_ops = {
+const struct dgram_ops link_mcast_ops = {
 	.open = mcast_open,
 	.renew = mcast_renew,
 	.judge = mcast_judge,

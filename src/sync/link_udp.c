@@ -4,10 +4,10 @@
 #define _GNU_SOURCE
 #include <errno.h>
 
-#include "sync/link_impl.h"
+#include "sync/link_dgram.h"
 
 static int udp_open(const struct link_opts *opts, unsigned int index,
-		    struct link_socks *s, const char **failed)
+		    struct dgram_socks *s, const char **failed)
 {
 	union sock_addr local =
 		sock_addr_of(opts->family, &opts->group_or_local, 0, index);
@@ -31,10 +31,10 @@ static int udp_open(const struct link_opts *opts, unsigned int index,
 }
 
 /* The peer sends from a port of its own: only the address tells. */
-static enum link_judgement udp_judge(const struct link_opts *opts,
-				     const struct link_socks *s,
-				     const union sock_addr *from,
-				     unsigned int in_index)
+static enum dgram_judgement udp_judge(const struct link_opts *opts,
+				      const struct dgram_socks *s,
+				      const union sock_addr *from,
+				      unsigned int in_index)
 {
 	struct addr host = sock_addr_host(from);
 
@@ -43,7 +43,7 @@ static enum link_judgement udp_judge(const struct link_opts *opts,
 	return addr_equal(&host, &opts->remote) ? JUDGED_PEER : JUDGED_OTHER;
 }
 
-const struct link_ops link_udp_ops = {
+const struct dgram_ops link_udp_ops = {
 	.open = udp_open,
 	.judge = udp_judge,
 };

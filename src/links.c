@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: ISC */
+#include "links.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "netlink/ifwatch.h"
+
+enum {
+	DATAGRAM_MAX = 65536,
+	SENDS_PER_TURN = 64, /* datagrams, before others get their turn */
+	WAIT_FIRST_MS = 1,   /* after ENOBUFS; doubles */
+	WAIT_MOST_MS = 50,
+	PATIENCE_MS = 5000,   /* for links to come up after the start */
+	REPAIR_FIRST_MS = 50, /* until a link is tried again; doubles */
+	REPAIR_MOST_MS = 1000,
+	SOURCES_LOGGED_MAX = 64, /* refused sources that get a line */
+};
+
+/* What the log has last said of a link. */
+enum link_told {
+	LINK_TOLD_NOTHING, /* it is usable, or was never looked at */
+	LINK_TOLD_STATE,   /* down, or without a carrier */
+	LINK_TOLD_GONE,    /* no interface has its name */
+	LINK_TOLD_FAILURE, /* no sockets can be had */
+};
+
+/* One of them. */
+struct strand {
+	struct links *links;
+	struct link *link;
+	int index;
+	enum link_told told;
+	bool was_usable; /* since the start */
+};
+
+struct links {
+	struct links_opts opts; /* without the links */
+	struct linkset set;
+	struct strand strands[LINKSET_MAX];
+	struct ifwatch *ifwatch;
+	bool is_started;
+	uint8_t *dgram;       /* DATAGRAM_MAX, one that the link did not take */
+	size_t dgram_len;     /* 0: none is kept */
+	struct timer wait;    /* after ENOBUFS */
+	int64_t wait_ms;      /* how long the last one was, 0: none */
+	struct timer due;     /* of the node */
+	struct deferred more; /* the pump has used up its share of a turn */
+	struct timer patience; /* is set: links are still coming up */
+	struct timer repair;   /* some link has to be tried again */
+	int64_t repair_ms;     /* how long that waits, 0: nothing failed */
+	struct {
+		uint8_t link;
+		struct addr addr;
+	} logged[SOURCES_LOGGED_MAX];
+	int n_logged;
+};
+
+static struct link *current(const struct links *l)
+{
+	return l->set.links[l->set.current];
+}
+
+static void link_changed(struct links *l)
+{
+	log_notice("device `%s' becomes dedicated link",
+		   link_opts(current(l))->interface);
+	node_link_changed(l->opts.node);
+}
+
+/* ---- receiving ---------------------------------------------------------- */
+
+static bool was_logged(const struct links *l, int index,
+		       const struct addr *from)
+{
+	for (int i = 0; i < l->n_logged; i++)
+		if (l->logged[i].link == index &&
+		    addr_equal(&l->logged[i].addr, from))
+			return true;
+	return false;
+}
+
+/* A line for each refused source, once; after many, none. */
+static void on_refused(void *ctx, struct link *link, const struct addr *from)
+{
+	const struct strand *s = ctx;
+	struct links *l = s->links;
+	const struct link_opts *o = link_opts(link);
+	char source[ADDR_TEXT_SIZE], peer[ADDR_TEXT_SIZE];
+
+	if (l->n_logged == SOURCES_LOGGED_MAX || was_logged(l, s->index, from))
+		return;
+	l->logged[l->n_logged].link = (uint8_t)s->index;
+	l->logged[l->n_logged++].addr = *from;
+	addr_text(o->family, from, source);
+	if (o->kind == LINK_MCAST)
+		log_warn("link %s: datagrams from %s are refused: they did "
+			 "not arrive on this interface",
+			 o->interface, source);
+	else
+		log_warn("link %s: datagrams from %s are refused: the peer "
+			 "is %s (%s_Destination_Address)",
+			 o->interface, source,
+			 addr_text(o->family, &o->remote, peer),
+			 o->family == FAMILY_IPV4 ? "IPv4" : "IPv6");
+}
+
+static void on_received(void *ctx, struct link *link, const struct addr *from,
+			struct rd bytes)
+{
+	const struct strand *s = ctx;
+	struct links *l = s->links;
+	const struct peer_addr place = {
+		.link = (uint8_t)s->index,
+		.family = (uint8_t)link_opts(link)->family,
+		.addr = *from,
+	};
+
+	/* The peer sends there, so do we. */
+	if (node_receive(l->opts.node, &place, bytes,
+			 loop_now_ms(l->opts.loop)) &&
+	    linkset_heard(&l->set, s->index))
+		link_changed(l);
+}
+
+/* ---- sending ------------------------------------------------------------ */
+
+/* Sends or keeps the datagram. False: the link takes no more for now. */
+static bool send_datagram(struct links *l)
+{
+	int err = link_send(current(l), l->dgram, l->dgram_len);
+
+	if (err == -EAGAIN)
+		return false;
+	if (err == -ENOBUFS) {
+		/* The socket is writable at once again, so wait by time. */
+		l->wait_ms = l->wait_ms ? l->wait_ms * 2 : WAIT_FIRST_MS;
+		if (l->wait_ms > WAIT_MOST_MS)
+			l->wait_ms = WAIT_MOST_MS;
+		timer_set(l->opts.loop, &l->wait,
+			  loop_now_ms(l->opts.loop) + l->wait_ms);
+		return false;
+	}
+	/* Other errors are counted by the link; what was in it is missed by
+	 * the peers like any loss. */
+	l->dgram_len = 0;
+	l->wait_ms = 0;
+	return true;
+}
+
+static enum fill fill_datagram(struct links *l)
+{
+	struct wr w = { .buf = l->dgram, .size = DATAGRAM_MAX };
+	enum fill done =
+		node_fill(l->opts.node, &w, link_payload_max(current(l)),
+			  loop_now_ms(l->opts.loop));
+
+	l->dgram_len = w.used;
+	return done;
+}
+
+/* The pump runs at the end of every turn, so waking up is enough. */
+static void on_wake(void *ctx, int64_t now_ms)
+{
+	(void)ctx;
+	(void)now_ms;
+}
+
+static void on_more(void *ctx)
+{
+	(void)ctx;
+}
+
+/* ---- what happens to a link --------------------------------------------- */
+
+static const char *interface_of(const struct strand *s)
+{
+	return link_opts(s->link)->interface;
+}
+
+static void note_buffers(const struct strand *s)
+{
+	uint32_t send_bytes, recv_bytes;
+
+	if (link_buffer_note(s->link, &send_bytes, &recv_bytes))
+		log_notice("link %s: the system gives socket buffers of %u "
+			   "(send) and %u (receive) bytes only",
+			   interface_of(s), send_bytes, recv_bytes);
+}
+
+static int repair_link(const struct strand *s, const char **failed)
+{
+	int err = link_repair(s->link, failed);
+
+	if (err > 0)
+		note_buffers(s);
+	return err > 0 ? 0 : err;
+}
+
+static void tell_failure(struct strand *s, const char *failed, int err)
+{
+	if (s->told == LINK_TOLD_FAILURE)
+		return;
+	s->told = LINK_TOLD_FAILURE;
+	log_warn("link %s: %s: %s: tried again until it works", interface_of(s),
+		 failed, strerror(-err));
+}
+
+static enum link_told state_of(const struct strand *s)
+{
+	if (!link_has_interface(s->link))
+		return LINK_TOLD_GONE;
+	return link_status(s->link) == LINK_RUNNING ? LINK_TOLD_NOTHING
+						    : LINK_TOLD_STATE;
+}
+
+/* What it is that keeps a link from being used, once; that its interface is
+ * gone in any case, as it is down before; and that all is well. */
+static void tell_state(struct strand *s)
+{
+	static const char *const texts[] = {
+		[LINK_DOWN] = "is down",
+		[LINK_NO_CARRIER] = "has no carrier",
+	};
+	enum link_told state = state_of(s);
+
+	if (link_is_usable(s->link)) {
+		if (s->told != LINK_TOLD_NOTHING)
+			log_notice("link %s: is usable now", interface_of(s));
+		s->told = LINK_TOLD_NOTHING;
+		s->was_usable = true;
+		return;
+	}
+	if (state == LINK_TOLD_NOTHING || state == s->told ||
+	    (state == LINK_TOLD_STATE && s->told != LINK_TOLD_NOTHING) ||
+	    (!s->was_usable && timer_is_set(&s->links->patience)))
+		return;
+	s->told = state;
+	log_warn("link %s: %s", interface_of(s),
+		 state == LINK_TOLD_GONE ? "there is no interface of this name"
+					 : texts[link_status(s->link)]);
+}
+
+static void choose_link(struct links *l)
+{
+	switch (linkset_update(&l->set, loop_now_ms(l->opts.loop))) {
+	case LINKSET_SAME:
+		break;
+	case LINKSET_SWITCHED:
+	case LINKSET_RETURNED:
+		link_changed(l);
+		break;
+	case LINKSET_LOST:
+		log_error("no dedicated links available!");
+		break;
+	}
+}
+
+static void repair_later(struct links *l)
+{
+	if (timer_is_set(&l->repair))
+		return;
+	l->repair_ms = l->repair_ms ? l->repair_ms * 2 : REPAIR_FIRST_MS;
+	if (l->repair_ms > REPAIR_MOST_MS)
+		l->repair_ms = REPAIR_MOST_MS;
+	timer_set(l->opts.loop, &l->repair,
+		  loop_now_ms(l->opts.loop) + l->repair_ms);
+}
+
+/* Tries what has to be repaired, and comes back for what cannot be yet: an
+ * address may be missing or tentative, descriptors used up. What lasts only for
+ * a moment is not worth a line. */
+static void repair_links(struct links *l)
+{
+	bool is_done = true;
+
+	for (int i = 0; i < l->set.n_links; i++) {
+		struct strand *s = &l->strands[i];
+		const char *failed = "";
+		int err = link_needs_repair(s->link) ? repair_link(s, &failed)
+						     : 0;
+
+		if (err < 0 && l->repair_ms == REPAIR_MOST_MS)
+			tell_failure(s, failed, err);
+		is_done &= err == 0;
+		tell_state(s);
+	}
+	choose_link(l);
+	if (!is_done) {
+		repair_later(l);
+		return;
+	}
+	timer_cancel(l->opts.loop, &l->repair);
+	l->repair_ms = 0;
+}
+
+static void on_repair(void *ctx, int64_t now_ms)
+{
+	(void)now_ms;
+	repair_links(ctx);
+}
+
+/* Links had their time to come up. */
+static void on_patience(void *ctx, int64_t now_ms)
+{
+	struct links *l = ctx;
+
+	(void)now_ms;
+	if (links_is_there(l) || l->is_started) {
+		repair_links(l);
+		return;
+	}
+	for (int i = 0; i < l->set.n_links; i++)
+		log_error("can't open channel socket: %s: interface: %s",
+			  interface_of(&l->strands[i]), strerror(ENODEV));
+	l->opts.has_no_links(l->opts.ctx);
+}
+
+static void on_interface(void *ctx, const char *name, uint32_t index,
+			 enum ifwatch_status status, uint32_t mtu)
+{
+	static const enum link_status status_of[] = {
+		[IFWATCH_GONE] = LINK_DOWN,
+		[IFWATCH_DOWN] = LINK_DOWN,
+		[IFWATCH_NO_CARRIER] = LINK_NO_CARRIER,
+		[IFWATCH_RUNNING] = LINK_RUNNING,
+	};
+	struct links *l = ctx;
+
+	for (int i = 0; i < l->set.n_links; i++)
+		if (strcmp(interface_of(&l->strands[i]), name) == 0)
+			link_set_interface(l->strands[i].link,
+					   status_of[status], index, mtu);
+	repair_links(l);
+	if (links_is_there(l))
+		l->opts.has_links(l->opts.ctx);
+}
+
+/* ---- start and end ------------------------------------------------------ */
+
+/* What the state of interfaces and addresses causes, which may change; all else
+ * is as it will be. */
+static bool may_pass(int err)
+{
+	return err == -ENODEV || err == -EADDRNOTAVAIL || err == -ENETDOWN ||
+	       err == -ENOBUFS;
+}
+
+static int open_link(struct links *l, const struct links_link *o)
+{
+	struct strand *s = &l->strands[l->set.n_links];
+	const struct link_sink sink = { s, on_received, on_refused };
+	const char *failed = "kind of link";
+	int err = link_new(&o->link, l->opts.loop, &sink, &s->link);
+
+	if (err == 0) {
+		s->links = l;
+		s->index = l->set.n_links;
+		linkset_add(&l->set, s->link, o->is_default);
+		failed = "interface";
+		err = link_look(s->link);
+	}
+	if (err == 0)
+		err = repair_link(s, &failed);
+	if (err == 0 || (!link_has_interface(s->link) && err == -ENODEV))
+		return 0;
+	if (may_pass(err)) {
+		tell_failure(s, failed, err);
+		return 0;
+	}
+	log_error("can't open channel socket: %s: %s: %s", o->link.interface,
+		  failed, strerror(-err));
+	return err;
+}
+
+static int watch_interfaces(struct links *l)
+{
+	int err = ifwatch_open(l->opts.loop, on_interface, l, &l->ifwatch);
+
+	for (int i = 0; i < l->set.n_links && err == 0; i++)
+		err = ifwatch_add(l->ifwatch, interface_of(&l->strands[i]));
+	if (err < 0)
+		log_error("can't watch interfaces: %s", strerror(-err));
+	return err;
+}
+
+static int open_all(struct links *l, const struct links_opts *o)
+{
+	int err = 0;
+
+	l->dgram = calloc(1, DATAGRAM_MAX);
+	if (!l->dgram)
+		return -ENOMEM;
+	timer_set(o->loop, &l->patience, loop_clock_ms(o->loop) + PATIENCE_MS);
+	linkset_init(&l->set, loop_now_ms(o->loop) + PATIENCE_MS);
+	for (size_t i = 0; i < o->n_links && err == 0; i++)
+		err = open_link(l, &o->links[i]);
+	return err < 0 ? err : watch_interfaces(l);
+}
+
+int links_open(const struct links_opts *opts, struct links **out)
+{
+	struct links *l = calloc(1, sizeof(*l));
+	int err;
+
+	assert(opts->n_links > 0 && opts->n_links <= LINKSET_MAX);
+	if (!l)
+		return -ENOMEM;
+	l->opts = *opts;
+	l->opts.links = NULL;
+	l->wait = (struct timer){ .fn = on_wake, .ctx = l };
+	l->due = (struct timer){ .fn = on_wake, .ctx = l };
+	l->more = (struct deferred){ .fn = on_more, .ctx = l };
+	l->patience = (struct timer){ .fn = on_patience, .ctx = l };
+	l->repair = (struct timer){ .fn = on_repair, .ctx = l };
+	err = open_all(l, opts);
+	if (err < 0) {
+		links_close(l);
+		return err;
+	}
+	*out = l;
+	return 0;
+}
+
+void links_close(struct links *l)
+{
+	if (!l)
+		return;
+	ifwatch_close(l->ifwatch);
+	for (int i = 0; i < l->set.n_links; i++)
+		link_free(l->strands[i].link);
+	timer_cancel(l->opts.loop, &l->patience);
+	timer_cancel(l->opts.loop, &l->repair);
+	timer_cancel(l->opts.loop, &l->wait);
+	timer_cancel(l->opts.loop, &l->due);
+	loop_defer_cancel(l->opts.loop, &l->more);
+	free(l->dgram);
+	free(l);
+}
+
+void links_start(struct links *l)
+{
+	l->is_started = true;
+}
+
+void links_pump(struct links *l)
+{
+	enum fill done = FILL_FULL;
+	int n = 0;
+
+	if (!l->is_started || timer_is_set(&l->wait))
+		return;
+	if (l->dgram_len && !send_datagram(l))
+		return;
+	while (done == FILL_FULL && n++ < SENDS_PER_TURN) {
+		done = fill_datagram(l);
+		if (l->dgram_len && !send_datagram(l))
+			return;
+	}
+	if (done == FILL_FULL)
+		loop_defer(l->opts.loop, &l->more);
+	timer_set(l->opts.loop, &l->due, node_due_ms(l->opts.node));
+}
+
+bool links_is_there(const struct links *l)
+{
+	for (int i = 0; i < l->set.n_links; i++)
+		if (link_has_interface(l->set.links[i]))
+			return true;
+	return false;
+}
+
+bool links_is_patient(const struct links *l)
+{
+	return timer_is_set(&l->patience);
+}
+
+const struct linkset *links_set(const struct links *l)
+{
+	return &l->set;
+}
