@@ -54,24 +54,24 @@ static void look_at(struct sim *s, int owner, int other, uint32_t number,
 	l->is_held = id != FLOW_CACHE_NO_ID;
 	if (l->is_held)
 		flow_cache_get(c, id, &l->held);
-	l->is_right =
-		l->kernel->is_alive
-			? l->is_held && sim_same_on_wire(s, &l->truth, &l->held)
-			: !l->is_held;
+	l->is_right = l->kernel->is_alive
+			      ? l->is_held && !sim_flow_difference(&l->truth,
+								   &l->held)
+			      : !l->is_held;
 }
 
 /* True if what is held may be a former life with the present one merged into:
  * merging changes nothing any more. An update of a reference says what has
  * changed, and never what is gone: whether the begin of the life was lost, or
  * came behind a late word of a former one, it cannot be made good. */
-static bool is_merged(const struct sim *s, const struct look *l)
+static bool is_merged(const struct look *l)
 {
 	struct flow merged = l->held;
 
 	if (!l->is_held || !l->kernel->is_alive)
 		return false;
 	flow_merge(&merged, &l->truth);
-	return sim_same_on_wire(s, &merged, &l->held);
+	return !sim_flow_difference(&merged, &l->held);
 }
 
 /* Why we have a flow of the reference wrong. What it cannot tell any more, as
@@ -83,7 +83,7 @@ static enum cause cause_at_ours(const struct sim *s, const struct judge_opts *o,
 	const struct sim_reference *r = s->nodes[o->reference].reference;
 	int64_t heard_ms = s->nodes[o->ours].heard_ms;
 
-	if (is_merged(s, l))
+	if (is_merged(l))
 		return CAUSE_MERGED;
 	if (!o->asked && !l->is_held && l->kernel->changed_ms <= heard_ms)
 		return CAUSE_EARLIER;
@@ -111,13 +111,13 @@ static enum cause cause_at_reference(const struct sim *s,
 		       : CAUSE_OURS;
 }
 
-static const char *what_is_wrong(const struct sim *s, const struct look *l)
+static const char *what_is_wrong(const struct look *l)
 {
 	if (!l->kernel->is_alive)
 		return "zombie";
 	if (!l->is_held)
 		return "lost";
-	return is_merged(s, l) ? "merged" : "stale";
+	return is_merged(l) ? "merged" : "stale";
 }
 
 static void look_at_ours(struct sim *s, const struct judge_opts *o,
@@ -134,7 +134,7 @@ static void look_at_ours(struct sim *s, const struct judge_opts *o,
 	cause = cause_at_ours(s, o, &l);
 	if (cause == CAUSE_OURS && !n[cause])
 		snprintf(why, WHY_SIZE, "%s: flow %u of the reference, %s",
-			 what_is_wrong(s, &l), number,
+			 what_is_wrong(&l), number,
 			 fate_names[sim_reference_fate(r, number)]);
 	n[cause]++;
 }
@@ -152,7 +152,7 @@ static void look_at_reference(struct sim *s, const struct judge_opts *o,
 	cause = cause_at_reference(s, o, &l);
 	if (cause == CAUSE_OURS && !n[cause])
 		snprintf(why, WHY_SIZE, "%s: flow %u of ours at the reference",
-			 what_is_wrong(s, &l), number);
+			 what_is_wrong(&l), number);
 	n[cause]++;
 }
 

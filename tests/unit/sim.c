@@ -105,7 +105,9 @@ static void open_node(struct sim *s, struct sim_node *n)
 			      sim_random(s, UINT64_MAX) },
 	};
 	struct node_opts o = {
-		.wire = { .helpers = s->helpers, .send_timeout = true },
+		.wire = { .helpers = s->helpers,
+			  .send_wscale = true,
+			  .send_timeout = true },
 		.resend_queue_size = s->resend_queue_size,
 		.ack_window = s->ack_window,
 		.first_seq = (uint32_t)sim_random(s, UINT64_C(1) << 32),

@@ -153,9 +153,9 @@ bool sim_run_until(struct sim *s, int64_t limit_ms,
  * down is not looked at. sim_difference(): NULL, or what differs; the text
  * lives until the next call. */
 bool sim_is_complete(struct sim *s);
-/* Two flows that are the same to whoever gets them by the wire. */
-bool sim_same_on_wire(const struct sim *s, const struct flow *a,
-		      const struct flow *b);
 const char *sim_difference(struct sim *s);
+/* NULL if two flows are the same to whoever gets them by the wire, or the first
+ * thing that is not. */
+const char *sim_flow_difference(const struct flow *a, const struct flow *b);
 
 #endif

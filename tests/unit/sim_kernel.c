@@ -114,8 +114,10 @@ static void set_address(struct addr *a, enum family family, uint8_t net,
 static void set_key(struct flow *f, int machine, uint32_t number,
 		    uint64_t *seed)
 {
-	static const uint8_t protocols[] = { L4_TCP, L4_TCP, L4_TCP,  L4_TCP,
-					     L4_UDP, L4_UDP, L4_ICMP, L4_SCTP };
+	static const uint8_t protocols[] = {
+		L4_TCP, L4_TCP,  L4_TCP,  L4_TCP,  L4_TCP, L4_UDP,
+		L4_UDP, L4_ICMP, L4_SCTP, L4_DCCP, L4_GRE, L4_UDPLITE,
+	};
 
 	f->family = one_in(seed, 4) ? FAMILY_IPV6 : FAMILY_IPV4;
 	f->l4proto = protocols[mix(seed) % sizeof(protocols)];
@@ -133,7 +135,7 @@ static void set_key(struct flow *f, int machine, uint32_t number,
 			f->orig.icmp_type = 128;
 		}
 	} else {
-		f->has |= FLOW_PORTS;
+		f->has |= f->l4proto == L4_GRE ? FLOW_GRE_KEYS : FLOW_PORTS;
 		f->orig.sport = (uint16_t)number;
 		f->orig.dport = 80;
 	}
@@ -155,6 +157,8 @@ static void set_translation(struct flow *f, uint64_t *seed)
 		f->status |= STATUS_DST_NAT | STATUS_DST_NAT_DONE;
 		set_address(&f->reply.src, f->family, 172, 16,
 			    (uint8_t)mix(seed));
+		if ((f->has & FLOW_PORTS) && one_in(seed, 2))
+			f->reply.sport = 8080;
 	}
 }
 
@@ -174,7 +178,16 @@ static void set_relations(struct flow *f, struct names *helpers, uint64_t *seed)
 	if (one_in(seed, 8)) {
 		f->has |= FLOW_SYNPROXY;
 		f->synproxy.isn = (uint32_t)mix(seed);
+		f->synproxy.its = f->orig.sport;
+		f->synproxy.tsoff = (uint32_t)mix(seed);
 	}
+}
+
+static void set_window_scale(struct flow *f, uint64_t life)
+{
+	f->has |= FLOW_TCP_WSCALE_ORIG | FLOW_TCP_WSCALE_REPLY;
+	f->tcp_wscale_orig = (uint8_t)(life % 15);
+	f->tcp_wscale_reply = (uint8_t)(life / 15 % 15);
 }
 
 static void set_state(struct flow *f, bool is_updated, uint64_t change)
@@ -189,6 +202,11 @@ static void set_state(struct flow *f, bool is_updated, uint64_t change)
 			  FLOW_SCTP_VTAG_REPLY;
 		f->sctp_state = (uint8_t)(is_updated ? 2 + change % 6 : 1);
 		f->sctp_vtag_orig = f->orig.sport;
+		f->sctp_vtag_reply = (uint32_t)change;
+	} else if (f->l4proto == L4_DCCP) {
+		f->has |= FLOW_DCCP_STATE | FLOW_DCCP_ROLE;
+		f->dccp_state = (uint8_t)(is_updated ? 2 + change % 6 : 1);
+		f->dccp_role = (uint8_t)(f->orig.sport % 2);
 	}
 }
 
@@ -198,6 +216,8 @@ static void set_later(struct flow *f, const struct sim_flow *k, uint64_t *life,
 {
 	bool has_labels = one_in(life, 4), is_shifted = one_in(life, 8);
 
+	if (f->l4proto == L4_TCP && !one_in(life, 4))
+		set_window_scale(f, mix(life));
 	f->has |= FLOW_MARK;
 	f->mark = k->mark;
 	f->status |= STATUS_SEEN_REPLY;
@@ -207,11 +227,14 @@ static void set_later(struct flow *f, const struct sim_flow *k, uint64_t *life,
 		f->has |= FLOW_LABELS;
 		f->labels[0] = 1;
 		f->labels[5] = (uint8_t)mix(change);
+		f->labels[15] = 0x80;
 	}
 	if (is_shifted) {
 		f->has |= FLOW_SEQADJ_ORIG | FLOW_SEQADJ_REPLY;
 		f->status |= STATUS_SEQ_ADJUST;
+		f->seqadj_orig.pos = f->orig.sport;
 		f->seqadj_orig.after = (uint32_t)mix(change);
+		f->seqadj_reply.before = (uint32_t)mix(change);
 	}
 }
 

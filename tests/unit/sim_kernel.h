@@ -43,8 +43,9 @@ void sim_kernel_clear(struct sim_kernel *k, int64_t now_ms);
 const struct sim_flow *sim_kernel_flow(const struct sim_kernel *k,
 				       uint32_t number);
 
-/* What the kernel of this machine reports of the flow: IPv4 and IPv6, several
- * protocols, with and without NAT, master, helper, labels, zone, and so on.
+/* What the kernel of this machine reports of the flow: IPv4 and IPv6, seven
+ * protocols, with and without NAT of either end, master, helper, labels, window
+ * scale, zone, and so on: all that the wire carries is in some.
  * Flows of different machines differ in their keys. */
 void sim_flow_value(const struct sim_flow *k, int machine, uint32_t number,
 		    struct names *helpers, struct flow *out);

@@ -323,6 +323,7 @@ static void write_object(struct sim_reference *r, struct wr *w,
 			 struct object *o)
 {
 	const struct wire_flow_opts opts = { .helpers = r->o.helpers,
+					     .send_wscale = true,
 					     .send_timeout = true };
 	struct flow f;
 
@@ -438,6 +439,7 @@ static bool take_data(struct sim_reference *r, const struct msg *m,
 		      bool is_late)
 {
 	const struct wire_flow_opts opts = { .helpers = r->o.helpers,
+					     .send_wscale = true,
 					     .send_timeout = true };
 	struct flow f;
 	uint32_t id;
