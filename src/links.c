@@ -365,7 +365,7 @@ static int open_link(struct links *l, const struct links_link *o)
 	}
 	if (err == 0)
 		err = repair_link(s, &failed);
-	if (err == 0 || (!link_has_interface(s->link) && err == -ENODEV))
+	if (err == 0 || (err == -ENODEV && !link_has_interface(s->link)))
 		return 0;
 	if (may_pass(err)) {
 		tell_failure(s, failed, err);
