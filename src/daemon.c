@@ -1,25 +1,63 @@
 /* SPDX-License-Identifier: ISC */
-/* The composition root: builds every object, connects them, runs the loop. */
 #include "daemon.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 #include <unistd.h>
 
 #include "base/log.h"
-#include "conf_links.h"
-#include "daemon_state.h"
+#include "control.h"
+#include "jobs.h"
+#include "log_keeper.h"
+#include "losses.h"
 #include "notify.h"
-#include "privileges.h"
+#include "peer_log.h"
+#include "sync/mode.h"
 #include "sysctl.h"
 
 enum {
-	LOG_WAIT_FIRST_MS = 10, /* doubles while the log takes nothing */
-	LOG_WAIT_MOST_MS = 1000,
+	HELPER_NAMES = 1024, /* different ones at a time */
+	HELPER_NAME_LEN = 15,
+	CONTEXTS = 4096,
+	CONTEXT_LEN = 255,
 };
+
+/* Everything that lives as long as the process. Only this file knows it. */
+struct daemon {
+	struct daemon_opts o;
+	struct process process;
+	struct loop *loop;
+	struct log_keeper log_keeper;
+	struct names *helpers, *contexts;
+	struct filter *filter;
+	struct flow_cache *internal, *external;
+	struct node *node;
+	struct links *links;
+	struct kernel_side *kernel;
+	struct jobs jobs;
+	struct commands *commands;
+	struct control *control;
+	struct sources sources;
+	struct losses losses;
+	struct deferred work; /* pieces of long walks */
+	struct timer second;  /* comes every second */
+	struct timer watchdog;
+	int64_t watchdog_ms; /* 0: none */
+	bool is_filled;      /* the internal cache, by the first dump */
+	bool is_running;     /* it serves */
+	int exit_status;
+};
+
+/* ---- what comes again and again ------------------------------------------ */
+
+static void work_later(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	loop_defer(d->loop, &d->work);
+}
 
 static void on_work(void *ctx)
 {
@@ -27,41 +65,12 @@ static void on_work(void *ctx)
 	bool more = node_work(d->node);
 
 	flow_cache_step(d->internal);
-	flow_cache_step(d->external_cache);
-	more |= kernel_side_work(d);
-	flush_side_work(d);
-	more |= job_side_work(d);
+	flow_cache_step(d->external);
+	more |= kernel_side_work(d->kernel);
+	if (d->is_running)
+		more |= jobs_work(&d->jobs);
 	if (more)
-		daemon_work_later(d);
-}
-
-void daemon_work_later(struct daemon *d)
-{
-	loop_defer(d->loop, &d->work);
-}
-
-static void on_log_timer(void *ctx, int64_t now_ms)
-{
-	struct daemon *d = ctx;
-	int64_t wait_ms = d->log_wait_ms * 2;
-
-	if (!log_flush()) {
-		d->log_wait_ms = 0;
-		return;
-	}
-	d->log_wait_ms =
-		wait_ms < LOG_WAIT_MOST_MS ? wait_ms : LOG_WAIT_MOST_MS;
-	timer_set(d->loop, &d->log_timer, now_ms + d->log_wait_ms);
-}
-
-/* What the log could not take at once is tried again. */
-static void finish_log_later(struct daemon *d)
-{
-	if (timer_is_set(&d->log_timer) || !log_is_behind())
-		return;
-	d->log_wait_ms = LOG_WAIT_FIRST_MS;
-	timer_set(d->loop, &d->log_timer,
-		  loop_now_ms(d->loop) + d->log_wait_ms);
+		work_later(d);
 }
 
 static void on_turn_end(void *ctx)
@@ -69,25 +78,17 @@ static void on_turn_end(void *ctx)
 	struct daemon *d = ctx;
 
 	links_pump(d->links);
-	finish_log_later(d);
+	log_keeper_turn(&d->log_keeper);
 }
 
-/* A file that cannot be opened is tried again every second: until then lines
- * go where nobody may look for them any more. */
-static void reopen_log(struct daemon *d)
+static void on_second(void *ctx, int64_t now_ms)
 {
-	bool was_told = d->is_log_old;
-	int err;
+	struct daemon *d = ctx;
 
-	privileges_for_files(true);
-	err = log_reopen();
-	privileges_for_files(false);
-	d->is_log_old = err < 0;
-	if (err == 0)
-		log_notice("log files reopened");
-	else if (!was_told)
-		log_error("can't open logfile `%s'. Reason: %s",
-			  d->conf->general.log_file, strerror(-err));
+	losses_tell(&d->losses, &d->sources, now_ms);
+	log_keeper_second(&d->log_keeper);
+	kernel_side_second(d->kernel);
+	timer_set(d->loop, &d->second, now_ms + 1000);
 }
 
 static void on_signal(void *ctx, unsigned int number)
@@ -97,55 +98,9 @@ static void on_signal(void *ctx, unsigned int number)
 	if (number == SIGPIPE) /* a reader has left, which its writer notices */
 		return;
 	if (number == SIGHUP)
-		reopen_log(d);
+		log_keeper_reopen(&d->log_keeper);
 	else
 		loop_stop(d->loop);
-}
-
-static int open_log(const struct conf_general *g)
-{
-	static const int facilities[] = {
-		[CONF_SYSLOG_OFF] = -1,
-		[CONF_SYSLOG_DAEMON] = LOG_DAEMON,
-		[CONF_SYSLOG_LOCAL0] = LOG_LOCAL0,
-		LOG_LOCAL1,
-		LOG_LOCAL2,
-		LOG_LOCAL3,
-		LOG_LOCAL4,
-		LOG_LOCAL5,
-		LOG_LOCAL6,
-		LOG_LOCAL7,
-	};
-	const struct log_opts o = {
-		.file = g->log_file[0] ? g->log_file : NULL,
-		.syslog_facility = facilities[g->syslog],
-		.console = true, /* until the start has succeeded */
-	};
-	int err = log_open(&o);
-
-	if (err < 0)
-		log_error("can't open logfile `%s'. Reason: %s", g->log_file,
-			  strerror(-err));
-	return err;
-}
-
-static void on_second(void *ctx, int64_t now_ms)
-{
-	struct daemon *d = ctx;
-
-	daemon_tell_losses(d);
-	if (d->is_log_old)
-		reopen_log(d);
-	kernel_side_second(d);
-	timer_set(d->loop, &d->second, now_ms + 1000);
-}
-
-/* Filters of the kernel's sockets are not in this version: it is done here. */
-static void log_filter(const struct conf_filter *f)
-{
-	if (f->protocol != FILTER_NONE || f->address != FILTER_NONE ||
-	    f->state != FILTER_NONE)
-		log_notice("using user-space event filtering");
 }
 
 static void on_watchdog(void *ctx, int64_t now_ms)
@@ -168,37 +123,60 @@ static void start_watchdog(struct daemon *d)
 	timer_set(d->loop, &d->watchdog, loop_now_ms(d->loop));
 }
 
+/* ---- from the start to serving ------------------------------------------- */
+
 static void fail(struct daemon *d)
 {
 	d->exit_status = 1;
 	loop_stop(d->loop);
 }
 
-static void serve_from_now(struct daemon *d)
+static void drop_privileges(struct daemon *d)
 {
-	int err = privileges_drop(d->conf, d->process.lock_path);
+	int err;
 
+	d->o.privileges.lock_path = d->process.lock_path;
+	err = privileges_drop(&d->o.privileges);
 	if (err < 0)
 		log_notice("privileges are kept: %s", strerror(-err));
+}
+
+static void serve_from_now(struct daemon *d)
+{
+	drop_privileges(d);
 	log_notice("initialization completed");
-	log_notice(d->is_background ? "-- starting in daemon mode --"
-				    : "-- starting in console mode --");
-	if (d->is_background)
+	log_notice(d->o.is_background ? "-- starting in daemon mode --"
+				      : "-- starting in console mode --");
+	if (d->o.is_background)
 		log_console_off();
 	if (chdir("/") < 0)
 		log_notice("chdir: %s", strerror(errno));
 	d->is_running = true;
 	links_start(d->links);
-	if (d->conf->sync.startup_resync) {
+	if (d->o.asks_at_start) {
 		log_notice("resync requested");
 		node_ask(d->node, ASK_RESYNC);
 	}
-	daemon_work_later(d); /* commands wait for it */
+	work_later(d); /* commands wait for it */
 	process_ready(&d->process);
-	if (d->conf->general.systemd) {
+	if (d->o.has_manager) {
 		notify_ready();
 		start_watchdog(d);
 	}
+}
+
+/* The internal cache is filled, or never will be: ready, or the end. */
+static void on_filled(void *ctx, int error)
+{
+	struct daemon *d = ctx;
+
+	d->is_filled = error == 0;
+	if (error < 0)
+		fail(d);
+	else if (d->exit_status) /* patience has ended in the same turn */
+		return;
+	else if (links_is_there(d->links) || !links_is_patient(d->links))
+		serve_from_now(d);
 }
 
 /* An interface may come a moment after the start at boot. */
@@ -218,23 +196,196 @@ static void on_no_links(void *ctx)
 	fail(ctx);
 }
 
+/* ---- how the parts are connected ------------------------------------------
+ */
+
+static void on_touch(void *ctx, uint32_t id, enum touch how)
+{
+	struct daemon *d = ctx;
+
+	node_touch(d->node, (struct ref){ OBJECT_FLOW, id }, how);
+}
+
+static void on_forget(void *ctx, uint32_t id)
+{
+	struct daemon *d = ctx;
+
+	node_forget(d->node, (struct ref){ OBJECT_FLOW, id });
+}
+
+static bool is_client_there(void *ctx, uint64_t client)
+{
+	struct daemon *d = ctx;
+
+	return ctl_server_has_client(control_server(d->control), client);
+}
+
+static void answer_client(void *ctx, uint64_t client, int status,
+			  const char *reason)
+{
+	struct daemon *d = ctx;
+
+	ctl_server_finish(control_server(d->control), client, status, reason);
+}
+
+static void on_node_event(void *ctx, enum engine_event what,
+			  const struct peer *p)
+{
+	(void)ctx;
+	peer_log(what, p);
+}
+
+/* ---- building ------------------------------------------------------------ */
+
+static int build_caches(struct daemon *d)
+{
+	struct flow_cache_opts *o = &d->o.cache;
+	int err = process_random(o->hash_key, sizeof(o->hash_key));
+
+	if (err < 0)
+		return err;
+	d->filter = filter_new(&d->o.filter);
+	d->helpers = names_new(HELPER_NAMES, HELPER_NAME_LEN);
+	d->contexts = names_new(CONTEXTS, CONTEXT_LEN);
+	d->internal = flow_cache_new(o);
+	d->external = flow_cache_new(o);
+	return d->filter && d->helpers && d->contexts && d->internal &&
+			       d->external
+		       ? 0
+		       : -ENOMEM;
+}
+
+static int build_node(struct daemon *d)
+{
+	struct node_opts *o = &d->o.node;
+	int err = process_random(&o->first_seq, sizeof(o->first_seq));
+
+	if (err == 0)
+		err = process_random(&o->node_id, sizeof(o->node_id));
+	if (err < 0)
+		return err;
+	o->node_id += o->node_id == 0; /* 0 is no node */
+	o->internal = d->internal;
+	o->external = d->external;
+	o->wire.helpers = d->helpers;
+	o->ctx = d;
+	o->event = on_node_event;
+	o->work = work_later;
+	d->node = node_new(o, mode_ftfw, loop_now_ms(d->loop));
+	return d->node ? 0 : -ENOMEM;
+}
+
+static int build(struct daemon *d)
+{
+	int err = build_caches(d);
+
+	if (err == 0)
+		err = build_node(d);
+	if (err < 0)
+		log_error("can't start: %s", strerror(-err));
+	return err;
+}
+
 static int open_links(struct daemon *d)
 {
-	struct links_link links[CONF_LINKS_MAX];
-	const struct links_opts o = {
-		.loop = d->loop,
-		.node = d->node,
-		.links = links,
-		.n_links = conf_links(d->conf, links),
-		.ctx = d,
-		.has_links = on_links,
-		.has_no_links = on_no_links,
-	};
-	int err = links_open(&o, &d->links);
+	struct links_opts *o = &d->o.links;
+	int err;
 
+	o->loop = d->loop;
+	o->node = d->node;
+	o->has_links = on_links;
+	o->has_no_links = on_no_links;
+	o->ctx = d;
+	err = links_open(o, &d->links);
 	if (err < 0)
 		log_error("initialization failed");
 	return err;
+}
+
+static int open_kernel(struct daemon *d)
+{
+	struct kernel_side_opts *o = &d->o.kernel;
+
+	o->loop = d->loop;
+	o->internal = d->internal;
+	o->filter = d->filter;
+	o->helpers = d->helpers;
+	o->contexts = d->contexts;
+	o->touch = on_touch;
+	o->has_work = work_later;
+	o->filled = on_filled;
+	o->ctx = d;
+	return kernel_side_open(o, &d->kernel);
+}
+
+static int open_commands(struct daemon *d)
+{
+	struct commands_opts *o = &d->o.commands;
+
+	d->jobs.o = (struct jobs_opts){
+		.is_wanted = is_client_there,
+		.answer = answer_client,
+		.has_work = work_later,
+		.ctx = d,
+	};
+	o->loop = d->loop;
+	o->jobs = &d->jobs;
+	o->kernel = d->kernel;
+	o->internal = d->internal;
+	o->external = d->external;
+	o->forget = on_forget;
+	o->has_work = work_later;
+	o->ctx = d;
+	return commands_open(o, &d->commands);
+}
+
+static void connect_control(struct daemon *d)
+{
+	const struct control_parts parts = {
+		.jobs = &d->jobs,
+		.commands = d->commands,
+		.node = d->node,
+		.sources = &d->sources,
+		.internal = d->internal,
+		.external = d->external,
+	};
+
+	d->sources = (struct sources){
+		.loop = d->loop,
+		.started_ms = loop_now_ms(d->loop),
+		.internal = d->internal,
+		.external = d->external,
+		.helpers = d->helpers,
+		.contexts = d->contexts,
+		.kernel = d->kernel,
+		.links = d->links,
+		.node = d->node,
+		.server = control_server(d->control),
+		.resend_queue_size = d->o.node.resend_queue_size,
+	};
+	control_serve(d->control, &parts);
+}
+
+/* Filters of the kernel's sockets are not in this version: it is done here. */
+static void log_filter(const struct filter_opts *f)
+{
+	if (f->protocol != FILTER_NONE || f->address != FILTER_NONE ||
+	    f->state != FILTER_NONE)
+		log_notice("using user-space event filtering");
+}
+
+static int open_loop(struct daemon *d)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGPIPE, 0 };
+
+	d->loop = loop_new();
+	if (!d->loop)
+		return -ENOMEM;
+	d->work = (struct deferred){ .fn = on_work, .ctx = d };
+	d->second = (struct timer){ .fn = on_second, .ctx = d };
+	log_keeper_init(&d->log_keeper, d->loop, d->o.log.file);
+	loop_set_turn_end(d->loop, on_turn_end, d);
+	return loop_signals(d->loop, signals, on_signal, d);
 }
 
 /* The order matters: nothing of another instance is touched before the lock
@@ -243,53 +394,32 @@ static int open_links(struct daemon *d)
  * sure of. */
 static int open_all(struct daemon *d)
 {
-	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGPIPE, 0 };
-	int err = process_lock(&d->process, &d->conf->general);
+	int err = process_lock(&d->process, &d->o.lock);
 
 	if (err < 0)
 		return err;
-	process_schedule(&d->conf->general);
-	d->loop = loop_new();
-	if (!d->loop)
-		return -ENOMEM;
-	d->started_ms = loop_now_ms(d->loop);
-	d->work = (struct deferred){ .fn = on_work, .ctx = d };
-	d->log_timer = (struct timer){ .fn = on_log_timer, .ctx = d };
-	loop_set_turn_end(d->loop, on_turn_end, d);
-	err = loop_signals(d->loop, signals, on_signal, d);
+	process_schedule(d->o.policy, d->o.priority);
+	err = open_loop(d);
 	if (err == 0)
-		err = control_side_open(d);
-	if (err == 0)
-		process_claim_lock(&d->process);
-	if (err == 0)
-		err = daemon_build(d);
+		err = control_open(d->loop, d->o.socket_path, &d->control);
 	if (err < 0)
 		return err;
-	err = open_links(d);
-	if (err < 0)
-		return err;
-	log_filter(&d->conf->filter);
-	err = kernel_side_open(d);
+	process_claim_lock(&d->process);
+	err = build(d);
 	if (err == 0)
-		err = daemon_build_commit(d);
+		err = open_links(d);
 	if (err < 0)
 		return err;
-	sysctl_prepare(d->conf->general.hash_limit);
-	d->second = (struct timer){ .fn = on_second, .ctx = d };
+	log_filter(&d->o.filter);
+	err = open_kernel(d);
+	if (err == 0)
+		err = open_commands(d);
+	if (err < 0)
+		return err;
+	connect_control(d);
+	sysctl_prepare(d->o.cache.limit);
 	timer_set(d->loop, &d->second, loop_now_ms(d->loop) + 1000);
 	return 0;
-}
-
-/* The internal cache is filled (or never will be): ready, or the end. */
-void daemon_started(struct daemon *d, int error)
-{
-	d->is_filled = error == 0;
-	if (error < 0)
-		fail(d);
-	else if (d->exit_status) /* patience has ended in the same turn */
-		return;
-	else if (links_is_there(d->links) || !links_is_patient(d->links))
-		serve_from_now(d);
 }
 
 /* How long the daemon kept others waiting, for whoever tunes it. */
@@ -309,29 +439,50 @@ static void log_turns(const struct loop_stats *s)
 		 (unsigned long long)s->longest_turn_us);
 }
 
+static void close_loop_users(struct daemon *d)
+{
+	if (!d->loop)
+		return;
+	timer_cancel(d->loop, &d->watchdog);
+	timer_cancel(d->loop, &d->second);
+	loop_defer_cancel(d->loop, &d->work);
+	log_keeper_fini(&d->log_keeper);
+	links_close(d->links);
+	commands_close(d->commands);
+	kernel_side_close(d->kernel);
+}
+
 static void close_all(struct daemon *d)
 {
-	if (d->loop) {
-		timer_cancel(d->loop, &d->watchdog);
-		timer_cancel(d->loop, &d->second);
-		timer_cancel(d->loop, &d->log_timer);
-		loop_defer_cancel(d->loop, &d->work);
-		links_close(d->links);
-		kernel_side_close(d);
-	}
+	close_loop_users(d);
 	privileges_for_files(true);
-	job_side_close(d);
+	jobs_fini(&d->jobs);
 	/* Who asked for the end hears of it when a new one can start. */
-	control_side_stop(d);
+	control_stop(d->control);
 	process_unlock(&d->process);
-	control_side_close(d);
-	daemon_unbuild(d);
+	control_close(d->control);
+	node_free(d->node);
+	flow_cache_free(d->internal);
+	flow_cache_free(d->external);
+	names_free(d->helpers);
+	names_free(d->contexts);
+	filter_free(d->filter);
 	loop_free(d->loop);
+}
+
+static int open_log(const struct log_opts *o)
+{
+	int err = log_open(o);
+
+	if (err < 0)
+		log_error("can't open logfile `%s'. Reason: %s",
+			  o->file ? o->file : "", strerror(-err));
+	return err;
 }
 
 static int serve(struct daemon *d)
 {
-	int err = open_log(&d->conf->general);
+	int err = open_log(&d->o.log);
 
 	if (err == 0)
 		err = open_all(d);
@@ -344,7 +495,7 @@ static int serve(struct daemon *d)
 	}
 	if (d->is_running) {
 		log_turns(loop_stats(d->loop));
-		if (d->conf->general.systemd)
+		if (d->o.has_manager)
 			notify_stopping();
 	}
 	close_all(d);
@@ -354,12 +505,12 @@ static int serve(struct daemon *d)
 	return d->exit_status;
 }
 
-int daemon_main(const struct conf *conf, bool is_background)
+int daemon_main(const struct daemon_opts *opts)
 {
-	struct daemon d = { .conf = conf, .is_background = is_background };
+	struct daemon d = { .o = *opts };
 
 	process_init(&d.process);
-	if (is_background && !process_detach(&d.process)) {
+	if (d.o.is_background && !process_detach(&d.process)) {
 		log_error("can't go to the background: %s", strerror(errno));
 		return 1;
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* main.c - reads the command line and does what it says. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,8 +11,8 @@
 #include "cli/ctl_client.h"
 #include "cli/usage.h"
 #include "conf_file.h"
-#include "daemon.h"
 #include "notify.h"
+#include "setup.h"
 
 enum { ERROR_MAX = 512 };
 
@@ -86,6 +87,19 @@ static int check(const char *path, bool is_printed, struct conf *conf)
 	return !is_printed || conf_file_print(conf) ? 0 : 1;
 }
 
+static int serve(const struct conf *conf, bool is_background)
+{
+	struct setup setup;
+	int status = 1;
+
+	if (setup_read(conf, is_background, &setup) == 0)
+		status = daemon_main(&setup.daemon);
+	else
+		log_error("can't start: %s", strerror(ENOMEM));
+	setup_fini(&setup);
+	return status;
+}
+
 static int run(const struct request *r, const char *program)
 {
 	const char *path = r->config ? r->config : CONF_DEFAULT_FILE;
@@ -112,7 +126,7 @@ static int run(const struct request *r, const char *program)
 			break;
 		if (!conf.general.systemd)
 			notify_off();
-		status = daemon_main(&conf, r->is_background);
+		status = serve(&conf, r->is_background);
 		break;
 	}
 	conf_fini(&conf);

@@ -13,8 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-
-enum { FIRST_FREE_PORT = 1024 };
+#include "process.h"
 
 static uint64_t bit(int capability)
 {
@@ -31,7 +30,7 @@ static bool is_foreign(const char *path)
 /* Without DAC_OVERRIDE we could not remove the file. */
 static bool is_in_foreign_hands(const char *path)
 {
-	char dir[CONF_PATH_MAX + 1];
+	char dir[PROCESS_PATH_MAX + 1];
 	const char *slash = strrchr(path, '/');
 
 	if (!slash)
@@ -42,25 +41,19 @@ static bool is_in_foreign_hands(const char *path)
 
 /* Whoever rotates the log may give the next file to anybody: what it is now
  * does not tell. */
-static bool needs_files_of_others(const struct conf *c, const char *lock_path)
+static bool needs_files_of_others(const struct privileges_opts *o)
 {
-	const char *log_file = c->general.log_file;
-
-	return is_in_foreign_hands(lock_path) ||
-	       is_in_foreign_hands(c->general.unix_path) ||
-	       (log_file[0] && !log_is_std_file(log_file));
+	return is_in_foreign_hands(o->lock_path) ||
+	       is_in_foreign_hands(o->socket_path) ||
+	       (o->log_file[0] && !log_is_std_file(o->log_file));
 }
 
 /* Has effect all the time. */
-static uint64_t always(const struct conf *c)
+static uint64_t always(const struct privileges_opts *o)
 {
-	uint64_t set = bit(CAP_NET_ADMIN);
-
 	/* Links are opened anew when their interface comes back. */
-	for (size_t i = 0; i < c->sync.n_links; i++)
-		if (c->sync.links[i].port < FIRST_FREE_PORT)
-			set |= bit(CAP_NET_BIND_SERVICE);
-	return set;
+	return bit(CAP_NET_ADMIN) |
+	       (o->binds_low_ports ? bit(CAP_NET_BIND_SERVICE) : 0);
 }
 
 struct capabilities {
@@ -81,13 +74,12 @@ static int set(struct capabilities *c)
 	return syscall(SYS_capset, &c->head, c->data) < 0 ? -errno : 0;
 }
 
-int privileges_drop(const struct conf *conf, const char *lock_path)
+int privileges_drop(const struct privileges_opts *o)
 {
-	const uint64_t effective = always(conf);
+	const uint64_t effective = always(o);
 	const uint64_t permitted =
 		effective |
-		(needs_files_of_others(conf, lock_path) ? bit(CAP_DAC_OVERRIDE)
-							: 0);
+		(needs_files_of_others(o) ? bit(CAP_DAC_OVERRIDE) : 0);
 	struct capabilities c;
 	int err = get(&c);
 

@@ -129,7 +129,7 @@ void process_ready(struct process *p)
 /* Whether there is a directory for the file, and not a read-only one. */
 static bool has_dir(const char *path)
 {
-	char dir[CONF_PATH_MAX + 1];
+	char dir[PROCESS_PATH_MAX + 1];
 	const char *slash = strrchr(path, '/');
 	struct stat st;
 
@@ -141,19 +141,18 @@ static bool has_dir(const char *path)
 }
 
 /* Minimal systems have no /var/lock, containers a read-only one. */
-static void choose_lock(struct process *p, const struct conf_general *g)
+static void choose_lock(struct process *p, const struct process_lock_opts *o)
 {
-	const char *slash = strrchr(g->unix_path, '/');
+	const char *slash = strrchr(o->socket_path, '/');
 
-	(void)snprintf(p->lock_path, sizeof(p->lock_path), "%s", g->lock_file);
-	if (strcmp(g->lock_file, CONF_DEFAULT_LOCK) != 0 ||
-	    has_dir(g->lock_file) || !slash)
+	(void)snprintf(p->lock_path, sizeof(p->lock_path), "%s", o->file);
+	if (!o->is_default || has_dir(o->file) || !slash)
 		return;
 	(void)snprintf(p->lock_path, sizeof(p->lock_path),
-		       "%.*s/conntrackd.lock", (int)(slash - g->unix_path),
-		       g->unix_path);
+		       "%.*s/conntrackd.lock", (int)(slash - o->socket_path),
+		       o->socket_path);
 	log_notice("no directory to write lockfile `%s' in, using `%s'",
-		   g->lock_file, p->lock_path);
+		   o->file, p->lock_path);
 }
 
 static bool is_same_file(int fd, const char *path)
@@ -219,11 +218,11 @@ static void log_holder(const char *path)
 		  path, pid[0] ? pid : "unknown");
 }
 
-int process_lock(struct process *p, const struct conf_general *g)
+int process_lock(struct process *p, const struct process_lock_opts *o)
 {
 	int fd;
 
-	choose_lock(p, g);
+	choose_lock(p, o);
 	fd = lock_file(p->lock_path, &p->is_lock_ours);
 	if (fd == -EWOULDBLOCK)
 		log_holder(p->lock_path);
@@ -261,24 +260,22 @@ void process_unlock(struct process *p)
 
 /* ---- the rest ----------------------------------------------------------- */
 
-void process_schedule(const struct conf_general *g)
+void process_schedule(enum process_policy policy, uint32_t priority)
 {
-	const struct sched_param param = {
-		.sched_priority = (int)g->sched_priority,
-	};
-	const int policy = g->sched == CONF_SCHED_RR ? SCHED_RR : SCHED_FIFO;
+	const struct sched_param param = { .sched_priority = (int)priority };
 
-	if (g->sched == CONF_SCHED_NONE) {
+	if (policy == PROCESS_NICE) {
 		if (setpriority(PRIO_PROCESS, 0, DEFAULT_NICE) < 0)
 			log_notice("nice %d: %s", DEFAULT_NICE,
 				   strerror(errno));
 		return;
 	}
 	/* The function of musl always fails with ENOSYS. */
-	if (syscall(SYS_sched_setscheduler, 0, policy, &param) < 0)
+	if (syscall(SYS_sched_setscheduler, 0,
+		    policy == PROCESS_RR ? SCHED_RR : SCHED_FIFO, &param) < 0)
 		log_notice("Scheduler %s, Priority %u: %s",
-			   policy == SCHED_RR ? "RR" : "FIFO",
-			   g->sched_priority, strerror(errno));
+			   policy == PROCESS_RR ? "RR" : "FIFO", priority,
+			   strerror(errno));
 }
 
 /* Kernels before 3.17, and filters of containers, have no getrandom(). */

@@ -6,19 +6,22 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/util.h"
-#include "conf/conf.h"
 
-enum { PROCESS_HOST_ID_SIZE = 130 };
+enum {
+	PROCESS_HOST_ID_SIZE = 130,
+	PROCESS_PATH_MAX = 256, /* bytes without the 0 */
+};
 
 struct process {
 	pid_t first;  /* whom the service manager has started */
 	int ready_fd; /* -d: to the parent, which waits; else -1 */
 	int lock_fd;
 	bool is_lock_ours; /* the file was made or taken over by us */
-	char lock_path[CONF_PATH_MAX + 1];
+	char lock_path[PROCESS_PATH_MAX + 1];
 };
 
 /* In the foreground, without a lock. Opens what is closed of the descriptors 0
@@ -35,12 +38,19 @@ NODISCARD bool process_detach(struct process *p);
  * the parent has told the service manager of us (or after a second). */
 void process_ready(struct process *p);
 
-/* Takes the kernel's lock on the configured file. What is in a file that was
- * there before stays: a reference holds no lock, so the file may be that of a
- * living one. Where the directory of the default file is missing or read-only,
- * that of the control socket is used. Errors are logged. 0; -EWOULDBLOCK:
- * another instance holds it; or another negative errno value. */
-NODISCARD int process_lock(struct process *p, const struct conf_general *g);
+struct process_lock_opts {
+	const char *file;        /* up to PROCESS_PATH_MAX bytes */
+	bool is_default;         /* nobody has asked for just this file */
+	const char *socket_path; /* of the control socket */
+};
+
+/* Takes the kernel's lock on the file. What is in a file that was there before
+ * stays: a reference holds no lock, so the file may be that of a living one.
+ * Where the directory of the default file is missing or read-only, that of the
+ * control socket is used. Errors are logged. 0; -EWOULDBLOCK: another instance
+ * holds it; or another negative errno value. */
+NODISCARD int process_lock(struct process *p,
+			   const struct process_lock_opts *o);
 
 /* Nobody else lives here, for the control socket is ours: takes over a file
  * without a living holder, and writes our pid into it. */
@@ -49,9 +59,11 @@ void process_claim_lock(struct process *p);
 /* Removes the lock file, if it is ours, and lets go of it. */
 void process_unlock(struct process *p);
 
-/* The configured scheduling, or else nice -10. What the system refuses is a
+enum process_policy { PROCESS_NICE, PROCESS_RR, PROCESS_FIFO };
+
+/* PROCESS_NICE: nice -10, without priority. What the system refuses is a
  * notice. */
-void process_schedule(const struct conf_general *g);
+void process_schedule(enum process_policy policy, uint32_t priority);
 
 /* Random bytes. 0 or a negative errno value. */
 NODISCARD int process_random(void *out, size_t n);

@@ -67,16 +67,25 @@ static void met(struct mirror *m, uint32_t id)
 		mark(m, SET_MET, id);
 }
 
-void mirror_flushed(struct mirror *m, uint32_t id)
+/* Nobody asks for it any more. */
+static void leave_sets(struct mirror *m, uint32_t id)
 {
 	unmark(m, SET_ASKED, id);
 	unmark(m, SET_DOUBTED, id);
 	unmark(m, SET_SHIFTED, id);
 }
 
+void mirror_flushed(struct mirror *m, const struct flow *row)
+{
+	uint32_t id = flow_cache_find(m->o.cache, row);
+
+	if (id != FLOW_CACHE_NO_ID)
+		leave_sets(m, id);
+}
+
 static void end_entry(struct mirror *m, uint32_t id)
 {
-	mirror_flushed(m, id); /* nobody asks for it any more */
+	leave_sets(m, id);
 	flow_cache_kill(m->o.cache, id);
 	m->o.touch(m->o.ctx, id, TOUCH_SEND);
 }
@@ -119,12 +128,12 @@ static void ask_for_shifts(struct mirror *m, enum flow_event type, uint32_t id,
 static void count_traffic(struct mirror *m, const struct flow *f)
 {
 	if (f->has & FLOW_COUNTERS_ORIG) {
-		m->traffic_bytes += f->counters_orig.bytes;
-		m->traffic_packets += f->counters_orig.packets;
+		m->stats.traffic_bytes += f->counters_orig.bytes;
+		m->stats.traffic_packets += f->counters_orig.packets;
 	}
 	if (f->has & FLOW_COUNTERS_REPLY) {
-		m->traffic_bytes += f->counters_reply.bytes;
-		m->traffic_packets += f->counters_reply.packets;
+		m->stats.traffic_bytes += f->counters_reply.bytes;
+		m->stats.traffic_packets += f->counters_reply.packets;
 	}
 }
 
@@ -150,7 +159,7 @@ static void on_destroy(struct mirror *m, enum flow_origin origin,
 		end_entry(m, id);
 		break;
 	case ORIGIN_FLUSH: /* the kernel is emptied, the caches are not */
-		mirror_flushed(m, id);
+		leave_sets(m, id);
 		break;
 	case ORIGIN_COMMIT: /* the new one follows; if not, this will tell */
 		mark(m, SET_ASKED, id);
@@ -208,7 +217,7 @@ void mirror_event(struct mirror *m, enum flow_event type,
 	m->now_s = now_s;
 	if (is_end ? !filter_accepts_end(m->o.filter, f)
 		   : !filter_accepts(m->o.filter, f)) {
-		m->n_filtered++;
+		m->stats.n_filtered++;
 		return;
 	}
 	if (origin == ORIGIN_INJECT)

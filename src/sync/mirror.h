@@ -41,6 +41,11 @@ enum mirror_phase {
 	MIRROR_ASK,   /* and asked for */
 };
 
+struct mirror_stats {
+	uint64_t n_filtered;                     /* events */
+	uint64_t traffic_bytes, traffic_packets; /* of flows that have ended */
+};
+
 struct mirror {
 	struct mirror_opts o;
 	uint32_t now_s; /* of the call that is running */
@@ -53,8 +58,7 @@ struct mirror {
 	/* The kernel takes no questions just now: until the next second. */
 	bool is_paused;
 	bool has_failed; /* a question of this round of MIRROR_ASK */
-	uint64_t n_filtered;
-	uint64_t traffic_bytes, traffic_packets; /* of flows that have ended */
+	struct mirror_stats stats;
 };
 
 void mirror_init(struct mirror *m, const struct mirror_opts *o);
@@ -75,10 +79,10 @@ void mirror_row(struct mirror *m, const struct flow *f, bool is_sure,
 void mirror_dump_ends(struct mirror *m, bool is_complete);
 bool mirror_is_settled(const struct mirror *m);
 
-/* Our own flush has deleted the entry from the kernel's table: it lives on here
- * until its time is up, a dump does not find it (-R, and the repair of an
+/* Our own flush has deleted this row of the kernel's table: its entry lives on
+ * here until its time is up, a dump does not find it (-R, and the repair of an
  * overrun: the peers are told then), or the kernel tells of it again. */
-void mirror_flushed(struct mirror *m, uint32_t id);
+void mirror_flushed(struct mirror *m, const struct flow *row);
 
 /* Whether mirror_work() has something to do at once; a piece of it. */
 bool mirror_has_work(const struct mirror *m);

@@ -1163,8 +1163,8 @@ static void test_traffic_is_counted_at_the_end(void **state)
 	w->table[0].is_there = false;
 	read_events(w);
 	assert_mirrored(w);
-	assert_int_equal(w->m.traffic_packets, 5);
-	assert_int_equal(w->m.traffic_bytes, 350);
+	assert_int_equal(w->m.stats.traffic_packets, 5);
+	assert_int_equal(w->m.stats.traffic_bytes, 350);
 	free_world(w);
 }
 

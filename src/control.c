@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What the requests of the control socket do (cli spec 3). */
+#include "control.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,24 +8,32 @@
 #include "base/log.h"
 #include "cli/ctl_proto.h"
 #include "cli/show_flow.h"
-#include "daemon_state.h"
+#include "cli/show_stats.h"
+#include "stats.h"
 
-void control_side_finish(struct daemon *d, uint64_t client, int status,
-			 const char *reason)
+struct control {
+	struct loop *loop;
+	struct ctl_server *server;
+	struct control_parts parts;
+	uint64_t kill_client; /* 0: none */
+};
+
+static void finish(struct control *c, uint64_t client, int status,
+		   const char *reason)
 {
 	if (client)
-		ctl_server_finish(d->control.server, client, status, reason);
+		ctl_server_finish(c->server, client, status, reason);
 }
 
-static void lack_memory(struct daemon *d, uint64_t client)
+static void lack_memory(struct control *c, uint64_t client)
 {
-	control_side_finish(d, client, 1, strerror(ENOMEM));
+	finish(c, client, 1, strerror(ENOMEM));
 }
 
 /* ---- answers that are text ---------------------------------------------- */
 
 struct dump {
-	struct daemon *daemon;
+	struct control *control;
 	struct flow_cache *cache;
 	unsigned int parts; /* enum show_part */
 	uint32_t position;
@@ -33,17 +42,18 @@ struct dump {
 static void show_entry(const struct dump *dump, const struct entry_head *h,
 		       struct wr *out)
 {
-	struct daemon *d = dump->daemon;
+	const struct control *c = dump->control;
+	const struct sources *from = c->parts.sources;
 	struct flow f;
 	struct flow_view v = { .flow = &f, .parts = dump->parts };
 
 	flow_cache_get(dump->cache, dump->position, &f);
-	v.helper =
-		f.has & FLOW_HELPER ? names_text(d->helpers, f.helper) : NULL;
-	v.secctx =
-		f.has & FLOW_SECCTX ? names_text(d->contexts, f.secctx) : NULL;
-	v.wall_s = loop_wall_s(d->loop);
-	v.age_s = daemon_now_s(d) - h->created_s;
+	v.helper = f.has & FLOW_HELPER ? names_text(from->helpers, f.helper)
+				       : NULL;
+	v.secctx = f.has & FLOW_SECCTX ? names_text(from->contexts, f.secctx)
+				       : NULL;
+	v.wall_s = loop_wall_s(c->loop);
+	v.age_s = (uint32_t)(loop_now_ms(c->loop) / 1000) - h->created_s;
 	show_flow(&v, out);
 	wr_u8(out, '\n');
 }
@@ -67,22 +77,22 @@ static enum ctl_progress next_lines(void *ctx, struct wr *out)
 	return CTL_GO_ON;
 }
 
-static void dump_cache(struct daemon *d, uint64_t client, int code)
+static void dump_cache(struct control *c, uint64_t client, int code)
 {
 	bool is_internal = code == CTL_DUMP_INTERNAL;
 	struct dump *dump = calloc(1, sizeof(*dump));
 	struct ctl_source source = { next_lines, free, dump };
 
 	if (!dump) {
-		lack_memory(d, client);
+		lack_memory(c, client);
 		return;
 	}
 	*dump = (struct dump){
-		.daemon = d,
-		.cache = is_internal ? d->internal : d->external_cache,
+		.control = c,
+		.cache = is_internal ? c->parts.internal : c->parts.external,
 		.parts = is_internal ? SHOW_INTERNAL : SHOW_EXTERNAL,
 	};
-	ctl_server_answer(d->control.server, client, &source);
+	ctl_server_answer(c->server, client, &source);
 }
 
 struct text {
@@ -100,26 +110,26 @@ static enum ctl_progress next_text(void *ctx, struct wr *out)
 
 _Static_assert((int)SHOW_STATS_MAX <= (int)CTL_ITEM_MAX, "in one piece");
 
-static void show(struct daemon *d, uint64_t client, int code)
+static void show(struct control *c, uint64_t client, int code)
 {
 	struct text *t = calloc(1, sizeof(*t));
 	struct ctl_source source = { next_text, free, t };
 	struct wr out;
 
 	if (!t) {
-		lack_memory(d, client);
+		lack_memory(c, client);
 		return;
 	}
 	out = (struct wr){ .buf = t->bytes, .size = sizeof(t->bytes) };
-	if (!daemon_show_stats(d, code, &out))
+	if (!stats_show(c->parts.sources, code, &out))
 		out.used = 0;
 	t->used = out.used;
-	ctl_server_answer(d->control.server, client, &source);
+	ctl_server_answer(c->server, client, &source);
 }
 
 /* -s rsqueue: what is outstanding, number by number. */
 struct rsqueue {
-	struct daemon *daemon;
+	struct control *control;
 	bool has_head;
 	struct engine_walk walk;
 };
@@ -127,17 +137,17 @@ struct rsqueue {
 static enum ctl_progress next_outstanding(void *ctx, struct wr *out)
 {
 	struct rsqueue *q = ctx;
-	struct daemon *d = q->daemon;
+	struct node *node = q->control->parts.node;
 	struct engine_held held;
 	struct node_stats s;
 
 	if (!q->has_head) {
-		node_stats(d->node, &s);
+		node_stats(node, &s);
 		show_rsqueue_head(s.engine.n_outstanding, out);
 		q->has_head = true;
 	}
 	while (out->size - out->used > SHOW_FLOW_MAX) {
-		if (!node_held(d->node, &q->walk, &held))
+		if (!node_held(node, &q->walk, &held))
 			return CTL_DONE;
 		if (held.is_control)
 			show_rsqueue_control(held.seq, held.flags, out);
@@ -147,65 +157,72 @@ static enum ctl_progress next_outstanding(void *ctx, struct wr *out)
 	return CTL_GO_ON;
 }
 
-static void show_rsqueue(struct daemon *d, uint64_t client, int code)
+static void show_rsqueue(struct control *c, uint64_t client, int code)
 {
 	struct rsqueue *q = calloc(1, sizeof(*q));
 	struct ctl_source source = { next_outstanding, free, q };
 
 	(void)code;
 	if (!q) {
-		lack_memory(d, client);
+		lack_memory(c, client);
 		return;
 	}
-	q->daemon = d;
-	ctl_server_answer(d->control.server, client, &source);
+	q->control = c;
+	ctl_server_answer(c->server, client, &source);
 }
 
 /* ---- commands ----------------------------------------------------------- */
 
-static void schedule_purge(struct daemon *d, uint64_t client, int code)
+static void run_command(struct control *c, uint64_t client, int code)
 {
-	(void)code;
-	job_side_schedule_purge(d, client);
+	if (!commands_add(c->parts.commands, code, client))
+		finish(c, client, 1, "this daemon has no such command");
 }
 
-static void ask_peers(struct daemon *d, uint64_t client, int code)
+static void schedule_purge(struct control *c, uint64_t client, int code)
+{
+	(void)code;
+	commands_schedule_purge(c->parts.commands);
+	finish(c, client, 0, NULL);
+}
+
+static void ask_peers(struct control *c, uint64_t client, int code)
 {
 	bool is_bulk = code == CTL_SEND_BULK;
 
 	if (!is_bulk) /* of a bulk its begin tells */
 		log_notice("resync requested");
-	node_ask(d->node, is_bulk ? ASK_BULK : ASK_RESYNC);
-	control_side_finish(d, client, 0, NULL);
+	node_ask(c->parts.node, is_bulk ? ASK_BULK : ASK_RESYNC);
+	finish(c, client, 0, NULL);
 }
 
 /* The client hears the end when all is cleaned up. */
-static void end_daemon(struct daemon *d, uint64_t client, int code)
+static void end_daemon(struct control *c, uint64_t client, int code)
 {
 	(void)code;
-	control_side_finish(d, d->control.kill_client, 0, NULL);
-	d->control.kill_client = client;
-	loop_stop(d->loop);
+	finish(c, c->kill_client, 0, NULL);
+	c->kill_client = client;
+	loop_stop(c->loop);
 }
 
 /* Requests without a row are about expectations, of which there are none. */
 static const struct {
 	enum ctl_code code;
-	void (*serve)(struct daemon *d, uint64_t client, int code);
+	void (*serve)(struct control *c, uint64_t client, int code);
 } rows[] = {
 	{ CTL_DUMP_INTERNAL, dump_cache },
 	{ CTL_DUMP_EXTERNAL, dump_cache },
-	{ CTL_COMMIT, job_side_add },
-	{ CTL_COMMIT_CT, job_side_add },
-	{ CTL_FLUSH_CACHES, job_side_add },
-	{ CTL_FLUSH_CACHES_CT, job_side_add },
-	{ CTL_FLUSH_INTERNAL, job_side_add },
-	{ CTL_FLUSH_EXTERNAL, job_side_add },
-	{ CTL_FLUSH_KERNEL, job_side_add },
-	{ CTL_FLUSH_KERNEL_CT, job_side_add },
+	{ CTL_COMMIT, run_command },
+	{ CTL_COMMIT_CT, run_command },
+	{ CTL_FLUSH_CACHES, run_command },
+	{ CTL_FLUSH_CACHES_CT, run_command },
+	{ CTL_FLUSH_INTERNAL, run_command },
+	{ CTL_FLUSH_EXTERNAL, run_command },
+	{ CTL_FLUSH_KERNEL, run_command },
+	{ CTL_FLUSH_KERNEL_CT, run_command },
 	{ CTL_RESET_TIMERS, schedule_purge },
-	{ CTL_RESYNC, job_side_add },
-	{ CTL_RESYNC_CT, job_side_add },
+	{ CTL_RESYNC, run_command },
+	{ CTL_RESYNC_CT, run_command },
 	{ CTL_SEND_BULK, ask_peers },
 	{ CTL_REQUEST_BULK, ask_peers },
 	{ CTL_KILL, end_daemon },
@@ -221,47 +238,65 @@ static const struct {
 
 static void on_request(void *ctx, uint64_t client, int code)
 {
-	struct daemon *d = ctx;
+	struct control *c = ctx;
 
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
 		if (rows[i].code == (enum ctl_code)code) {
-			rows[i].serve(d, client, code);
+			rows[i].serve(c, client, code);
 			return;
 		}
-	control_side_finish(d, client, 0, NULL);
+	finish(c, client, 0, NULL);
 }
 
-int control_side_open(struct daemon *d)
-{
-	const struct ctl_server_opts opts = {
-		.loop = d->loop,
-		.path = d->conf->general.unix_path,
-		.request = on_request,
-		.ctx = d,
-	};
-	int err = ctl_server_open(&opts, &d->control.server);
+/* ---- start and end ------------------------------------------------------- */
 
-	job_side_open(d);
+int control_open(struct loop *loop, const char *path, struct control **out)
+{
+	struct control *c = calloc(1, sizeof(*c));
+	const struct ctl_server_opts opts = {
+		.loop = loop,
+		.path = path,
+		.request = on_request,
+		.ctx = c,
+	};
+	int err = c ? ctl_server_open(&opts, &c->server) : -ENOMEM;
+
+	if (err == 0) {
+		c->loop = loop;
+		*out = c;
+		return 0;
+	}
+	free(c);
 	if (err == -EADDRINUSE)
-		log_error("%s: another conntrackd answers there", opts.path);
-	else if (err < 0)
-		log_error("can't open unix socket! %s: %s", opts.path,
+		log_error("%s: another conntrackd answers there", path);
+	else
+		log_error("can't open unix socket! %s: %s", path,
 			  err == -EEXIST ? "a file that is no socket is there"
 					 : strerror(-err));
 	return err;
 }
 
-void control_side_stop(struct daemon *d)
+void control_serve(struct control *c, const struct control_parts *parts)
 {
-	if (!d->control.server)
-		return;
-	ctl_server_stop(d->control.server);
+	c->parts = *parts;
 }
 
-void control_side_close(struct daemon *d)
+struct ctl_server *control_server(struct control *c)
 {
-	if (!d->control.server)
+	return c->server;
+}
+
+void control_stop(struct control *c)
+{
+	if (c)
+		ctl_server_stop(c->server);
+}
+
+void control_close(struct control *c)
+{
+	if (!c)
 		return;
-	control_side_finish(d, d->control.kill_client, 0, NULL);
-	ctl_server_close(d->control.server);
+	finish(c, c->kill_client, 0, NULL);
+	ctl_server_close(c->server);
+	free(c);
 }

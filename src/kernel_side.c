@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: ISC */
+#include "kernel_side.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "overrun.h"
+
+/* What a dump of the kernel's table is for. */
+enum dump_use {
+	DUMP_NONE,
+	DUMP_START,   /* fills the internal cache, nothing is sent */
+	DUMP_REQUEST, /* -R: the same */
+	DUMP_OVERRUN, /* events were lost: what differs is sent */
+	DUMP_FLUSH,   /* -F, -t: each row is deleted from the kernel */
+};
+
+struct kernel_side {
+	struct kernel_side_opts o;
+	struct ct_kernel *ct;
+	struct ct_writer *flush_writer, *asker;
+	struct mirror mirror;
+	struct kernel_flush flush;
+	enum dump_use dump;      /* until the mirror has settled */
+	unsigned int dumps_next; /* bits of those asked for meanwhile */
+	struct overrun overrun;
+	struct timer overrun_timer;
+	uint64_t n_refused; /* by the full cache, when a repair was asked for */
+	uint32_t buffer_bytes; /* of the event socket, as it was told */
+	bool has_warned;       /* of lost events, since the last repair */
+	kernel_resynced_fn *resynced;
+	void *resynced_ctx;
+	kernel_flushed_fn *flushed;
+	void *flushed_ctx;
+	uint64_t n_flushes, n_resyncs;
+};
+
+static int64_t now_ms(const struct kernel_side *k)
+{
+	return loop_now_ms(k->o.loop);
+}
+
+/* Monotonic seconds, as the caches count them. */
+static uint32_t now_s(const struct kernel_side *k)
+{
+	return (uint32_t)(now_ms(k) / 1000);
+}
+
+static void work_later(struct kernel_side *k)
+{
+	k->o.has_work(k->o.ctx);
+}
+
+/* ---- events ------------------------------------------------------------- */
+
+static void on_event(void *ctx, enum flow_event type, enum flow_origin origin,
+		     const struct flow *f)
+{
+	struct kernel_side *k = ctx;
+
+	mirror_event(&k->mirror, type, origin, f, now_s(k));
+	if (mirror_has_work(&k->mirror))
+		work_later(k);
+}
+
+static void repair_at(struct kernel_side *k, int64_t due_ms)
+{
+	if (due_ms != TIMER_NEVER)
+		timer_set(k->o.loop, &k->overrun_timer, due_ms);
+}
+
+/* The cache has missed something: a dump repairs it after a while. */
+static void repair_later(struct kernel_side *k)
+{
+	repair_at(k, overrun_lost(&k->overrun, now_ms(k)));
+}
+
+static void on_overrun(void *ctx)
+{
+	struct kernel_side *k = ctx;
+	const struct ct_kernel_stats *s = ct_kernel_stats(k->ct);
+
+	/* One line until the repair, however many overruns there are. */
+	if (s->buffer_bytes > k->buffer_bytes)
+		log_notice("netlink event socket buffer size has been doubled "
+			   "to %u bytes",
+			   s->buffer_bytes);
+	else if (s->is_buffer_at_max && !k->has_warned)
+		log_warn("netlink event socket buffer size cannot be doubled "
+			 "further since it will exceed "
+			 "NetlinkBufferSizeMaxGrowth. We are likely to be "
+			 "losing events, this may lead to unsynchronized "
+			 "replicas. Please, consider increasing "
+			 "NetlinkBufferSize and NetlinkBufferSizeMaxGrowth");
+	k->buffer_bytes = s->buffer_bytes;
+	k->has_warned = s->is_buffer_at_max;
+	repair_later(k);
+}
+
+/* ---- dumps -------------------------------------------------------------- */
+
+static void on_row(void *ctx, const struct flow *f, bool is_sure)
+{
+	struct kernel_side *k = ctx;
+
+	if (k->dump != DUMP_FLUSH)
+		mirror_row(&k->mirror, f, is_sure, now_s(k));
+	else if (!kernel_flush_row(&k->flush, f))
+		ct_kernel_dump_pause(k->ct, true);
+}
+
+/* Whoever waits for the dump hears of its end. */
+static void tell_end(struct kernel_side *k, enum dump_use use, int error)
+{
+	if (error < 0)
+		log_error("can't get kernel conntrack table: %s",
+			  strerror(-error));
+	switch (use) {
+	case DUMP_START:
+		k->o.filled(k->o.ctx, error);
+		break;
+	case DUMP_REQUEST:
+		k->resynced(k->resynced_ctx, error);
+		break;
+	case DUMP_FLUSH:
+		kernel_flush_rows_end(&k->flush, error);
+		work_later(k);
+		break;
+	case DUMP_OVERRUN:
+		repair_at(k, overrun_ended(&k->overrun, error == 0, now_ms(k)));
+		break;
+	case DUMP_NONE:
+		break;
+	}
+}
+
+/* 0 or a negative errno value. */
+static int begin_dump(struct kernel_side *k, enum dump_use use)
+{
+	int err;
+
+	if (use == DUMP_OVERRUN) {
+		/* it may have been set while another dump was waited for */
+		timer_cancel(k->o.loop, &k->overrun_timer);
+		overrun_begins(&k->overrun);
+	}
+	err = ct_kernel_dump(k->ct);
+	if (err < 0)
+		return err;
+	if (use != DUMP_FLUSH)
+		mirror_dump_begins(&k->mirror, use == DUMP_OVERRUN
+						       ? TOUCH_SEND
+						       : TOUCH_QUIET);
+	k->dump = use;
+	k->n_resyncs += use == DUMP_REQUEST || use == DUMP_OVERRUN;
+	return 0;
+}
+
+/* Begins those that were asked for while another one ran: each has its own
+ * effect, and somebody who waits for it. */
+static void begin_next(struct kernel_side *k)
+{
+	for (int use = DUMP_START; use <= DUMP_FLUSH; use++) {
+		int err;
+
+		if (k->dump != DUMP_NONE)
+			break;
+		if (!(k->dumps_next >> use & 1))
+			continue;
+		k->dumps_next &= ~(1U << use);
+		err = begin_dump(k, (enum dump_use)use);
+		if (err < 0)
+			tell_end(k, (enum dump_use)use, err);
+	}
+}
+
+/* Now, or when the running one has ended. */
+static void want_dump(struct kernel_side *k, enum dump_use use)
+{
+	k->dumps_next |= 1U << use;
+	begin_next(k);
+}
+
+static void end_dump(struct kernel_side *k, int error)
+{
+	enum dump_use use = k->dump;
+
+	k->dump = DUMP_NONE;
+	if (use == DUMP_OVERRUN && error == 0)
+		k->has_warned = false;
+	tell_end(k, use, error);
+	begin_next(k);
+}
+
+/* One that is not for a flush has done what it was for when the cache agrees
+ * with the kernel. */
+static void on_rows_end(void *ctx, enum ct_dump_end end)
+{
+	struct kernel_side *k = ctx;
+
+	if (k->dump != DUMP_FLUSH)
+		mirror_dump_ends(&k->mirror, end == CT_DUMP_COMPLETE);
+	if (end == CT_DUMP_FAILED)
+		end_dump(k, -EIO);
+	else if (k->dump == DUMP_FLUSH)
+		end_dump(k, 0);
+	else
+		work_later(k);
+}
+
+static void on_overrun_timer(void *ctx, int64_t at_ms)
+{
+	(void)at_ms;
+	want_dump(ctx, DUMP_OVERRUN);
+}
+
+void kernel_side_resync(struct kernel_side *k, kernel_resynced_fn *done,
+			void *ctx)
+{
+	k->resynced = done;
+	k->resynced_ctx = ctx;
+	want_dump(k, DUMP_REQUEST);
+}
+
+/* ---- flush -------------------------------------------------------------- */
+
+static void on_deleted(void *ctx, enum kernel_op op, uint32_t cookie, int error,
+		       const struct flow *found)
+{
+	struct kernel_side *k = ctx;
+
+	kernel_flush_done(&k->flush, op, cookie, error, found);
+	work_later(k);
+}
+
+void kernel_side_flush(struct kernel_side *k, kernel_flushed_fn *done,
+		       void *ctx)
+{
+	k->n_flushes++;
+	k->flushed = done;
+	k->flushed_ctx = ctx;
+	kernel_flush_begin(&k->flush);
+	want_dump(k, DUMP_FLUSH);
+}
+
+void kernel_side_stop_flush(struct kernel_side *k)
+{
+	kernel_flush_stop(&k->flush);
+	k->dumps_next &= ~(1U << DUMP_FLUSH);
+	if (k->dump == DUMP_FLUSH) {
+		ct_kernel_dump_stop(k->ct);
+		k->dump = DUMP_NONE;
+		begin_next(k);
+	}
+	work_later(k);
+}
+
+static void go_on_with_flush(struct kernel_side *k)
+{
+	switch (kernel_flush_step(&k->flush)) {
+	case KERNEL_FLUSH_ROWS:
+		ct_kernel_dump_pause(k->ct, false);
+		break;
+	case KERNEL_FLUSH_ENDED:
+		k->flushed(k->flushed_ctx, &k->flush.report);
+		break;
+	case KERNEL_FLUSH_IDLE:
+	case KERNEL_FLUSH_WAITS:
+		break;
+	}
+}
+
+/* ---- what comes again and again ------------------------------------------ */
+
+bool kernel_side_work(struct kernel_side *k)
+{
+	if (mirror_has_work(&k->mirror))
+		mirror_work(&k->mirror, now_s(k));
+	if (k->dump != DUMP_NONE && k->dump != DUMP_FLUSH &&
+	    mirror_is_settled(&k->mirror))
+		end_dump(k, 0);
+	go_on_with_flush(k);
+	return mirror_has_work(&k->mirror);
+}
+
+/* Flows that were refused for lack of room are there now. */
+static void look_for_refused(struct kernel_side *k)
+{
+	uint64_t n = flow_cache_stats(k->o.internal)->n_create_no_space;
+
+	if (n == k->n_refused || !flow_cache_has_room(k->o.internal))
+		return;
+	k->n_refused = n;
+	repair_later(k);
+}
+
+void kernel_side_second(struct kernel_side *k)
+{
+	look_for_refused(k);
+	mirror_second(&k->mirror, now_s(k));
+	if (mirror_has_work(&k->mirror))
+		work_later(k);
+}
+
+struct kernel_side_stats kernel_side_stats(const struct kernel_side *k)
+{
+	return (struct kernel_side_stats){
+		.table = ct_kernel_stats(k->ct),
+		.mirror = &k->mirror.stats,
+		.n_flushes = k->n_flushes,
+		.n_resyncs = k->n_resyncs,
+	};
+}
+
+struct ct_kernel *kernel_side_table(struct kernel_side *k)
+{
+	return k->ct;
+}
+
+/* ---- start and end ------------------------------------------------------- */
+
+/* A share of this machine's memory, in bytes. */
+static uint32_t share_of_memory(unsigned int divisor, uint32_t most)
+{
+	int64_t pages = sysconf(_SC_PHYS_PAGES);
+	int64_t bytes = pages * sysconf(_SC_PAGESIZE) / divisor;
+
+	return bytes > most ? most : bytes < 0 ? 0 : (uint32_t)bytes;
+}
+
+/* The event buffer to begin with, and how large it may grow; 0: the system's,
+ * and not at all. An event takes some 1,100 bytes of it. What the file does not
+ * say: 64 MiB hold one second of 60,000 new flows, in which the daemon may get
+ * no processor, or 1,000 on the smallest router; 1 GiB a million. Memory is
+ * used only for what waits. As in the reference a size above its limit is none;
+ * without a limit it is taken, and stays. */
+static void choose_buffer(const struct kernel_side_opts *o, uint32_t *bytes,
+			  uint32_t *max_bytes)
+{
+	uint32_t size = o->buffer_bytes;
+	uint32_t max = o->is_limited ? o->buffer_max_bytes : 0;
+
+	if (!o->is_sized) {
+		size = share_of_memory(64, 64U << 20);
+		if (!o->is_limited)
+			max = share_of_memory(16, 1U << 30);
+		else if (size > max)
+			size = max;
+	} else if (max && size > max) {
+		size = 0;
+	}
+	*bytes = size;
+	*max_bytes = max;
+}
+
+static void log_buffer(const struct kernel_side *k, uint32_t wanted)
+{
+	if (k->o.events_reliable)
+		log_notice("reliable ctnetlink event delivery is ENABLED.");
+	if (!wanted)
+		log_notice("NetlinkBufferSize is either not set or is greater "
+			   "than NetlinkBufferSizeMaxGrowth. Using current "
+			   "system buffer size");
+	log_notice("netlink event socket buffer size has been set to %u bytes",
+		   k->buffer_bytes);
+}
+
+static int open_table(struct kernel_side *k)
+{
+	const struct flow_sink sink = {
+		.ctx = k,
+		.event = on_event,
+		.dumped = on_row,
+		.dump_end = on_rows_end,
+		.overrun = on_overrun,
+	};
+	struct ct_kernel_opts opts = {
+		.loop = k->o.loop,
+		.helpers = k->o.helpers,
+		.contexts = k->o.contexts,
+		.sink = &sink,
+		.events_per_turn = k->o.events_per_turn,
+		.events_reliable = k->o.events_reliable,
+		.tcp_window_tracking = k->o.tcp_window_tracking,
+	};
+	const char *failed = "";
+	int err;
+
+	choose_buffer(&k->o, &opts.buffer_bytes, &opts.buffer_max_bytes);
+	err = ct_kernel_open(&opts, &k->ct, &failed);
+	if (err < 0) {
+		log_error("can't open netlink handler: %s: %s", failed,
+			  strerror(-err));
+		return err;
+	}
+	k->buffer_bytes = ct_kernel_stats(k->ct)->buffer_bytes;
+	log_buffer(k, opts.buffer_bytes);
+	return 0;
+}
+
+static int open_writers(struct kernel_side *k)
+{
+	int err = ct_writer_open(k->ct, ORIGIN_FLUSH, on_deleted, k,
+				 &k->flush_writer);
+
+	if (err == 0)
+		err = ct_asker_open(k->ct, mirror_answer, &k->mirror,
+				    &k->asker);
+	if (err < 0)
+		log_error("can't open netlink handler: %s", strerror(-err));
+	return err;
+}
+
+static void build(struct kernel_side *k)
+{
+	const struct mirror_opts mirror = {
+		.cache = k->o.internal,
+		.filter = k->o.filter,
+		.kernel = ct_writer_ops(k->asker),
+		.touch = k->o.touch,
+		.ctx = k->o.ctx,
+	};
+
+	mirror_init(&k->mirror, &mirror);
+	k->flush.o = (struct kernel_flush_opts){
+		.filter = k->o.filter,
+		.mirror = &k->mirror,
+		.kernel = ct_writer_ops(k->flush_writer),
+	};
+	overrun_init(&k->overrun, k->o.overrun_fixed_ms);
+	k->overrun_timer = (struct timer){ .fn = on_overrun_timer, .ctx = k };
+}
+
+int kernel_side_open(const struct kernel_side_opts *opts,
+		     struct kernel_side **out)
+{
+	struct kernel_side *k = calloc(1, sizeof(*k));
+	int err;
+
+	if (!k) {
+		log_error("can't start: %s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	k->o = *opts;
+	err = open_table(k);
+	if (err == 0)
+		err = open_writers(k);
+	if (err < 0) {
+		kernel_side_close(k);
+		return err;
+	}
+	build(k);
+	*out = k;
+	want_dump(k, DUMP_START);
+	return 0;
+}
+
+void kernel_side_close(struct kernel_side *k)
+{
+	if (!k)
+		return;
+	timer_cancel(k->o.loop, &k->overrun_timer);
+	ct_writer_close(k->flush_writer);
+	ct_writer_close(k->asker);
+	ct_kernel_close(k->ct);
+	kernel_flush_fini(&k->flush);
+	free(k);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: ISC */
+/* kernel_side.h - the sockets to the kernel's conntrack table, and the internal
+ * cache that mirrors it: when a dump begins, what it is for, and who hears of
+ * its end. */
+#ifndef KERNEL_SIDE_H
+#define KERNEL_SIDE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/filter.h"
+#include "base/loop.h"
+#include "base/names.h"
+#include "cache/flow_cache.h"
+#include "netlink/ct_kernel.h"
+#include "sync/kernel_flush.h"
+#include "sync/mirror.h"
+
+struct kernel_side_opts {
+	struct loop *loop;
+	struct flow_cache *internal; /* the caller's, as all here */
+	const struct filter *filter;
+	struct names *helpers, *contexts;
+	/* The event socket's buffer, to begin with and at most, as the file
+	 * gives them. is_sized, is_limited: it does; otherwise a share of the
+	 * machine's memory is taken. 0 bytes: the system's; at most 0: it does
+	 * not grow. */
+	bool is_sized, is_limited;
+	uint32_t buffer_bytes, buffer_max_bytes;
+	uint32_t events_per_turn; /* not 0 */
+	bool events_reliable;
+	bool tcp_window_tracking;
+	/* When a dump repairs what was lost with events: see struct overrun. */
+	int64_t overrun_fixed_ms;
+	/* An entry of the internal cache was made, changed or died. */
+	void (*touch)(void *ctx, uint32_t id, enum touch how);
+	/* kernel_side_work() has something to do at once. */
+	void (*has_work)(void *ctx);
+	/* Once: the first dump has filled the cache, or has failed (a negative
+	 * errno value, logged). */
+	void (*filled)(void *ctx, int error);
+	void *ctx;
+};
+
+struct kernel_side;
+
+/* Subscribes to events, then begins the first dump. Errors are logged. 0 or a
+ * negative errno value. */
+NODISCARD int kernel_side_open(const struct kernel_side_opts *opts,
+			       struct kernel_side **out);
+void kernel_side_close(struct kernel_side *k); /* accepts NULL */
+
+/* The table itself, for writers of others: close them before it. */
+struct ct_kernel *kernel_side_table(struct kernel_side *k);
+
+/* Hears of the end of what it was given to, once; it may be while that is being
+ * begun. error: 0 or a negative errno value, logged. */
+typedef void kernel_resynced_fn(void *ctx, int error);
+typedef void kernel_flushed_fn(void *ctx,
+			       const struct kernel_flush_report *report);
+
+/* Makes the internal cache agree with the table; the peers are not told of what
+ * is new. One at a time. */
+void kernel_side_resync(struct kernel_side *k, kernel_resynced_fn *done,
+			void *ctx);
+
+/* Deletes what passes the filter from the table. One at a time. */
+void kernel_side_flush(struct kernel_side *k, kernel_flushed_fn *done,
+		       void *ctx);
+/* Ends it early; a batch or two of deletions may be under way. done is called
+ * when their answers are in, and not from in here. */
+void kernel_side_stop_flush(struct kernel_side *k);
+
+/* A piece of the walks that are under way; true: more can be done at once. */
+bool kernel_side_work(struct kernel_side *k);
+/* Once a second. */
+void kernel_side_second(struct kernel_side *k);
+
+struct kernel_side_stats {
+	const struct ct_kernel_stats *table;
+	const struct mirror_stats *mirror;
+	uint64_t n_flushes, n_resyncs;
+};
+struct kernel_side_stats kernel_side_stats(const struct kernel_side *k);
+
+#endif

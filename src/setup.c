@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: ISC */
+#include "setup.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "base/hash.h"
+
+enum { FIRST_FREE_PORT = 1024 };
+
+_Static_assert((int)PROCESS_PATH_MAX == (int)CONF_PATH_MAX, "paths fit");
+_Static_assert((int)CONF_LINKS_MAX <= (int)LINKSET_MAX, "a set takes all");
+
+/* ---- the process --------------------------------------------------------- */
+
+static struct log_opts log_of(const struct conf_general *g)
+{
+	static const int facilities[] = {
+		[CONF_SYSLOG_OFF] = -1,
+		[CONF_SYSLOG_DAEMON] = LOG_DAEMON,
+		[CONF_SYSLOG_LOCAL0] = LOG_LOCAL0,
+		LOG_LOCAL1,
+		LOG_LOCAL2,
+		LOG_LOCAL3,
+		LOG_LOCAL4,
+		LOG_LOCAL5,
+		LOG_LOCAL6,
+		LOG_LOCAL7,
+	};
+
+	return (struct log_opts){
+		.file = g->log_file[0] ? g->log_file : NULL,
+		.syslog_facility = facilities[g->syslog],
+		.console = true, /* until the start has succeeded */
+	};
+}
+
+static struct process_lock_opts lock_of(const struct conf_general *g)
+{
+	return (struct process_lock_opts){
+		.file = g->lock_file,
+		.is_default = strcmp(g->lock_file, CONF_DEFAULT_LOCK) == 0,
+		.socket_path = g->unix_path,
+	};
+}
+
+static enum process_policy policy_of(const struct conf_general *g)
+{
+	static const enum process_policy policies[] = {
+		[CONF_SCHED_NONE] = PROCESS_NICE,
+		[CONF_SCHED_RR] = PROCESS_RR,
+		[CONF_SCHED_FIFO] = PROCESS_FIFO,
+	};
+
+	return policies[g->sched];
+}
+
+static struct privileges_opts privileges_of(const struct conf *c)
+{
+	struct privileges_opts o = {
+		.log_file = c->general.log_file,
+		.socket_path = c->general.unix_path,
+	};
+
+	for (size_t i = 0; i < c->sync.n_links; i++)
+		o.binds_low_ports |= c->sync.links[i].port < FIRST_FREE_PORT;
+	return o;
+}
+
+/* ---- what is replicated -------------------------------------------------- */
+
+/* Our own traffic, as the conntrack table shows it. */
+static struct filter_link own_traffic(const struct conf_link *l)
+{
+	bool is_group = l->kind == CONF_MULTICAST;
+	struct filter_link o = {
+		.family = l->family,
+		.l4proto = l->kind == CONF_TCP ? L4_TCP : L4_UDP,
+		.port = l->port,
+		.remote = is_group ? l->group.addr : l->dest.addr,
+		.has_remote = true,
+	};
+
+	if (!is_group) {
+		o.local = l->local.addr;
+		o.has_local = l->local.family != FAMILY_NONE;
+	}
+	return o;
+}
+
+static int read_filter(const struct conf *c, struct setup *out)
+{
+	const struct conf_filter *f = &c->filter;
+	struct filter_opts *o = &out->daemon.filter;
+
+	*o = (struct filter_opts){
+		.protocol = f->protocol,
+		.address = f->address,
+		.state = f->state,
+		.tcp_states = f->tcp_states,
+		.links = out->own_traffic,
+		.n_links = c->sync.n_links,
+		.n_nets = f->n_nets,
+	};
+	memcpy(o->protocols, f->protocols, sizeof(o->protocols));
+	if (!f->n_nets)
+		return 0;
+	out->nets = calloc(f->n_nets, sizeof(*out->nets));
+	if (!out->nets)
+		return -ENOMEM;
+	for (size_t i = 0; i < f->n_nets; i++)
+		out->nets[i] = f->nets[i].net;
+	o->nets = out->nets;
+	return 0;
+}
+
+/* NetlinkOverrunResync as struct overrun has it. */
+static int64_t overrun_ms_of(const struct conf_general *g)
+{
+	if (g->overrun_resync_s == CONF_UNSET)
+		return 0;
+	return g->overrun_resync_s ? (int64_t)g->overrun_resync_s * 1000 : -1;
+}
+
+static struct kernel_side_opts kernel_of(const struct conf *c)
+{
+	const struct conf_general *g = &c->general;
+
+	return (struct kernel_side_opts){
+		.is_sized = g->netlink_buffer_bytes != CONF_UNSET,
+		.is_limited = g->netlink_buffer_max_bytes != CONF_UNSET,
+		.buffer_bytes = g->netlink_buffer_bytes,
+		.buffer_max_bytes = g->netlink_buffer_max_bytes,
+		.events_per_turn = g->event_iteration_limit,
+		.events_reliable = g->events_reliable,
+		.tcp_window_tracking = c->sync.tcp_window_tracking,
+		.overrun_fixed_ms = overrun_ms_of(g),
+	};
+}
+
+/* ---- to whom ------------------------------------------------------------- */
+
+/* The same at every start of this daemon, however its links are edited, and
+ * another one for every other daemon: two on one machine cannot have the same
+ * control socket. */
+static void stable_name(const char *socket_path, uint8_t out[EXT_NAME_SIZE])
+{
+	static const uint64_t keys[2][2] = { { 1, 0 }, { 2, 0 } };
+	uint8_t text[PROCESS_HOST_ID_SIZE + CONF_SOCKET_PATH_MAX];
+	struct wr w = { .buf = text, .size = sizeof(text) };
+	char host[PROCESS_HOST_ID_SIZE];
+
+	process_host_id(host);
+	wr_bytes(&w, host, strlen(host));
+	wr_bytes(&w, socket_path, strlen(socket_path));
+	for (int i = 0; i < 2; i++) {
+		uint64_t h = hash_bytes(keys[i], text, w.used);
+
+		memcpy(out + sizeof(h) * (size_t)i, &h, sizeof(h));
+	}
+}
+
+static struct node_opts node_of(const struct conf *c)
+{
+	const struct conf_sync *s = &c->sync;
+	struct node_opts o = {
+		.wire = { .send_wscale = s->tcp_window_tracking,
+			  .send_timeout = s->commit_timeout_s == 0 },
+		.resend_queue_size = s->resend_queue_size,
+		.ack_window = s->ack_window_size,
+	};
+
+	stable_name(c->general.unix_path, o.name);
+	return o;
+}
+
+static struct link_opts link_of(const struct conf_link *c,
+				uint32_t reads_per_turn)
+{
+	static const enum link_kind kinds[] = { [CONF_MULTICAST] = LINK_MCAST,
+						[CONF_UDP] = LINK_UDP,
+						[CONF_TCP] = LINK_TCP };
+	struct link_opts o = {
+		.kind = kinds[c->kind],
+		.family = (enum family)c->family,
+		.port = c->port,
+		.send_buffer_bytes = c->snd_buffer,
+		.recv_buffer_bytes = c->rcv_buffer,
+		.checksum = c->checksum,
+		.reads_per_turn = reads_per_turn,
+	};
+
+	memcpy(o.interface, c->interface, sizeof(o.interface));
+	if (c->kind == CONF_MULTICAST) {
+		o.group_or_local = c->group.addr;
+		o.interface_addr = c->local.addr;
+		o.has_interface_addr = c->local.family != FAMILY_NONE;
+	} else {
+		o.group_or_local = c->local.addr;
+		o.remote = c->dest.addr;
+	}
+	return o;
+}
+
+static void read_links(const struct conf *c, struct setup *out)
+{
+	for (size_t i = 0; i < c->sync.n_links; i++) {
+		const struct conf_link *l = &c->sync.links[i];
+
+		out->links[i] = (struct links_link){
+			.link = link_of(l, c->general.event_iteration_limit),
+			.is_default = l->is_default,
+		};
+		out->own_traffic[i] = own_traffic(l);
+	}
+	out->daemon.links.links = out->links;
+	out->daemon.links.n_links = c->sync.n_links;
+}
+
+int setup_read(const struct conf *conf, bool is_background, struct setup *out)
+{
+	const struct conf_general *g = &conf->general;
+
+	*out = (struct setup){ 0 };
+	out->daemon = (struct daemon_opts){
+		.is_background = is_background,
+		.has_manager = g->systemd,
+		.asks_at_start = conf->sync.startup_resync,
+		.log = log_of(g),
+		.lock = lock_of(g),
+		.policy = policy_of(g),
+		.priority = g->sched_priority,
+		.privileges = privileges_of(conf),
+		.socket_path = g->unix_path,
+		.cache = { .first_size = g->hash_size, .limit = g->hash_limit },
+		.node = node_of(conf),
+		.kernel = kernel_of(conf),
+		.commands = { .commit_timeout_s = conf->sync.commit_timeout_s,
+			      .purge_timeout_s = conf->sync.purge_timeout_s },
+	};
+	read_links(conf, out);
+	return read_filter(conf, out);
+}
+
+void setup_fini(struct setup *s)
+{
+	free(s->nets);
+}
