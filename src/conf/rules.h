@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* rules.h - the language as tables: a block is a list of rules, a rule is an
- * option. One loop (parser.c) reads by them, another (print.c) writes. */
+ * option. One loop (clauses.c) reads by them, another (print.c) writes. */
 #ifndef CONF_RULES_H
 #define CONF_RULES_H
 
