@@ -281,6 +281,7 @@ int ifwatch_add(struct ifwatch *w, const char *name)
 	return 0;
 }
 
+PRINTF_LIKE(1, 0)
 static void note_line(const char *fmt, va_list ap)
 {
 	assert_in_range(t.n_lines, 0, LINES_MAX - 1);
