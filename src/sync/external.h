@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* external.h - the external cache as the peers fill it: which message does
- * what (spec 5.5), and what a proven bulk takes away. */
+ * what, and what a proven bulk takes away. */
 #ifndef SYNC_EXTERNAL_H
 #define SYNC_EXTERNAL_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* linkset.h - the one to four links of a node: which one is current (spec
- * 3.3). Pure: it looks at the status of its links, and is told of messages. */
+/* linkset.h - the one to four links of a node: which one is current. It
+ * looks at the status of its links, and is told of messages. */
 #ifndef SYNC_LINKSET_H
 #define SYNC_LINKSET_H
 

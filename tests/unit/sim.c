@@ -412,7 +412,7 @@ static void pump(struct sim *s, struct sim_node *n)
 }
 
 /* Its sockets block: all that is queued is sent, but it does nothing else until
- * the link has taken it (spec 11.2). */
+ * the link has taken it. */
 static void take_turn_of_reference(struct sim *s, struct sim_node *n)
 {
 	sim_reference_turn(n->reference, s->now_ms);
