@@ -19,7 +19,6 @@ enum entry_flag {
 	ENTRY_QUEUED = 0x01,  /* in one of the queues of the user */
 	ENTRY_REPROVE = 0x08, /* lost entry of a bulk, to be proven again */
 	ENTRY_SENT = 0x20,    /* last_seq is a number of this life */
-	ENTRY_PENDING = 0x40, /* a commit is at it, or waits to be */
 	ENTRY_OWED = 0x80,    /* dead, its end is owed to a silent peer */
 };
 
@@ -40,10 +39,7 @@ struct entry_head {
 	uint8_t state;      /* the cache's: enum entry_state */
 	uint8_t flags;      /* enum entry_flag */
 	uint8_t owner;      /* external: number of the peer that sent it */
-	union {
-		uint8_t round;   /* internal: of the bulk it was last sent in */
-		uint8_t n_looks; /* external: at the kernel, of a commit */
-	};
+	uint8_t round;      /* internal: of the bulk it was last sent in */
 };
 
 _Static_assert(sizeof(struct entry_head) == 32, "half a cache line");

@@ -236,6 +236,11 @@ void flow_cache_get(const struct flow_cache *c, uint32_t id, struct flow *out)
 	pack_decode(body_of(c, id), out);
 }
 
+bool flow_cache_is_related(const struct flow_cache *c, uint32_t id)
+{
+	return pack_has(body_of(c, id)) & FLOW_MASTER;
+}
+
 struct entry_head *flow_cache_head(struct flow_cache *c, uint32_t id)
 {
 	if (id == FLOW_CACHE_NO_ID || id > c->heads.last_id)

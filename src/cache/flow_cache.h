@@ -73,6 +73,9 @@ uint32_t flow_cache_find(const struct flow_cache *c, const struct flow *f);
 /* Unpacks an entry (dead ones too); id must be one in use. */
 void flow_cache_get(const struct flow_cache *c, uint32_t id, struct flow *out);
 
+/* True if the entry has a master (flow_is_related()); does not unpack it. */
+bool flow_cache_is_related(const struct flow_cache *c, uint32_t id);
+
 /* The head of an id in use or free (state ENTRY_FREE); NULL if the id was
  * never given out. Heads do not move: valid as long as the cache. */
 struct entry_head *flow_cache_head(struct flow_cache *c, uint32_t id);

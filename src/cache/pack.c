@@ -291,6 +291,14 @@ size_t pack_encode(const struct flow *f, uint8_t out[PACK_MAX])
 	return n;
 }
 
+uint64_t pack_has(const uint8_t *packed)
+{
+	uint32_t mask;
+
+	copy(&mask, packed + pack_key_len(packed), MASK_BYTES);
+	return (uint64_t)mask << KEY_BITS;
+}
+
 size_t pack_decode(const uint8_t *packed, struct flow *out)
 {
 	size_t n = decode_key(packed, out);

@@ -62,6 +62,9 @@ static inline bool pack_has_key(const uint8_t *packed, const uint8_t *key,
 /* Writes the packed flow, its key first, and returns its length. */
 size_t pack_encode(const struct flow *f, uint8_t out[PACK_MAX]);
 
+/* Which bits from FLOW_REPLY up the packed flow has. */
+uint64_t pack_has(const uint8_t *packed);
+
 /* Reads what pack_encode() wrote and returns its length. Fields that are not
  * known are left as they were. */
 size_t pack_decode(const uint8_t *packed, struct flow *out);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* commit.h - puts the external cache into the kernel's table, in batches,
- * masters before the flows that are related to them (spec 7.2). */
+ * masters before the flows that are related to them; what is to be done for
+ * each, sync/apply knows. */
 #ifndef SYNC_COMMIT_H
 #define SYNC_COMMIT_H
 
@@ -13,6 +14,9 @@
 struct commit;
 
 enum { COMMIT_REASONS = 16 };
+
+/* The set of the external cache, which nobody else changes. */
+enum commit_set { SET_UNDER_WAY }; /* on its way into the kernel */
 
 /* Why entries could not be committed: one line of the log each. */
 struct commit_reason {
@@ -56,7 +60,7 @@ bool commit_step(struct commit *c, uint32_t now_s);
 void commit_done(void *ctx, enum kernel_op op, uint32_t cookie, int error,
 		 const struct flow *found);
 
-/* The timeout an entry is given in the kernel (spec 7.2). has_timeout: the
+/* The timeout an entry is given in the kernel. has_timeout: the
  * sender told one. age_s: since its last change. */
 uint32_t commit_timeout_s(uint32_t configured_s, bool has_timeout,
 			  uint32_t received_s, int64_t age_s);

@@ -84,6 +84,20 @@ static void test_a_new_flow_is_found_and_comes_back(void **state)
 	flow_cache_free(NULL);
 }
 
+static void test_a_related_flow_is_known_by_its_master(void **state)
+{
+	struct flow_cache *c = new_cache(16, 10);
+	struct flow f = numbered(1);
+	uint32_t id = put(c, &f, PUT_MERGE, 1, PUT_NEW);
+
+	(void)state;
+	assert_false(flow_cache_is_related(c, id));
+	f.has |= FLOW_MASTER;
+	put(c, &f, PUT_MERGE, 1, PUT_CHANGED);
+	assert_true(flow_cache_is_related(c, id));
+	flow_cache_free(c);
+}
+
 static void test_a_merge_tells_whether_something_differs(void **state)
 {
 	struct flow_cache *c = new_cache(16, 10);
@@ -694,6 +708,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_new_flow_is_found_and_comes_back),
+		cmocka_unit_test(test_a_related_flow_is_known_by_its_master),
 		cmocka_unit_test(test_a_merge_tells_whether_something_differs),
 		cmocka_unit_test(test_a_merge_keeps_the_reply_tuple),
 		cmocka_unit_test(

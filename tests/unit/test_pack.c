@@ -125,6 +125,25 @@ static void test_what_is_not_known_is_not_written(void **state)
 	}
 }
 
+static void test_what_is_known_shows_without_unpacking(void **state)
+{
+	uint64_t seed = 9;
+
+	(void)state;
+	for (unsigned int n = 0; n < 2000; n++) {
+		uint64_t has = random_next(&seed) & ALL_BITS;
+		struct flow f;
+		uint8_t *bytes;
+		size_t len;
+
+		random_flow(&f, &seed, families[n & 1], has);
+		bytes = packed(&f, &len);
+		assert_true(pack_has(bytes) ==
+			    (f.has & ~PACK_LEFT_OUT & ~(FLOW_REPLY - 1)));
+		free(bytes);
+	}
+}
+
 /* Whatever the flow held before: the rest of an IPv4 address is 0. */
 static void test_the_key_and_addresses_are_written_whole(void **state)
 {
@@ -306,6 +325,7 @@ int main(void)
 		cmocka_unit_test(test_all_and_no_bits_come_back),
 		cmocka_unit_test(test_any_bits_come_back),
 		cmocka_unit_test(test_what_is_not_known_is_not_written),
+		cmocka_unit_test(test_what_is_known_shows_without_unpacking),
 		cmocka_unit_test(test_the_key_and_addresses_are_written_whole),
 		cmocka_unit_test(test_what_is_not_known_is_not_packed),
 		cmocka_unit_test(test_rows_cover_each_field_once),
