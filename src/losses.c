@@ -17,7 +17,7 @@ static uint64_t external_full(const struct sources *s)
 
 static uint64_t no_memory(const struct flow_cache *c)
 {
-	const struct flow_cache_stats *s = flow_cache_stats(c);
+	const struct store_stats *s = flow_cache_stats(c);
 
 	return s->n_create_no_memory + s->n_update_failed;
 }

@@ -9,7 +9,7 @@ enum { ERROR_QUEUE_LEN = 128 };
 
 static struct stats_cache of_cache(const struct flow_cache *c)
 {
-	const struct flow_cache_stats *s = flow_cache_stats(c);
+	const struct store_stats *s = flow_cache_stats(c);
 
 	return (struct stats_cache){
 		.n_active = s->n_active,

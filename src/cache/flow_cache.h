@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* flow_cache.h - a table of flows: 32-byte heads addressed by 32-bit ids that
- * never move, and packed bodies. Serves as internal and as external cache. */
+/* flow_cache.h - a store (cache/store.h) of packed flows, each merged into what
+ * is known of it. Serves as internal and as external cache. */
 #ifndef CACHE_FLOW_CACHE_H
 #define CACHE_FLOW_CACHE_H
 
@@ -11,6 +11,7 @@
 #include "base/flow.h"
 #include "base/util.h"
 #include "cache/entry.h"
+#include "cache/store.h"
 
 struct flow_cache;
 
@@ -22,18 +23,13 @@ struct flow_cache_opts {
 	uint64_t hash_key[2]; /* random, the caller's */
 };
 
-struct flow_cache_stats {
-	uint32_t n_active;  /* entries that are not dead */
-	uint32_t n_entries; /* dead ones included */
-	uint64_t n_created, n_create_no_space, n_create_no_memory;
-	uint64_t n_updated, n_update_failed;
-	uint64_t n_destroyed;
-	uint64_t memory_bytes; /* slabs, bodies, hash table */
-};
-
 /* NULL if there is no memory. */
 struct flow_cache *flow_cache_new(const struct flow_cache_opts *opts);
 void flow_cache_free(struct flow_cache *c); /* accepts NULL */
+
+/* Has every put, kill and remove told from now on: see cache/store.h. */
+void flow_cache_observe(struct flow_cache *c,
+			const struct store_observer *observer);
 
 enum put_mode {
 	PUT_MERGE,   /* an existing entry is merged (flow_merge) */
@@ -45,16 +41,6 @@ enum put_mode {
 	PUT_REPLACE, /* an existing entry is replaced: counts as destroyed and
 		      * created, becomes ENTRY_NEW, its age starts again; id,
 		      * queue links, last_seq and flags stay */
-};
-
-enum put_result {
-	PUT_NEW,       /* there was none; or it was replaced */
-	PUT_CHANGED,   /* merged, the content differs: now ENTRY_ALIVE */
-	PUT_SAME,      /* merged, nothing differs; state and times untouched */
-	PUT_OTHER,     /* of another life than the cached one, an earlier or a
-			* later: nothing stored */
-	PUT_NO_SPACE,  /* limit reached, nothing stored, counted */
-	PUT_NO_MEMORY, /* nothing changed, counted */
 };
 
 /* Adds the flow or merges it into the entry of the same key. now_s: monotonic
@@ -118,6 +104,6 @@ bool flow_cache_has_room(const struct flow_cache *c);
 /* Does a bounded piece of the growth of the hash table; put does some too. */
 void flow_cache_step(struct flow_cache *c);
 
-const struct flow_cache_stats *flow_cache_stats(const struct flow_cache *c);
+const struct store_stats *flow_cache_stats(const struct flow_cache *c);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "cache/pack.h"
 
+#include <string.h>
+
 #include "base/util.h"
 
 /* Bits of the first byte. */

@@ -18,10 +18,8 @@
 #ifndef CACHE_PACK_H
 #define CACHE_PACK_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "base/flow.h"
 
@@ -45,19 +43,11 @@ struct pack_row {
 /* The row of a presence bit (enum flow_bit_number below FLOW_N_LAST). */
 const struct pack_row *pack_row(unsigned int bit);
 
-/* Writes the key alone and returns its length. */
+/* Writes the key alone and returns its length, which the first byte tells. */
 size_t pack_key(const struct flow *f, uint8_t out[PACK_KEY_MAX]);
 
 /* Length of the key that a packed flow begins with. */
 size_t pack_key_len(const uint8_t *packed);
-
-/* True if the packed flow has this key of len bytes. */
-static inline bool pack_has_key(const uint8_t *packed, const uint8_t *key,
-				size_t len)
-{
-	/* equal kinds are equally long: nothing is read past the end */
-	return packed[0] == key[0] && memcmp(packed, key, len) == 0;
-}
 
 /* Writes the packed flow, its key first, and returns its length. */
 size_t pack_encode(const struct flow *f, uint8_t out[PACK_MAX]);

@@ -434,7 +434,7 @@ static bool owes_a_reference(const struct sim_node *n)
 static bool is_clean_node(struct play *p, int node)
 {
 	struct sim_node *n = &p->s.nodes[node];
-	const struct flow_cache_stats *c = flow_cache_stats(n->internal);
+	const struct store_stats *c = flow_cache_stats(n->internal);
 	struct engine_stats st = sim_stats(&p->s, node).engine;
 	uint32_t n_up = 0;
 	char text[80];

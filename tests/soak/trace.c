@@ -190,7 +190,7 @@ static void print_peers(FILE *out, struct sim_node *n)
 
 static void print_node(FILE *out, struct sim_node *n)
 {
-	const struct flow_cache_stats *in = flow_cache_stats(n->internal);
+	const struct store_stats *in = flow_cache_stats(n->internal);
 	struct node_stats st;
 
 	node_stats(n->node, &st);

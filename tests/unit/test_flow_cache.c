@@ -358,7 +358,7 @@ static void test_every_failed_allocation_is_survived(void **state)
 
 	(void)state;
 	for (size_t n = 0;; n++) {
-		const struct flow_cache_stats *stats;
+		const struct store_stats *stats;
 		struct flow_cache *c;
 		unsigned int n_failed;
 		bool has_failed;
@@ -526,7 +526,7 @@ struct cell {
 struct model {
 	struct flow_cache *c;
 	struct cell cells[N_KEYS];
-	struct flow_cache_stats stats;
+	struct store_stats stats;
 	uint64_t seed;
 	uint32_t now_s;
 };
@@ -639,7 +639,7 @@ static void assert_cell(struct model *m, const struct cell *cell, uint32_t key)
 
 static void assert_all(struct model *m)
 {
-	const struct flow_cache_stats *s = flow_cache_stats(m->c);
+	const struct store_stats *s = flow_cache_stats(m->c);
 	uint32_t n_met = 0, last = 0;
 
 	for (uint32_t key = 0; key < N_KEYS; key++)
