@@ -45,67 +45,59 @@ void flow_cache_observe(struct flow_cache *c,
 	store_observe(&c->store, observer);
 }
 
-static struct store_place find(const struct flow_cache *c, const struct flow *f)
-{
-	uint8_t key[PACK_KEY_MAX];
-	size_t len = pack_key(f, key);
-
-	return store_find(&c->store, key, len);
-}
-
 static bool is_living(const struct flow_cache *c, uint32_t id)
 {
 	return id != STORE_NO_ID &&
 	       store_head(&c->store, id)->state != ENTRY_DEAD;
 }
 
-static enum put_result put_packed(struct flow_cache *c,
-				  struct store_place *place,
-				  const struct flow *f, enum store_mode mode,
-				  uint32_t now_s)
+/* Puts f into what a living entry is. *how becomes STORE_REPLACE if it is the
+ * next life. False: f is of another life than the cached one. */
+static bool merge(struct flow *whole, const struct flow *f, enum put_mode mode,
+		  enum store_mode *how)
 {
-	uint8_t bytes[PACK_MAX];
-	size_t len = pack_encode(f, bytes);
-
-	return store_put(&c->store, place, bytes, len, mode, now_s);
-}
-
-/* Puts what becomes of a living entry that is not to be replaced. */
-static enum put_result update(struct flow_cache *c, struct store_place *place,
-			      const struct flow *f, enum put_mode mode,
-			      uint32_t now_s)
-{
-	struct flow whole;
-
-	if (mode == PUT_CONTENT)
-		return put_packed(c, place, f, STORE_CHANGE, now_s);
-	flow_cache_get(c, place->id, &whole);
-	if (mode == PUT_TOLD && !flow_same_id(&whole, f))
-		return PUT_OTHER;
-	if (mode == PUT_TOLD && !flow_same_reply(&whole, f))
-		return put_packed(c, place, f, STORE_REPLACE, now_s);
-	flow_merge(&whole, f);
-	return put_packed(c, place, &whole, STORE_CHANGE, now_s);
+	if (mode == PUT_TOLD && !flow_same_id(whole, f))
+		return false;
+	if (mode == PUT_TOLD && !flow_same_reply(whole, f)) {
+		*whole = *f;
+		*how = STORE_REPLACE;
+	} else {
+		flow_merge(whole, f);
+	}
+	return true;
 }
 
 enum put_result flow_cache_put(struct flow_cache *c, const struct flow *f,
 			       enum put_mode mode, uint32_t now_s, uint32_t *id)
 {
-	struct store_place place = find(c, f);
+	uint8_t bytes[PACK_MAX];
+	size_t len = pack_key(f, bytes);
+	struct store_place place = store_find(&c->store, bytes, len);
+	enum store_mode how =
+		mode == PUT_REPLACE ? STORE_REPLACE : STORE_CHANGE;
 	enum put_result result;
+	struct flow whole;
 
-	if (mode != PUT_REPLACE && is_living(c, place.id))
-		result = update(c, &place, f, mode, now_s);
-	else
-		result = put_packed(c, &place, f, STORE_REPLACE, now_s);
-	if (result <= PUT_OTHER)
+	if (is_living(c, place.id) && (mode == PUT_MERGE || mode == PUT_TOLD)) {
+		flow_cache_get(c, place.id, &whole);
+		if (!merge(&whole, f, mode, &how)) {
+			*id = place.id;
+			return PUT_OTHER;
+		}
+		f = &whole;
+	}
+	len = pack_encode(f, bytes);
+	result = store_put(&c->store, &place, bytes, len, how, now_s);
+	if (result <= PUT_SAME)
 		*id = place.id;
 	return result;
 }
 
 uint32_t flow_cache_find(const struct flow_cache *c, const struct flow *f)
 {
-	uint32_t id = find(c, f).id;
+	uint8_t key[PACK_KEY_MAX];
+	size_t len = pack_key(f, key);
+	uint32_t id = store_find(&c->store, key, len).id;
 
 	return is_living(c, id) ? id : FLOW_CACHE_NO_ID;
 }
