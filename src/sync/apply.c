@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "sync/mirror.h"
+#include "sync/compare.h"
 
 enum { LOOKS_MAX = 16 }; /* at what is in the way of one flow */
 
@@ -72,18 +72,11 @@ static const uint8_t next_steps[STEP_N][ANSWER_N] = {
 			  [ANSWER_ENDING] = STEP_CREATE },
 };
 
-/* An entry of the kernel's. */
-struct there {
-	struct flow flow;
-	int64_t age_s; /* how long it had been so when this was taken up */
-};
-
 /* A flow under way. */
 struct slot {
-	struct flow wanted;
+	struct wanted wanted;
 	struct there there; /* from STEP_COMPARE on */
-	uint32_t told_s, cookie;
-	bool has_master;
+	uint32_t cookie;
 	uint8_t step; /* enum step: what it is at, or waits to do */
 	uint8_t n_looks;
 	struct slot *next; /* free, or waiting */
@@ -105,131 +98,10 @@ enum sent {
 	SENT_NO_MORE, /* there is nothing to send: the flow has ended */
 };
 
-/* ---- what is there, and what is wanted ---------------------------------- */
-
-static bool same_direction(const struct tuple *a, const struct tuple *b)
-{
-	return addr_equal(&a->src, &b->src) && addr_equal(&a->dst, &b->dst) &&
-	       a->sport == b->sport && a->dport == b->dport &&
-	       a->icmp_id == b->icmp_id;
-}
-
-static bool same_master(const struct flow *a, const struct flow *b)
-{
-	if ((a->has & FLOW_MASTER) != (b->has & FLOW_MASTER))
-		return false;
-	return !(a->has & FLOW_MASTER) ||
-	       (addr_equal(&a->master.src, &b->master.src) &&
-		addr_equal(&a->master.dst, &b->master.dst) &&
-		a->master.l4proto == b->master.l4proto &&
-		(!(a->has & b->has & FLOW_MASTER_PORTS) ||
-		 (a->master.sport == b->master.sport &&
-		  a->master.dport == b->master.dport)));
-}
-
 static uint32_t find_here(const struct apply *a, const struct flow *f)
 {
 	return a->o.internal ? flow_cache_find(a->o.internal, f)
 			     : FLOW_CACHE_NO_ID;
-}
-
-/* A master that nobody knows has ended: no kernel makes a flow with it, and
- * one that was made without it need not be made again. */
-static bool has_master_left(const struct apply *a, const struct slot *s)
-{
-	struct flow m = flow_master(&s->wanted);
-
-	return s->has_master || find_here(a, &m) != FLOW_CACHE_NO_ID;
-}
-
-/* The kernel keeps the translation and the master that an entry was made with,
- * whatever an update says. */
-static bool can_update(const struct apply *a, const struct slot *s)
-{
-	const struct flow *there = &s->there.flow;
-	struct tuple was = flow_reply(there), is = flow_reply(&s->wanted);
-
-	if (!same_direction(&was, &is))
-		return false;
-	return same_master(there, &s->wanted) ||
-	       (!(there->has & FLOW_MASTER) && !has_master_left(a, s));
-}
-
-/* What the kernel has made of packets that run the other way, before there was
- * an entry of the flow that they belong to. */
-static bool runs_back(const struct flow *there, const struct flow *wanted)
-{
-	struct tuple reply = flow_reply(wanted), inverse = flow_inverse(wanted);
-
-	return same_direction(&there->orig, &reply) ||
-	       same_direction(&there->orig, &inverse);
-}
-
-/* ---- what this firewall knows better ------------------------------------ */
-
-/* What is there, against the peer's last word. */
-enum age {
-	AGE_OLDER,
-	AGE_NEWER,     /* the same connection, seen here since */
-	AGE_NEXT_LIFE, /* another connection, that has begun here since */
-};
-
-static bool is_in_handshake(const struct flow *f)
-{
-	return f->has & FLOW_TCP_STATE && (f->tcp_state == TCP_STATE_SYN_SENT ||
-					   f->tcp_state == TCP_STATE_SYN_RECV ||
-					   f->tcp_state == TCP_STATE_SYN_SENT2);
-}
-
-/* The kernel has tracked this connection from its SYN on: one that it has
- * picked up, and one that a commit has made, is liberal about windows, and one
- * that was made by hand has seen no acknowledgement (kernel:
- * nf_conntrack_proto_tcp.c). */
-static bool has_begun_here(const struct flow *f)
-{
-	uint8_t flags = f->has & FLOW_TCP_FLAGS_ORIG ? f->tcp_flags_orig : 0;
-
-	if (f->l4proto != L4_TCP || flags & TCP_FLAG_BE_LIBERAL)
-		return false;
-	return is_in_handshake(f) || flags & TCP_FLAG_MAXACK_SET;
-}
-
-/* known: the entry of the internal cache, if it has one. */
-static enum age age_of(const struct apply *a, const struct flow *there,
-		       uint32_t known, uint32_t told_s)
-{
-	const struct entry_head *h;
-
-	if (!a->o.internal)
-		return AGE_OLDER;
-	if (known == FLOW_CACHE_NO_ID) /* its event has not been read yet */
-		return is_in_handshake(there) && has_begun_here(there)
-			       ? AGE_NEXT_LIFE
-			       : AGE_OLDER;
-	/* nobody knows since when */
-	if (flow_cache_is_marked(a->o.internal, SET_DOUBTED, known))
-		return AGE_OLDER;
-	h = flow_cache_head(a->o.internal, known);
-	if (h->created_s > told_s && has_begun_here(there))
-		return AGE_NEXT_LIFE;
-	return h->changed_s > told_s ? AGE_NEWER : AGE_OLDER;
-}
-
-/* Takes off an update what has happened here since the peer's last word. */
-static void keep_newer(const struct there *there, struct flow *f)
-{
-	const uint64_t tracked =
-		FLOW_TCP_STATE | FLOW_SCTP_STATE | FLOW_SCTP_VTAG_ORIG |
-		FLOW_SCTP_VTAG_REPLY | FLOW_DCCP_STATE | FLOW_DCCP_ROLE |
-		FLOW_DCCP_SEQ | FLOW_LABELS | FLOW_SEQADJ_ORIG |
-		FLOW_SEQADJ_REPLY | FLOW_SYNPROXY;
-	int64_t left_s = (int64_t)there->flow.timeout_s - there->age_s;
-
-	f->has &= ~(there->flow.has & tracked);
-	if (there->flow.has & FLOW_MARK && there->flow.mark)
-		f->has &= ~FLOW_MARK;
-	if (there->flow.has & FLOW_TIMEOUT && left_s > f->timeout_s)
-		f->timeout_s = (uint32_t)left_s;
 }
 
 /* ---- slots -------------------------------------------------------------- */
@@ -336,8 +208,8 @@ static enum sent create(struct apply *a, struct slot *s)
 	struct flow less;
 
 	if (s->step == STEP_CREATE)
-		return submit(a, s, KERNEL_CREATE, &s->wanted);
-	less = s->wanted;
+		return submit(a, s, KERNEL_CREATE, &s->wanted.flow);
+	less = s->wanted.flow;
 	if (s->step != STEP_ORPHAN)
 		less.has &= ~FLOW_HELPER;
 	if (s->step != STEP_PLAIN)
@@ -350,30 +222,19 @@ static enum sent look(struct apply *a, struct slot *s)
 	struct flow turned;
 
 	if (s->step == STEP_LOOK)
-		return submit(a, s, KERNEL_GET, &s->wanted);
-	turned = s->wanted;
-	turned.orig = flow_reply(&s->wanted);
+		return submit(a, s, KERNEL_GET, &s->wanted.flow);
+	turned = s->wanted.flow;
+	turned.orig = flow_reply(&s->wanted.flow);
 	turned.has &= ~FLOW_REPLY;
 	return submit(a, s, KERNEL_GET, &turned);
 }
 
-/* The kernel does not let go of what it has seen of a flow, and a flow is
- * expected or not for all its life. */
-static enum sent update(struct apply *a, struct slot *s, enum age age)
+static enum sent update(struct apply *a, struct slot *s, bool is_newer)
 {
-	const uint32_t seen = STATUS_SEEN_REPLY | STATUS_ASSURED;
-	const struct flow *there = &s->there.flow;
-	struct flow f = s->wanted;
+	struct flow f;
 	enum sent sent;
 
-	if (there->has & FLOW_STATUS) {
-		f.status = f.has & FLOW_STATUS ? f.status : 0;
-		f.status &= ~(uint32_t)STATUS_EXPECTED;
-		f.status |= there->status & (seen | STATUS_EXPECTED);
-		f.has |= FLOW_STATUS;
-	}
-	if (age == AGE_NEWER)
-		keep_newer(&s->there, &f);
+	compare_update(&s->wanted, &s->there, is_newer, &f);
 	sent = submit(a, s, KERNEL_UPDATE, &f);
 	if (sent == SENT)
 		s->step = STEP_UPDATE;
@@ -392,25 +253,27 @@ static enum sent replace(struct apply *a, struct slot *s)
 	return create(a, s);
 }
 
-/* Goes on from what the kernel has. known: see age_of(). What was learnt is
- * kept if there is no room for what follows: to ask once more might take the
- * room that the answer needs, for ever. */
+/* Goes on from what the kernel has. known: the entry of the internal cache, if
+ * it has one. What was learnt is kept if there is no room for what follows: to
+ * ask once more might take the room that the answer needs, for ever. */
 static enum sent compare(struct apply *a, struct slot *s, uint32_t known)
 {
 	const struct apply_end newer = { .result = APPLY_NEWER };
-	const struct flow *there = &s->there.flow;
-	bool is_same = flow_same_key(there, &s->wanted);
-	enum age age;
 
 	s->step = STEP_COMPARE;
-	if (!is_same && !runs_back(there, &s->wanted)) /* another flow's */
-		return fail(a, s, KERNEL_CREATE, -EEXIST);
-	age = age_of(a, there, known, s->told_s);
-	if (age == AGE_NEXT_LIFE)
+	switch (compare_flows(&s->wanted, &s->there, a->o.internal, known)) {
+	case COMPARE_UPDATE:
+		return update(a, s, false);
+	case COMPARE_UPDATE_NEWER:
+		return update(a, s, true);
+	case COMPARE_REPLACE:
+		return replace(a, s);
+	case COMPARE_NEXT_LIFE:
 		return end(a, s, &newer);
-	if (is_same && can_update(a, s))
-		return update(a, s, age);
-	return replace(a, s);
+	case COMPARE_ANOTHER:
+		break;
+	}
+	return fail(a, s, KERNEL_CREATE, -EEXIST);
 }
 
 /* Does what a flow is at. */
@@ -451,7 +314,7 @@ static bool is_wanted(struct apply *a, struct slot *s)
 /* What the internal cache knows of the kernel saves a question. */
 static enum sent begin(struct apply *a, struct slot *s, uint32_t now_s)
 {
-	uint32_t known = find_here(a, &s->wanted);
+	uint32_t known = find_here(a, &s->wanted.flow);
 	struct there *there = &s->there;
 
 	if (known == FLOW_CACHE_NO_ID) {
@@ -470,10 +333,9 @@ void apply_put(struct apply *a, const struct apply_item *item, uint32_t now_s)
 
 	assert(apply_has_room(a));
 	s = take_slot(a);
-	s->wanted = *item->flow;
-	s->told_s = item->told_s;
+	s->wanted =
+		(struct wanted){ *item->flow, item->told_s, item->has_master };
 	s->cookie = item->cookie;
-	s->has_master = item->has_master;
 	s->n_looks = 0;
 	if (begin(a, s, now_s) == SENT_NOT)
 		wait_last(a, s);
@@ -526,7 +388,7 @@ static enum step next_step(struct slot *s, int error)
 	enum step next = (enum step)next_steps[s->step][answer_of(error)];
 
 	if ((next == STEP_ORPHAN || next == STEP_BARE) &&
-	    !flow_is_related(&s->wanted))
+	    !flow_is_related(&s->wanted.flow))
 		return STEP_FAIL;
 	if (next == STEP_LOOK && s->n_looks++ >= LOOKS_MAX)
 		return STEP_FAIL;
