@@ -87,6 +87,7 @@ struct apply {
 	struct slot *free;
 	struct slot *waiting, *last_waiting; /* for room, oldest first */
 	uint32_t n_used;
+	uint32_t n_touched; /* slots; the memory of the others is not in use */
 	uint32_t n_in_flight; /* operations without an answer */
 	struct slot slots[APPLY_SLOTS];
 };
@@ -110,13 +111,8 @@ struct apply *apply_new(const struct apply_opts *opts)
 {
 	struct apply *a = calloc(1, sizeof(*a));
 
-	if (!a)
-		return NULL;
-	a->o = *opts;
-	for (size_t i = APPLY_SLOTS; i-- > 0;) {
-		a->slots[i].next = a->free;
-		a->free = &a->slots[i];
-	}
+	if (a)
+		a->o = *opts;
 	return a;
 }
 
@@ -125,9 +121,14 @@ void apply_free(struct apply *a)
 	free(a);
 }
 
+static bool has_slot(const struct apply *a)
+{
+	return a->free || a->n_touched < APPLY_SLOTS;
+}
+
 bool apply_has_room(const struct apply *a)
 {
-	return a->free && !a->waiting;
+	return has_slot(a) && !a->waiting;
 }
 
 bool apply_is_idle(const struct apply *a)
@@ -144,7 +145,10 @@ static struct slot *take_slot(struct apply *a)
 {
 	struct slot *s = a->free;
 
-	a->free = s->next;
+	if (s)
+		a->free = s->next;
+	else
+		s = &a->slots[a->n_touched++];
 	a->n_used++;
 	return s;
 }
@@ -340,7 +344,7 @@ void apply_put(struct apply *a, const struct apply_item *item, uint32_t now_s)
 	if (begin(a, s, now_s) == SENT_NOT)
 		wait_last(a, s);
 	/* nobody can put what would fill the batch */
-	else if (!a->free)
+	else if (!has_slot(a))
 		apply_finish(a);
 }
 
