@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "control.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -205,47 +206,73 @@ static void end_daemon(struct control *c, uint64_t client, int code)
 	loop_stop(c->loop);
 }
 
-/* Requests without a row are about expectations, of which there are none. */
-static const struct {
-	enum ctl_code code;
-	void (*serve)(struct control *c, uint64_t client, int code);
-} rows[] = {
-	{ CTL_DUMP_INTERNAL, dump_cache },
-	{ CTL_DUMP_EXTERNAL, dump_cache },
-	{ CTL_COMMIT, run_command },
-	{ CTL_COMMIT_CT, run_command },
-	{ CTL_FLUSH_CACHES, run_command },
-	{ CTL_FLUSH_CACHES_CT, run_command },
-	{ CTL_FLUSH_INTERNAL, run_command },
-	{ CTL_FLUSH_EXTERNAL, run_command },
-	{ CTL_FLUSH_KERNEL, run_command },
-	{ CTL_FLUSH_KERNEL_CT, run_command },
-	{ CTL_RESET_TIMERS, schedule_purge },
-	{ CTL_RESYNC, run_command },
-	{ CTL_RESYNC_CT, run_command },
-	{ CTL_SEND_BULK, ask_peers },
-	{ CTL_REQUEST_BULK, ask_peers },
-	{ CTL_KILL, end_daemon },
-	{ CTL_STATS_RSQUEUE, show_rsqueue },
-	{ CTL_STATS, show },
-	{ CTL_STATS_NETWORK, show },
-	{ CTL_STATS_CACHE, show },
-	{ CTL_STATS_RUNTIME, show },
-	{ CTL_STATS_LINK, show },
-	{ CTL_STATS_PROCESS, show },
-	{ CTL_STATS_QUEUE, show },
-};
+/* There are no expectations. */
+static void answer_nothing(struct control *c, uint64_t client, int code)
+{
+	(void)code;
+	finish(c, client, 0, NULL);
+}
+
+typedef void serve_fn(struct control *c, uint64_t client, int code);
+
+/* Without a default: a request that nobody serves is a warning. NULL: one that
+ * is not built, which the server refuses. */
+static serve_fn *server_of(enum ctl_code code)
+{
+	switch (code) {
+	case CTL_DUMP_INTERNAL:
+	case CTL_DUMP_EXTERNAL:
+		return dump_cache;
+	case CTL_DUMP_INTERNAL_EXPECT:
+	case CTL_DUMP_EXTERNAL_EXPECT:
+		return answer_nothing;
+	case CTL_COMMIT:
+	case CTL_COMMIT_CT:
+	case CTL_FLUSH_CACHES:
+	case CTL_FLUSH_CACHES_CT:
+	case CTL_FLUSH_INTERNAL:
+	case CTL_FLUSH_EXTERNAL:
+	case CTL_FLUSH_KERNEL:
+	case CTL_FLUSH_KERNEL_CT:
+	case CTL_RESYNC:
+	case CTL_RESYNC_CT:
+		return run_command;
+	case CTL_RESET_TIMERS:
+		return schedule_purge;
+	case CTL_SEND_BULK:
+	case CTL_REQUEST_BULK:
+		return ask_peers;
+	case CTL_KILL:
+		return end_daemon;
+	case CTL_STATS_RSQUEUE:
+		return show_rsqueue;
+	case CTL_STATS:
+	case CTL_STATS_NETWORK:
+	case CTL_STATS_CACHE:
+	case CTL_STATS_RUNTIME:
+	case CTL_STATS_LINK:
+	case CTL_STATS_PROCESS:
+	case CTL_STATS_QUEUE:
+		return show;
+	case CTL_COMMIT_EXPECT:
+	case CTL_FLUSH_KERNEL_EXPECT:
+	case CTL_RESYNC_EXPECT:
+	case CTL_STATS_EXPECT:
+	case CTL_DUMP_INTERNAL_XML:
+	case CTL_DUMP_EXTERNAL_XML:
+	case CTL_DUMP_INTERNAL_EXPECT_XML:
+	case CTL_DUMP_EXTERNAL_EXPECT_XML:
+		break;
+	}
+	return NULL;
+}
 
 static void on_request(void *ctx, uint64_t client, int code)
 {
-	struct control *c = ctx;
+	serve_fn *serve = server_of((enum ctl_code)code);
 
-	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
-		if (rows[i].code == (enum ctl_code)code) {
-			rows[i].serve(c, client, code);
-			return;
-		}
-	finish(c, client, 0, NULL);
+	assert(serve);
+	serve(ctx, client, code);
 }
 
 /* ---- start and end ------------------------------------------------------- */

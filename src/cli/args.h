@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* args.h - reads the command line by a table of options; touches nothing. */
+/* args.h - reads the command line by two tables: its own, of options, and that
+ * of the requests (ctl_rows.h); touches nothing. */
 #ifndef CLI_ARGS_H
 #define CLI_ARGS_H
 
@@ -50,33 +51,24 @@ enum args_fault args_parse(int argc, char *const *argv, struct request *out,
 /* The text of an error, without a newline. */
 void args_error_text(const struct args_error *err, struct wr *out);
 
-/* One word that may follow an option, matched by its beginning. */
-struct args_word {
-	const char *word; /* NULL ends a list */
-	uint8_t code;
-	const char *warning; /* it still works, but; NULL: none */
-};
-
 enum args_action {
 	ARGS_BACKGROUND,
 	ARGS_CONFIG,
 	ARGS_CHECK,
 	ARGS_VERSION,
 	ARGS_USAGE,
-	ARGS_COMMAND,
 	ARGS_XML,
 };
 
 struct args_row {
 	char letter;
 	enum args_action action;
-	uint8_t code;                  /* ARGS_COMMAND without a word */
-	bool must_match;               /* another word is an error */
-	const struct args_word *words; /* NULL: none may follow */
+	const char *argument; /* that must follow, for -h; NULL: none */
 	const char *help;
 };
 
-/* The options in the order of the usage text. */
+/* The options that ask the daemon for nothing by themselves, in the order of
+ * -h; all others are those of ctl_rows(). */
 const struct args_row *args_rows(size_t *n);
 
 #endif

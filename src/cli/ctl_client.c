@@ -25,6 +25,7 @@ enum {
 enum outcome {
 	OUTCOME_DONE,      /* the answer is complete */
 	OUTCOME_EMPTY,     /* the daemon does not know answers with status */
+	OUTCOME_UNKNOWN,   /* nor, therefore, this request of our own */
 	OUTCOME_NO_DAEMON, /* nobody listens */
 	OUTCOME_SILENT,    /* somebody does, but does not answer */
 	OUTCOME_CUT,       /* the connection ended too early */
@@ -39,7 +40,7 @@ struct process {
 
 struct exchange {
 	struct ctl_client_opts o;
-	bool is_long;
+	const struct ctl_row *row;
 	int fd;
 	pid_t pid;        /* of the daemon; 0: not known */
 	char state;       /* of its process, when it did not answer */
@@ -199,7 +200,7 @@ static bool is_alive(struct exchange *x)
 static bool wait_for_answer(struct exchange *x)
 {
 	while (!wait_readable(x->fd, x->o.silence_ms))
-		if (!x->is_long || !is_alive(x))
+		if (!ctl_row_is_long(x->row) || !is_alive(x))
 			return false;
 	x->heard_ms = clock_ms();
 	return true;
@@ -293,6 +294,10 @@ static void describe(const struct exchange *x, enum outcome outcome,
 			wr_printf(why, ": its process %ld is stopped",
 				  (long)x->pid);
 		break;
+	case OUTCOME_UNKNOWN:
+		wr_printf(why, "this daemon does not know `%s'",
+			  x->row->option);
+		break;
 	case OUTCOME_OUTPUT:
 		wr_printf(why, "can't write the answer: %s", strerror(x->err));
 		break;
@@ -313,9 +318,11 @@ int ctl_client_run(const struct ctl_client_opts *opts, struct wr *why)
 		x.o.silence_ms = SILENCE_MS;
 	if (!x.o.mute_ms)
 		x.o.mute_ms = MUTE_MS;
-	x.is_long = ctl_row((unsigned int)x.o.code)->is_long;
+	x.row = ctl_row((unsigned int)x.o.code);
 	outcome = ask(&x, true);
-	if (outcome == OUTCOME_EMPTY)
+	if (outcome == OUTCOME_EMPTY && ctl_row_is_own(x.row))
+		outcome = OUTCOME_UNKNOWN;
+	else if (outcome == OUTCOME_EMPTY)
 		outcome = ask(&x, false);
 	if (outcome == OUTCOME_SILENT && !x.state)
 		x.state = look_at(x.pid).state;

@@ -18,13 +18,14 @@ struct ctl_client_opts {
 
 /* Asks the daemon, waits for the end of the answer and writes it to out_fd as
  * it comes. Returns the exit status: what our own daemon said; of another
- * daemon, which cannot say it, 0; and 1 for whatever went wrong on the way.
+ * daemon, which cannot say it, 0, but 1 if it cannot know the request; and 1
+ * for whatever went wrong on the way.
  * What there is to say about it is appended to why, without a newline. Raises
  * SIGPIPE where writing to out_fd does.
  *
  * Nothing is waited for that will not come. After silence_ms without a byte a
  * request that is answered at once has failed. With one that takes its time
- * (ctl_row.is_long) the daemon is asked something else on a second connection,
+ * (CTL_IS_LONG) the daemon is asked something else on a second connection,
  * again and again. A daemon of ours answers that whatever it is doing; one of
  * the conntrack-tools does one thing at a time: as long as its process is seen
  * to work it is waited for, and where the process cannot be seen, for

@@ -9,51 +9,15 @@ enum { ANSWER_HEAD, ANSWER_BODY, ANSWER_TAIL, ANSWER_STRANGE };
 /* A zero byte, so that it cannot be the text of any daemon's answer. */
 static const uint8_t head[] = { 0, 'c', 't', 'l', '1', '\n' };
 
-/* clang-format off */
-static const struct ctl_row rows[] = {
-	{ CTL_FLUSH_KERNEL_CT, 0, true, true, "-F ct" },
-	{ CTL_RESYNC_CT, 0, true, true, "-R ct" },
-	{ CTL_DUMP_INTERNAL, CTL_DUMP_INTERNAL_XML, true, true, "-i" },
-	{ CTL_DUMP_EXTERNAL, CTL_DUMP_EXTERNAL_XML, true, true, "-e" },
-	{ CTL_COMMIT_CT, 0, true, true, "-c ct" },
-	{ CTL_FLUSH_CACHES_CT, 0, true, true, "-f" },
-	{ CTL_KILL, 0, true, true, "-k" },
-	{ CTL_STATS, 0, true, false, "-s" },
-	{ CTL_SEND_BULK, 0, true, false, "-B" },
-	{ CTL_REQUEST_BULK, 0, true, false, "-n" },
-	{ CTL_DUMP_INTERNAL_XML, 0, false, true, "-i -x" },
-	{ CTL_DUMP_EXTERNAL_XML, 0, false, true, "-e -x" },
-	{ CTL_RESET_TIMERS, 0, true, false, "-t" },
-	{ CTL_STATS_NETWORK, 0, true, false, "-s network" },
-	{ CTL_STATS_CACHE, 0, true, false, "-s cache" },
-	{ CTL_STATS_RUNTIME, 0, true, false, "-s runtime" },
-	{ CTL_STATS_LINK, 0, true, false, "-s link" },
-	{ CTL_STATS_RSQUEUE, 0, true, false, "-s rsqueue" },
-	{ CTL_FLUSH_INTERNAL, 0, true, true, "-f internal" },
-	{ CTL_FLUSH_EXTERNAL, 0, true, true, "-f external" },
-	{ CTL_STATS_PROCESS, 0, true, false, "-s process" },
-	{ CTL_STATS_QUEUE, 0, true, false, "-s queue" },
-	{ CTL_STATS_EXPECT, 0, false, false, "-s expect" },
-	{ CTL_FLUSH_KERNEL_EXPECT, 0, false, true, "-F expect" },
-	{ CTL_RESYNC_EXPECT, 0, false, true, "-R expect" },
-	{ CTL_DUMP_INTERNAL_EXPECT, CTL_DUMP_INTERNAL_EXPECT_XML, true, true, "-i expect" },
-	{ CTL_DUMP_EXTERNAL_EXPECT, CTL_DUMP_EXTERNAL_EXPECT_XML, true, true, "-e expect" },
-	{ CTL_COMMIT_EXPECT, 0, false, true, "-c expect" },
-	{ CTL_FLUSH_KERNEL, 0, true, true, "-F" },
-	{ CTL_RESYNC, 0, true, true, "-R" },
-	{ CTL_FLUSH_CACHES, 0, true, true, "-f" },
-	{ CTL_COMMIT, 0, true, true, "-c" },
-	{ CTL_DUMP_INTERNAL_EXPECT_XML, 0, false, true, "-i expect -x" },
-	{ CTL_DUMP_EXTERNAL_EXPECT_XML, 0, false, true, "-e expect -x" },
-};
-/* clang-format on */
-
-const struct ctl_row *ctl_row(unsigned int code)
+/* Requests of our own have the bit in their code: nobody who would have to be
+ * asked without it knows them. */
+static const struct ctl_row *find_row(uint32_t code, bool with_status)
 {
-	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
-		if (rows[i].code == code)
-			return &rows[i];
-	return NULL;
+	const struct ctl_row *row = ctl_row(code);
+
+	if (!row && with_status)
+		row = ctl_row(code & ~(uint32_t)CTL_WITH_STATUS);
+	return row;
 }
 
 enum ctl_verdict ctl_request_read(struct ctl_request *q, struct rd *in,
@@ -73,7 +37,7 @@ enum ctl_verdict ctl_request_read(struct ctl_request *q, struct rd *in,
 	if (q->n_bytes < CTL_REQUEST_SIZE)
 		return CTL_MORE;
 	memcpy(&code, q->bytes, sizeof(code));
-	found = ctl_row(code & ~(uint32_t)CTL_WITH_STATUS);
+	found = find_row(code, code & CTL_WITH_STATUS);
 	if (!found)
 		return CTL_UNKNOWN;
 	*row = found;

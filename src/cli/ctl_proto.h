@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* ctl_proto.h - what travels over the control socket: request codes, the
- * reader of a request, and the answer that carries an exit status.
+/* ctl_proto.h - what travels over the control socket: the reader of a request,
+ * and the answer that carries an exit status. The requests are in ctl_rows.h.
  *
  * The protocol is the reference's: one request per connection, a C int in the
  * byte order of the machine; text until end of file is the answer. A daemon
@@ -12,7 +12,8 @@
  * text as for the plain code, which never has a zero byte; and last a zero
  * byte and `exit N` or `exit N: REASON` with a newline. A daemon that answers
  * nothing at all does not know this form and has done nothing: the client
- * sends it the plain code over a new connection. */
+ * sends it the plain code over a new connection. Requests of our own
+ * (CTL_OWN_FIRST) have that bit in their code and no plain form. */
 #ifndef CLI_CTL_PROTO_H
 #define CLI_CTL_PROTO_H
 
@@ -22,65 +23,15 @@
 
 #include "base/buf.h"
 #include "base/util.h"
-
-/* Codes of the reference. CT is conntrack entries, EXPECT is expectations,
- * neither is both. New requests of our own start at 0x1100. */
-enum ctl_code {
-	CTL_FLUSH_KERNEL_CT = 0,
-	CTL_RESYNC_CT = 1,
-	CTL_DUMP_INTERNAL = 16,
-	CTL_DUMP_EXTERNAL = 17,
-	CTL_COMMIT_CT = 18,
-	CTL_FLUSH_CACHES_CT = 19, /* no option sends it */
-	CTL_KILL = 20,
-	CTL_STATS = 21,
-	CTL_SEND_BULK = 22,
-	CTL_REQUEST_BULK = 23,
-	CTL_DUMP_INTERNAL_XML = 24,
-	CTL_DUMP_EXTERNAL_XML = 25,
-	CTL_RESET_TIMERS = 26,
-	CTL_STATS_NETWORK = 28,
-	CTL_STATS_CACHE = 29,
-	CTL_STATS_RUNTIME = 30,
-	CTL_STATS_LINK = 31,
-	CTL_STATS_RSQUEUE = 32,
-	CTL_FLUSH_INTERNAL = 33,
-	CTL_FLUSH_EXTERNAL = 34,
-	CTL_STATS_PROCESS = 35,
-	CTL_STATS_QUEUE = 36,
-	CTL_STATS_EXPECT = 37,
-	CTL_FLUSH_KERNEL_EXPECT = 38,
-	CTL_RESYNC_EXPECT = 39,
-	CTL_DUMP_INTERNAL_EXPECT = 40,
-	CTL_DUMP_EXTERNAL_EXPECT = 41,
-	CTL_COMMIT_EXPECT = 42,
-	CTL_FLUSH_KERNEL = 43,
-	CTL_RESYNC = 44,
-	CTL_FLUSH_CACHES = 45,
-	CTL_COMMIT = 46,
-	CTL_DUMP_INTERNAL_EXPECT_XML = 47,
-	CTL_DUMP_EXTERNAL_EXPECT_XML = 48,
-
-	CTL_WITH_STATUS = 0x1000,
-};
+#include "cli/ctl_rows.h"
 
 enum {
+	CTL_WITH_STATUS = 0x1000,
 	CTL_REQUEST_SIZE = 4,               /* bytes of a request */
 	CTL_PATH_MAX = 107,                 /* longest path of a socket */
 	CTL_REASON_MAX = 255,               /* longest REASON of an answer */
 	CTL_TAIL_MAX = CTL_REASON_MAX + 16, /* zero byte to newline */
 };
-
-struct ctl_row {
-	uint8_t code;
-	uint8_t xml;   /* the same request with XML as its answer; 0: none */
-	bool is_built; /* false: answered with "not in this version yet" */
-	bool is_long;  /* may take its time; others are answered at once */
-	const char *option; /* as it is typed */
-};
-
-/* The row of a code, or NULL if it is none. CTL_WITH_STATUS must be off. */
-const struct ctl_row *ctl_row(unsigned int code);
 
 /* A request as far as it has come in; zeroed at the start. */
 struct ctl_request {

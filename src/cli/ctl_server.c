@@ -255,7 +255,7 @@ static void start(struct client *c, const struct ctl_row *row, bool with_status)
 	step(c);
 	if (c->state == CLIENT_GONE)
 		return;
-	if (row->is_built)
+	if (ctl_row_is_built(row))
 		s->request(s->ctx, c->id, row->code);
 	else
 		refuse_unbuilt(c, row);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "cli/args.h"
+#include "cli/ctl_rows.h"
 #include "cli/usage.h"
 
 enum { MAX_ARGS = 12 };
@@ -311,12 +312,29 @@ static void test_no_arguments_at_all_is_the_daemon(void **state)
 	assert_false(r.is_background);
 }
 
+/* The letters of both tables; returns how many there are. */
+static size_t all_letters(char *letters)
+{
+	size_t n_options, n_rows, n = 0;
+	const struct args_row *options = args_rows(&n_options);
+	const struct ctl_row *rows = ctl_rows(&n_rows);
+
+	for (size_t i = 0; i < n_options; i++)
+		letters[n++] = options[i].letter;
+	for (size_t i = 0; i < n_rows; i++)
+		if (rows[i].letter && !rows[i].word)
+			letters[n++] = rows[i].letter;
+	letters[n] = '\0';
+	return n;
+}
+
 static void test_usage_names_every_option_and_word(void **state)
 {
-	char text[USAGE_MAX], wanted[64];
+	char text[USAGE_MAX], letters[64], wanted[64];
 	struct wr w = { .buf = (uint8_t *)text, .size = sizeof(text) };
 	size_t n;
-	const struct args_row *rows = args_rows(&n);
+	const struct args_row *options = args_rows(&n);
+	const struct ctl_row *rows;
 
 	(void)state;
 	usage_text("/opt/sbin/ct", "/opt/etc/ct.conf", &w);
@@ -324,17 +342,38 @@ static void test_usage_names_every_option_and_word(void **state)
 	assert_false(w.full);
 	assert_non_null(strstr(text, "\nUsage: /opt/sbin/ct "));
 	assert_non_null(strstr(text, "/opt/etc/ct.conf"));
-	assert_int_equal(n, 17);
-	for (size_t i = 0; i < n; i++) {
-		snprintf(wanted, sizeof(wanted), "\n  -%c ", rows[i].letter);
+	assert_int_equal(all_letters(letters), 17);
+	for (size_t i = 0; i < 17; i++) {
+		snprintf(wanted, sizeof(wanted), "\n  -%c ", letters[i]);
 		assert_non_null(strstr(text, wanted));
-		assert_non_null(strstr(text, rows[i].help));
 	}
+	for (size_t i = 0; i < n; i++)
+		assert_non_null(strstr(text, options[i].help));
+	rows = ctl_rows(&n);
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].help)
+			assert_non_null(strstr(text, rows[i].help));
 	assert_non_null(strstr(text, " -s [network|cache|runtime|link|rsqueue|"
-				     "process|queue|ct|expect]\n"));
+				     "process|queue|ct]\n"));
 	assert_non_null(strstr(text, " -f [internal|external] "));
 	for (const char *line = text; *line; line = strchr(line, '\n') + 1)
 		assert_true(strcspn(line, "\n") <= 80);
+}
+
+/* What works is where the words are; what does not, behind them. */
+static void test_usage_says_what_this_version_cannot_do(void **state)
+{
+	char text[USAGE_MAX];
+	struct wr w = { .buf = (uint8_t *)text, .size = sizeof(text) };
+
+	(void)state;
+	usage_text("conntrackd", "ct.conf", &w);
+	wr_u8(&w, 0);
+	assert_non_null(strstr(text, "\nNot in this version:\n  -c expect, "
+				     "-F expect, -R expect, -s expect, -x\n"));
+	assert_non_null(strstr(text, " -c [ct] "));
+	assert_non_null(strstr(text, " -i [ct|expect] "));
+	assert_null(strstr(text, "multicast"));
 }
 
 static void test_the_manual_page_has_every_option(void **state)
@@ -342,20 +381,16 @@ static void test_the_manual_page_has_every_option(void **state)
 	static const char item[] = "\n.It Fl ";
 	static char page[65536];
 	FILE *f = fopen("man/conntrackd.8", "r");
-	size_t n, n_items = 0;
-	const struct args_row *rows = args_rows(&n);
+	char letters[64];
+	size_t n = all_letters(letters), n_items = 0;
 
 	(void)state;
 	assert_non_null(f);
 	page[fread(page, 1, sizeof(page) - 1, f)] = '\0';
 	fclose(f);
 	for (const char *at = page; (at = strstr(at, item)); n_items++) {
-		size_t i = 0;
-
 		at += strlen(item);
-		while (i < n && rows[i].letter != *at)
-			i++;
-		assert_true(i < n); /* one that does not exist */
+		assert_non_null(strchr(letters, *at)); /* none is made up */
 	}
 	assert_int_equal(n_items, n);
 }
@@ -390,6 +425,7 @@ int main(void)
 		cmocka_unit_test(test_a_fault_leaves_the_request_alone),
 		cmocka_unit_test(test_no_arguments_at_all_is_the_daemon),
 		cmocka_unit_test(test_usage_names_every_option_and_word),
+		cmocka_unit_test(test_usage_says_what_this_version_cannot_do),
 		cmocka_unit_test(test_the_manual_page_has_every_option),
 		cmocka_unit_test(test_version_is_named),
 	};

@@ -25,61 +25,6 @@ static enum ctl_verdict feed(struct ctl_request *q, const void *bytes, size_t n,
 	return v;
 }
 
-static void test_every_code_of_the_reference_has_a_row(void **state)
-{
-	static const struct {
-		unsigned int first, last;
-	} known[] = { { 0, 1 }, { 16, 26 }, { 28, 48 } };
-
-	(void)state;
-	for (unsigned int code = 0; code <= 0x2fff; code++) {
-		bool is_known = false;
-
-		for (size_t i = 0; i < N_ELEMENTS(known); i++)
-			is_known |=
-				code >= known[i].first && code <= known[i].last;
-		assert_int_equal(!!ctl_row(code), is_known);
-	}
-}
-
-static void test_xml_codes_are_those_of_the_reference(void **state)
-{
-	static const unsigned int pairs[][2] = {
-		{ 16, 24 },
-		{ 17, 25 },
-		{ 40, 47 },
-		{ 41, 48 },
-	};
-	unsigned int n_xml = 0;
-
-	(void)state;
-	for (size_t i = 0; i < N_ELEMENTS(pairs); i++)
-		assert_int_equal(ctl_row(pairs[i][0])->xml, pairs[i][1]);
-	for (unsigned int code = 0; code <= 48; code++)
-		n_xml += ctl_row(code) && ctl_row(code)->xml;
-	assert_int_equal(n_xml, N_ELEMENTS(pairs));
-}
-
-static void test_what_is_answered_at_once_is_marked(void **state)
-{
-	static const unsigned int at_once[] = { 21, 22, 23, 26, 28, 29,
-						30, 31, 32, 35, 36, 37 };
-	size_t n = 0;
-
-	(void)state;
-	for (unsigned int code = 0; code <= 48; code++) {
-		if (!ctl_row(code))
-			continue;
-		if (n < N_ELEMENTS(at_once) && code == at_once[n]) {
-			assert_false(ctl_row(code)->is_long);
-			n++;
-		} else {
-			assert_true(ctl_row(code)->is_long);
-		}
-	}
-	assert_int_equal(n, N_ELEMENTS(at_once));
-}
-
 static void test_a_request_may_come_byte_by_byte(void **state)
 {
 	const uint32_t code = 21;
@@ -302,9 +247,6 @@ static void test_a_tail_without_end_is_not_kept(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_code_of_the_reference_has_a_row),
-		cmocka_unit_test(test_xml_codes_are_those_of_the_reference),
-		cmocka_unit_test(test_what_is_answered_at_once_is_marked),
 		cmocka_unit_test(test_a_request_may_come_byte_by_byte),
 		cmocka_unit_test(test_codes_are_judged),
 		cmocka_unit_test(test_bytes_behind_a_request_are_left_alone),
