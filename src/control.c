@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "cli/ctl_proto.h"
+#include "cli/show_counters.h"
 #include "cli/show_flow.h"
 #include "cli/show_stats.h"
 #include "stats.h"
@@ -115,16 +116,60 @@ static void show(struct control *c, uint64_t client, int code)
 {
 	struct text *t = calloc(1, sizeof(*t));
 	struct ctl_source source = { next_text, free, t };
+	struct counter_set *set = stats_gather(c->parts.sources);
 	struct wr out;
 
-	if (!t) {
+	if (!t || !set) {
+		free(t);
+		free(set);
 		lack_memory(c, client);
 		return;
 	}
 	out = (struct wr){ .buf = t->bytes, .size = sizeof(t->bytes) };
-	if (!stats_show(c->parts.sources, code, &out))
+	if (!stats_show(c->parts.sources, set, code, &out))
 		out.used = 0;
+	free(set);
 	t->used = out.used;
+	ctl_server_answer(c->server, client, &source);
+}
+
+/* -s counters: the values as of the request, line by line. */
+struct listing {
+	struct counter_set *set;
+	struct counter_walk walk;
+};
+
+static enum ctl_progress next_counters(void *ctx, struct wr *out)
+{
+	struct listing *l = ctx;
+
+	while (out->size - out->used > SHOW_COUNTER_MAX)
+		if (!show_counters_next(l->set, &l->walk, out))
+			return CTL_DONE;
+	return CTL_GO_ON;
+}
+
+static void end_listing(void *ctx)
+{
+	struct listing *l = ctx;
+
+	free(l->set);
+	free(l);
+}
+
+static void show_counters(struct control *c, uint64_t client, int code)
+{
+	struct listing *l = calloc(1, sizeof(*l));
+	struct ctl_source source = { next_counters, end_listing, l };
+
+	(void)code;
+	if (l)
+		l->set = stats_gather(c->parts.sources);
+	if (!l || !l->set) {
+		free(l);
+		lack_memory(c, client);
+		return;
+	}
 	ctl_server_answer(c->server, client, &source);
 }
 
@@ -246,6 +291,8 @@ static serve_fn *server_of(enum ctl_code code)
 		return end_daemon;
 	case CTL_STATS_RSQUEUE:
 		return show_rsqueue;
+	case CTL_COUNTERS:
+		return show_counters;
 	case CTL_STATS:
 	case CTL_STATS_NETWORK:
 	case CTL_STATS_CACHE:

@@ -1,126 +1,357 @@
 /* SPDX-License-Identifier: ISC */
 #include "stats.h"
 
-#include "cli/ctl_proto.h"
+#include <stdio.h>
+#include <string.h>
+
 #include "cli/show_stats.h"
 
-/* Only streams have such a queue; readers of -s queue know it in all modes. */
-enum { ERROR_QUEUE_LEN = 128 };
+enum {
+	LONG_TURN = 15, /* of loop_stats.turn_us: 2^14 us or more */
+	/* Only streams have such a queue; readers of -s queue know it in all
+	 * modes. */
+	ERROR_QUEUE_LEN = 128,
+	N_CACHES = 2,
+	N_QUEUES = 3,
+	/* The daemon comes first, then the caches, and so on. */
+	FIRST_CACHE = 1,
+	FIRST_QUEUE = FIRST_CACHE + N_CACHES,
+	FIRST_LINK = FIRST_QUEUE + N_QUEUES,
+};
 
-static struct stats_cache of_cache(const struct flow_cache *c)
+/* Where a counter is in the struct of its owner. */
+struct field {
+	uint8_t counter; /* enum counter */
+	uint8_t size;    /* of the number: 1, 4 or 8 bytes */
+	uint16_t at;
+};
+_Static_assert(COUNTER_N < 256, "a counter in a byte");
+
+#define FIELD(id, type, member)                            \
+	{                                                  \
+		COUNTER_##id, sizeof(((type *)0)->member), \
+			offsetof(type, member)             \
+	}
+static const struct field loop_fields[] = {
+	FIELD(LOOP_TURNS, struct loop_stats, n_turns),
+	FIELD(LOOP_LONGEST_TURN, struct loop_stats, longest_turn_us),
+	FIELD(LOOP_WAIT_FAILED, struct loop_stats, n_wait_failed),
+};
+
+static const struct field kernel_fields[] = {
+	FIELD(EVENTS, struct ct_kernel_stats, n_events),
+	FIELD(EVENTS_UNKNOWN, struct ct_kernel_stats, n_events_unknown),
+	FIELD(EVENT_ERRORS, struct ct_kernel_stats, n_event_errors),
+	FIELD(OVERRUNS, struct ct_kernel_stats, n_overruns),
+	FIELD(DUMP_UNKNOWN, struct ct_kernel_stats, n_dump_unknown),
+	FIELD(KERNEL_MALFORMED, struct ct_kernel_stats, n_malformed),
+	FIELD(KERNEL_FOREIGN, struct ct_kernel_stats, n_foreign),
+	FIELD(KERNEL_BUFFER, struct ct_kernel_stats, buffer_bytes),
+	FIELD(KERNEL_BUFFER_AT_MAX, struct ct_kernel_stats, is_buffer_at_max),
+};
+
+static const struct field kernel_side_fields[] = {
+	FIELD(FLUSHES, struct kernel_side_stats, n_flushes),
+	FIELD(RESYNCS, struct kernel_side_stats, n_resyncs),
+};
+
+static const struct field mirror_fields[] = {
+	FIELD(EVENTS_FILTERED, struct mirror_stats, n_filtered),
+	FIELD(TRAFFIC_BYTES, struct mirror_stats, traffic_bytes),
+	FIELD(TRAFFIC_PACKETS, struct mirror_stats, traffic_packets),
+};
+
+static const struct field node_fields[] = {
+	FIELD(MESSAGES_OK, struct node_stats, n_verdicts[VERDICT_OK]),
+	FIELD(MESSAGES_BAD_VERSION, struct node_stats,
+	      n_verdicts[VERDICT_BAD_VERSION]),
+	FIELD(MESSAGES_BAD_HEADER, struct node_stats,
+	      n_verdicts[VERDICT_BAD_HEADER]),
+	FIELD(MESSAGES_BAD_PAYLOAD, struct node_stats,
+	      n_verdicts[VERDICT_BAD_PAYLOAD]),
+	FIELD(MESSAGES_BAD_TYPE, struct node_stats,
+	      n_verdicts[VERDICT_BAD_TYPE]),
+	FIELD(MESSAGES_TRUNCATED, struct node_stats,
+	      n_verdicts[VERDICT_TRUNCATED]),
+	FIELD(MESSAGES_BAD_SIZE, struct node_stats,
+	      n_verdicts[VERDICT_BAD_SIZE]),
+	FIELD(MESSAGES_IGNORED, struct node_stats, n_verdicts[VERDICT_IGNORED]),
+	FIELD(MESSAGES_NO_ROOM, struct node_stats, n_verdicts[VERDICT_NO_ROOM]),
+	FIELD(ENTRIES_SWEPT, struct node_stats, n_swept),
+	FIELD(ENDS_NOT_OWNER, struct node_stats, n_not_owner),
+	FIELD(LABELS_CUT, struct node_stats, wire.n_labels_cut),
+	FIELD(LABELS_ODD, struct node_stats, wire.n_labels_odd),
+};
+
+static const struct field engine_fields[] = {
+	FIELD(MESSAGES_LOST, struct engine_stats, n_lost),
+	FIELD(MESSAGES_BEFORE, struct engine_stats, n_before),
+	FIELD(RANGES_FOREIGN, struct engine_stats, n_foreign),
+	FIELD(TOO_MANY_PEERS, struct engine_stats, n_refused),
+	FIELD(PEERS_LIVE, struct engine_stats, n_peers_live),
+	FIELD(ENTRIES_DIRTY, struct engine_stats, n_dirty),
+	FIELD(NUMBERS_OUTSTANDING, struct engine_stats, n_outstanding),
+	FIELD(CONTROL_NO_MEMORY, struct engine_stats, n_no_memory),
+};
+
+static const struct field control_fields[] = {
+	FIELD(REQUESTS, struct ctl_server_stats, n_requests),
+	FIELD(REQUESTS_UNKNOWN, struct ctl_server_stats, n_unknown),
+	FIELD(CLIENTS_SILENT, struct ctl_server_stats, n_silent),
+	FIELD(CLIENTS_CROWDED_OUT, struct ctl_server_stats, n_crowded_out),
+	FIELD(CLIENTS_REFUSED, struct ctl_server_stats, n_refused),
+	FIELD(CLIENTS_FAILED, struct ctl_server_stats, n_failed),
+};
+
+static const struct field cache_fields[] = {
+	FIELD(CACHE_ACTIVE, struct store_stats, n_active),
+	FIELD(CACHE_ENTRIES, struct store_stats, n_entries),
+	FIELD(CACHE_MEMORY, struct store_stats, memory_bytes),
+	FIELD(CACHE_CREATED, struct store_stats, n_created),
+	FIELD(CACHE_NO_SPACE, struct store_stats, n_create_no_space),
+	FIELD(CACHE_NO_MEMORY, struct store_stats, n_create_no_memory),
+	FIELD(CACHE_UPDATED, struct store_stats, n_updated),
+	FIELD(CACHE_UPDATE_FAILED, struct store_stats, n_update_failed),
+	FIELD(CACHE_DESTROYED, struct store_stats, n_destroyed),
+};
+
+static const struct field link_fields[] = {
+	FIELD(LINK_SENT_BYTES, struct link_stats, n_bytes_sent),
+	FIELD(LINK_RECEIVED_BYTES, struct link_stats, n_bytes_recv),
+	FIELD(LINK_SENT, struct link_stats, n_packets_sent),
+	FIELD(LINK_RECEIVED, struct link_stats, n_packets_recv),
+	FIELD(LINK_SEND_ERRORS, struct link_stats, n_send_errors),
+	FIELD(LINK_RECEIVE_ERRORS, struct link_stats, n_recv_errors),
+	FIELD(LINK_REFUSED, struct link_stats, n_refused),
+};
+
+static const struct field peer_fields[] = {
+	FIELD(PEER_OWED, struct engine_peer_stats, n_owed),
+	FIELD(PEER_RTT, struct engine_peer_stats, rtt_ms),
+	FIELD(PEER_LOST, struct engine_peer_stats, n_lost),
+	FIELD(PEER_BEFORE, struct engine_peer_stats, n_before),
+	FIELD(PEER_FOREIGN, struct engine_peer_stats, n_foreign),
+};
+#undef FIELD
+
+static void gather(const struct field *f, size_t n, const void *owner,
+		   struct counted *c)
 {
-	const struct store_stats *s = flow_cache_stats(c);
+	for (; n > 0; f++, n--) {
+		const uint8_t *at = (const uint8_t *)owner + f->at;
+		uint64_t value = *at;
+		uint32_t word;
 
-	return (struct stats_cache){
-		.n_active = s->n_active,
-		.n_entries = s->n_entries,
-		.n_created = s->n_created,
-		.n_create_failed = s->n_create_no_space + s->n_create_no_memory,
-		.n_create_no_memory = s->n_create_no_memory,
-		.n_create_no_space = s->n_create_no_space,
-		.n_updated = s->n_updated,
-		.n_update_failed = s->n_update_failed,
-		.n_destroyed = s->n_destroyed,
-	};
+		if (f->size == sizeof(word)) {
+			memcpy(&word, at, sizeof(word));
+			value = word;
+		} else if (f->size == sizeof(value)) {
+			memcpy(&value, at, sizeof(value));
+		}
+		counted_set(c, (enum counter)f->counter, value);
+	}
 }
 
-static struct stats_link of_link(const struct sources *from, size_t index)
+#define GATHER(fields, owner, c) gather(fields, N_ELEMENTS(fields), owner, c)
+
+/* ---- of the daemon ------------------------------------------------------ */
+
+static void gather_loop(const struct sources *from, struct counted *c)
 {
-	const struct link *l = links_set(from->links)->links[index];
-	const struct link_stats *s = link_stats(l);
+	const struct loop_stats *s = loop_stats(from->loop);
+	uint64_t n_long = 0;
+
+	GATHER(loop_fields, s, c);
+	for (int i = LONG_TURN; i < LOOP_STATS_N; i++)
+		n_long += s->turn_us[i];
+	counted_set(c, COUNTER_LOOP_LONG_TURNS, n_long);
+	counted_set(c, COUNTER_UPTIME,
+		    (uint64_t)(loop_now_ms(from->loop) - from->started_ms) /
+			    1000);
+}
+
+static void gather_kernel(const struct kernel_side_stats *s, struct counted *c)
+{
+	GATHER(kernel_fields, s->table, c);
+	GATHER(kernel_side_fields, s, c);
+	GATHER(mirror_fields, s->mirror, c);
+}
+
+static void gather_node(const struct node_stats *s, struct counted *c)
+{
+	uint64_t n_malformed = 0;
+
+	GATHER(node_fields, s, c);
+	for (int v = 0; v < VERDICT_N; v++)
+		if (verdict_is_malformed((enum verdict)v))
+			n_malformed += s->n_verdicts[v];
+	counted_set(c, COUNTER_MESSAGES_MALFORMED, n_malformed);
+}
+
+static void gather_links(const struct linkset *s, struct counted *c)
+{
+	uint64_t n_refused = 0;
+
+	for (int i = 0; i < s->n_links; i++)
+		n_refused += link_stats(s->links[i])->n_refused;
+	counted_set(c, COUNTER_NOT_FROM_PEER, n_refused);
+}
+
+static void gather_engine(const struct engine_stats *e, struct counted *c)
+{
+	GATHER(engine_fields, e, c);
+	/* Entries wait in no queue of nodes: the figure is of references. */
+	counted_set(c, COUNTER_QUEUE_NODES,
+		    (uint64_t)e->n_dirty + e->n_outstanding);
+}
+
+static void gather_control(const struct ctl_server_stats *s, struct counted *c)
+{
+	GATHER(control_fields, s, c);
+	counted_set(c, COUNTER_REQUESTS_MISSING, s->n_missing + s->n_silent);
+}
+
+static void gather_daemon(const struct sources *from,
+			  const struct node_stats *node, struct counted *c)
+{
+	const struct kernel_side_stats kernel = kernel_side_stats(from->kernel);
+
+	gather_loop(from, c);
+	gather_kernel(&kernel, c);
+	gather_links(links_set(from->links), c);
+	gather_node(node, c);
+	gather_engine(&node->engine, c);
+	counted_set(c, COUNTER_HELPERS_REFUSED, names_refused(from->helpers));
+	counted_set(c, COUNTER_CONTEXTS_REFUSED, names_refused(from->contexts));
+	gather_control(ctl_server_stats(from->server), c);
+}
+
+/* ---- of its parts ------------------------------------------------------- */
+
+static void add_cache(struct counter_set *set, const char *name,
+		      const struct flow_cache *cache)
+{
+	const struct store_stats *s = flow_cache_stats(cache);
+	struct counted *c = counter_set_add(set, COUNTER_PER_CACHE, name, NULL);
+
+	GATHER(cache_fields, s, c);
+	counted_set(c, COUNTER_CACHE_CREATE_FAILED,
+		    s->n_create_no_space + s->n_create_no_memory);
+}
+
+static void add_queue(struct counter_set *set, const char *name, uint64_t n,
+		      uint64_t max, uint64_t n_no_space)
+{
+	struct counted *c = counter_set_add(set, COUNTER_PER_QUEUE, name, NULL);
+
+	counted_set(c, COUNTER_QUEUE_ELEMENTS, n);
+	counted_set(c, COUNTER_QUEUE_MAX, max);
+	counted_set(c, COUNTER_QUEUE_NO_SPACE, n_no_space);
+}
+
+static void add_link(struct counter_set *set, const struct linkset *links,
+		     int index)
+{
+	const struct link *l = links->links[index];
+	struct counted *c;
+	char number[16];
+
+	snprintf(number, sizeof(number), "%d", index);
+	c = counter_set_add(set, COUNTER_PER_LINK, number,
+			    link_opts(l)->interface);
+	GATHER(link_fields, link_stats(l), c);
+	counted_set(c, COUNTER_LINK_ACTIVE, index == links->current);
+	counted_set(c, COUNTER_LINK_RUNNING, link_status(l) == LINK_RUNNING);
+}
+
+static void add_peer(struct counter_set *set, const struct node *node,
+		     const struct peer *p)
+{
+	char number[16], address[ADDR_TEXT_SIZE] = "";
+	struct engine_peer_stats stats;
+	struct counted *c;
+
+	node_peer_stats(node, p->number, &stats);
+	snprintf(number, sizeof(number), "%u", p->number);
+	if (p->n_addrs)
+		addr_text(p->addrs[0].family, &p->addrs[0].addr, address);
+	c = counter_set_add(set, COUNTER_PER_PEER, number, address);
+	GATHER(peer_fields, &stats, c);
+	counted_set(c, COUNTER_PEER_LIVE, p->is_live);
+}
+
+static size_t count_peers(const struct peer_table *t)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < PEER_MAX; i++)
+		n += t->peers[i].is_used;
+	return n;
+}
+
+struct counter_set *stats_gather(const struct sources *from)
+{
+	const struct peer_table *peers = node_peers(from->node);
+	const struct linkset *links = links_set(from->links);
+	struct counter_set *s = counter_set_new(
+		FIRST_LINK + (size_t)links->n_links + count_peers(peers));
+	struct node_stats node;
+
+	if (!s)
+		return NULL;
+	node_stats(from->node, &node);
+	gather_daemon(from, &node,
+		      counter_set_add(s, COUNTER_PER_DAEMON, NULL, NULL));
+	add_cache(s, "internal", from->internal);
+	add_cache(s, "external", from->external);
+	add_queue(s, "txqueue", node.engine.n_dirty, INT32_MAX,
+		  node.engine.n_no_memory);
+	add_queue(s, "errorq", 0, ERROR_QUEUE_LEN, 0);
+	add_queue(s, "rsqueue", node.engine.n_outstanding,
+		  from->resend_queue_size, 0);
+	for (int i = 0; i < links->n_links; i++)
+		add_link(s, links, i);
+	for (int i = 0; i < PEER_MAX; i++)
+		if (peers->peers[i].is_used)
+			add_peer(s, from->node, &peers->peers[i]);
+	return s;
+}
+
+/* ---- the answers -------------------------------------------------------- */
+
+static struct stats_link of_link(const struct linkset *links, int index)
+{
+	const struct link *l = links->links[index];
 
 	return (struct stats_link){
 		.kind = link_kind_name(link_opts(l)->kind),
 		.status = link_status(l),
 		.device = link_opts(l)->interface,
-		.is_active = index == (size_t)links_set(from->links)->current,
-		.bytes_sent = s->n_bytes_sent,
-		.bytes_received = s->n_bytes_recv,
-		.n_sent = s->n_packets_sent,
-		.n_received = s->n_packets_recv,
-		.n_send_errors = s->n_send_errors,
-		.n_receive_errors = s->n_recv_errors,
-		.n_refused = s->n_refused,
+		.is_active = index == links->current,
 	};
 }
 
-static struct stats_network of_network(const struct sources *from,
-				       const struct node_stats *n)
+bool stats_show(const struct sources *from, const struct counter_set *set,
+		int code, struct wr *out)
 {
-	struct stats_network out = {
-		.n_bad_version = n->n_verdicts[VERDICT_BAD_VERSION],
-		.n_bad_header = n->n_verdicts[VERDICT_BAD_HEADER],
-		.n_bad_payload = n->n_verdicts[VERDICT_BAD_PAYLOAD],
-		.n_bad_type = n->n_verdicts[VERDICT_BAD_TYPE],
-		.n_truncated = n->n_verdicts[VERDICT_TRUNCATED],
-		.n_bad_size = n->n_verdicts[VERDICT_BAD_SIZE],
-		.n_lost = n->engine.n_lost,
-		.n_before = n->engine.n_before,
-		.n_too_many_peers = n->engine.n_refused,
-	};
-
-	for (int v = 0; v < VERDICT_N; v++)
-		if (verdict_is_malformed((enum verdict)v))
-			out.n_malformed += n->n_verdicts[v];
-	for (size_t i = 0; i < (size_t)links_set(from->links)->n_links; i++)
-		out.n_not_from_peer +=
-			link_stats(links_set(from->links)->links[i])->n_refused;
-	return out;
-}
-
-static struct stats_runtime of_runtime(const struct sources *from)
-{
-	const struct kernel_side_stats kernel = kernel_side_stats(from->kernel);
-	const struct ct_kernel_stats *k = kernel.table;
-	const struct ctl_server_stats *c = ctl_server_stats(from->server);
-
-	return (struct stats_runtime){
-		.uptime_s = (uint64_t)((loop_now_ms(from->loop) -
-					from->started_ms) /
-				       1000),
-		.n_events = k->n_events,
-		.n_filtered = kernel.mirror->n_filtered,
-		.n_event_unknown = k->n_events_unknown,
-		.n_event_failed = k->n_event_errors,
-		.n_dump_unknown = k->n_dump_unknown,
-		.n_overrun = k->n_overruns,
-		.n_flush = kernel.n_flushes,
-		.n_resync = kernel.n_resyncs,
-		.buffer_size_bytes = k->buffer_bytes,
-		.n_select_failed = loop_stats(from->loop)->n_wait_failed,
-		.n_request_missing = c->n_missing + c->n_silent,
-		.n_request_unknown = c->n_unknown,
-	};
-}
-
-bool stats_show(const struct sources *from, int code, struct wr *out)
-{
+	const struct linkset *set_of_links = links_set(from->links);
 	struct stats_link links[LINKSET_MAX];
-	const struct kernel_side_stats kernel = kernel_side_stats(from->kernel);
-	struct node_stats n;
-	struct stats_queue queues[3];
-	struct stats s = {
-		.internal = of_cache(from->internal),
-		.external = of_cache(from->external),
-		.traffic_bytes = kernel.mirror->traffic_bytes,
-		.traffic_packets = kernel.mirror->traffic_packets,
-		.runtime = of_runtime(from),
+	const struct counted *queues[N_QUEUES];
+	const struct stats s = {
+		.daemon = &set->all[0],
+		.internal = { .counted = &set->all[FIRST_CACHE] },
+		.external = { .counted = &set->all[FIRST_CACHE + 1] },
 		.links = links,
-		.n_links = (size_t)links_set(from->links)->n_links,
+		.n_links = (size_t)set_of_links->n_links,
 		.queues = queues,
-		.n_queues = N_ELEMENTS(queues),
+		.n_queues = N_QUEUES,
 	};
 
-	node_stats(from->node, &n);
-	s.network = of_network(from, &n);
-	/* Entries wait in no queue of nodes: the figures are references. */
-	queues[0] = (struct stats_queue){ "txqueue", n.engine.n_dirty,
-					  INT32_MAX, n.engine.n_no_memory };
-	queues[1] = (struct stats_queue){ "errorq", 0, ERROR_QUEUE_LEN, 0 };
-	queues[2] = (struct stats_queue){ "rsqueue", n.engine.n_outstanding,
-					  from->resend_queue_size, 0 };
-	s.n_queue_nodes = n.engine.n_dirty + n.engine.n_outstanding;
-	for (size_t i = 0; i < (size_t)links_set(from->links)->n_links; i++)
-		links[i] = of_link(from, i);
+	for (int i = 0; i < N_QUEUES; i++)
+		queues[i] = &set->all[FIRST_QUEUE + i];
+	for (int i = 0; i < set_of_links->n_links; i++) {
+		links[i] = of_link(set_of_links, i);
+		links[i].counted = &set->all[FIRST_LINK + i];
+	}
 	return show_stats(code, &s, out);
 }

@@ -61,17 +61,18 @@ static bool is_parameter(const struct reader *r)
 static enum args_fault read_command(struct reader *r, const char *arg,
 				    const struct ctl_row *row)
 {
+	char letter = ctl_row_letter(row);
 	const struct ctl_row *with_word = NULL;
 	uint16_t xml;
 
 	if (!sets_role(r, ROLE_CLIENT))
-		return fault(r, ARGS_BAD_COMBINATION, arg, row->letter);
+		return fault(r, ARGS_BAD_COMBINATION, arg, letter);
 	r->req.code = row->code;
 	if (is_parameter(r)) {
-		with_word = ctl_row_with_word(row->letter, r->next[0]);
+		with_word = ctl_row_with_word(letter, r->next[0]);
 		if (!with_word && row->is & CTL_IS_STRICT)
 			return fault(r, ARGS_UNKNOWN_PARAMETER, r->next[0],
-				     row->letter);
+				     letter);
 	}
 	if (with_word) {
 		r->next++;
@@ -84,7 +85,7 @@ static enum args_fault read_command(struct reader *r, const char *arg,
 		return ARGS_OK;
 	xml = ctl_row((unsigned int)r->req.code)->xml;
 	if (!xml)
-		return fault(r, ARGS_BAD_COMBINATION, arg, row->letter);
+		return fault(r, ARGS_BAD_COMBINATION, arg, letter);
 	r->req.code = xml;
 	r->has_xml = false;
 	return ARGS_OK;

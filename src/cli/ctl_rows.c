@@ -8,89 +8,82 @@ enum {
 	BUILT = CTL_IS_BUILT,
 	LONG = CTL_IS_LONG,
 	STRICT = CTL_IS_STRICT,
+	INDIRECT = CTL_IS_INDIRECT,
 };
 
 /* A request that has a row of its own above, typed otherwise. */
-#define ALIAS(typed_letter, typed_word, of, why)                              \
-	{                                                                     \
-		.letter = (typed_letter), .word = (typed_word), .code = (of), \
-		.warning = (why)                                              \
+#define ALIAS(typed, of, why)                                     \
+	{                                                         \
+		.option = (typed), .code = (of), .warning = (why) \
 	}
 
 /* clang-format off */
 static const struct ctl_row rows[] = {
-	{ 'c', NULL, CTL_COMMIT, 0, BUILT | LONG, "-c",
+	{ "-c", CTL_COMMIT, 0, BUILT | LONG,
 	  "commit the peers' entries to the kernel, and wait", NULL },
-	{ 'c', "ct", CTL_COMMIT_CT, 0, BUILT | LONG, "-c ct", NULL, NULL },
-	{ 'c', "expect", CTL_COMMIT_EXPECT, 0, LONG, "-c expect", NULL, NULL },
+	{ "-c ct", CTL_COMMIT_CT, 0, BUILT | LONG, NULL, NULL },
+	{ "-c expect", CTL_COMMIT_EXPECT, 0, LONG, NULL, NULL },
 
-	{ 'i', NULL, CTL_DUMP_INTERNAL, CTL_DUMP_INTERNAL_XML, BUILT | LONG,
-	  "-i", "list the internal cache: this firewall's entries", NULL },
-	ALIAS('i', "ct", CTL_DUMP_INTERNAL, NULL),
-	{ 'i', "expect", CTL_DUMP_INTERNAL_EXPECT, CTL_DUMP_INTERNAL_EXPECT_XML,
-	  BUILT | LONG, "-i expect", NULL, NULL },
+	{ "-i", CTL_DUMP_INTERNAL, CTL_DUMP_INTERNAL_XML, BUILT | LONG,
+	  "list the internal cache: this firewall's entries", NULL },
+	ALIAS("-i ct", CTL_DUMP_INTERNAL, NULL),
+	{ "-i expect", CTL_DUMP_INTERNAL_EXPECT,
+	  CTL_DUMP_INTERNAL_EXPECT_XML, BUILT | LONG, NULL, NULL },
 
-	{ 'e', NULL, CTL_DUMP_EXTERNAL, CTL_DUMP_EXTERNAL_XML, BUILT | LONG,
-	  "-e", "list the external cache: the peers' entries", NULL },
-	ALIAS('e', "ct", CTL_DUMP_EXTERNAL, NULL),
-	{ 'e', "expect", CTL_DUMP_EXTERNAL_EXPECT, CTL_DUMP_EXTERNAL_EXPECT_XML,
-	  BUILT | LONG, "-e expect", NULL, NULL },
+	{ "-e", CTL_DUMP_EXTERNAL, CTL_DUMP_EXTERNAL_XML, BUILT | LONG,
+	  "list the external cache: the peers' entries", NULL },
+	ALIAS("-e ct", CTL_DUMP_EXTERNAL, NULL),
+	{ "-e expect", CTL_DUMP_EXTERNAL_EXPECT,
+	  CTL_DUMP_EXTERNAL_EXPECT_XML, BUILT | LONG, NULL, NULL },
 
-	{ 'f', NULL, CTL_FLUSH_CACHES, 0, BUILT | LONG | STRICT, "-f",
+	{ "-f", CTL_FLUSH_CACHES, 0, BUILT | LONG | STRICT,
 	  "empty both caches or one; the kernel keeps its own", NULL },
-	{ 'f', "internal", CTL_FLUSH_INTERNAL, 0, BUILT | LONG, "-f internal",
-	  NULL, NULL },
-	{ 'f', "external", CTL_FLUSH_EXTERNAL, 0, BUILT | LONG, "-f external",
-	  NULL, NULL },
+	{ "-f internal", CTL_FLUSH_INTERNAL, 0, BUILT | LONG, NULL, NULL },
+	{ "-f external", CTL_FLUSH_EXTERNAL, 0, BUILT | LONG, NULL, NULL },
 
-	{ 'F', NULL, CTL_FLUSH_KERNEL, 0, BUILT | LONG, "-F",
+	{ "-F", CTL_FLUSH_KERNEL, 0, BUILT | LONG,
 	  "empty the kernel's table; the caches keep theirs", NULL },
-	{ 'F', "ct", CTL_FLUSH_KERNEL_CT, 0, BUILT | LONG, "-F ct", NULL,
-	  NULL },
-	{ 'F', "expect", CTL_FLUSH_KERNEL_EXPECT, 0, LONG, "-F expect", NULL,
-	  NULL },
+	{ "-F ct", CTL_FLUSH_KERNEL_CT, 0, BUILT | LONG, NULL, NULL },
+	{ "-F expect", CTL_FLUSH_KERNEL_EXPECT, 0, LONG, NULL, NULL },
 
-	{ 'R', NULL, CTL_RESYNC, 0, BUILT | LONG, "-R",
+	{ "-R", CTL_RESYNC, 0, BUILT | LONG,
 	  "fill the internal cache from the kernel anew", NULL },
-	{ 'R', "ct", CTL_RESYNC_CT, 0, BUILT | LONG, "-R ct", NULL, NULL },
-	{ 'R', "expect", CTL_RESYNC_EXPECT, 0, LONG, "-R expect", NULL, NULL },
+	{ "-R ct", CTL_RESYNC_CT, 0, BUILT | LONG, NULL, NULL },
+	{ "-R expect", CTL_RESYNC_EXPECT, 0, LONG, NULL, NULL },
 
-	{ 'B', NULL, CTL_SEND_BULK, 0, BUILT, "-B",
+	{ "-B", CTL_SEND_BULK, 0, BUILT,
 	  "send the whole internal cache to the peers", NULL },
-	{ 'n', NULL, CTL_REQUEST_BULK, 0, BUILT, "-n",
+	{ "-n", CTL_REQUEST_BULK, 0, BUILT,
 	  "ask the peers to send theirs", NULL },
-	{ 't', NULL, CTL_RESET_TIMERS, 0, BUILT, "-t",
+	{ "-t", CTL_RESET_TIMERS, 0, BUILT,
 	  "empty the kernel's table in PurgeTimeout seconds", NULL },
-	{ 'k', NULL, CTL_KILL, 0, BUILT | LONG, "-k",
+	{ "-k", CTL_KILL, 0, BUILT | LONG,
 	  "end the daemon, and wait until it is gone", NULL },
 
 	/* New words go behind these: `-s r` must stay `-s runtime`. */
-	{ 's', NULL, CTL_STATS, 0, BUILT | STRICT, "-s",
+	{ "-s", CTL_STATS, 0, BUILT | STRICT,
 	  "show statistics, in general or of one part", NULL },
-	{ 's', "network", CTL_STATS_NETWORK, 0, BUILT, "-s network", NULL,
-	  NULL },
-	{ 's', "cache", CTL_STATS_CACHE, 0, BUILT, "-s cache", NULL, NULL },
-	{ 's', "runtime", CTL_STATS_RUNTIME, 0, BUILT, "-s runtime", NULL,
-	  NULL },
-	{ 's', "link", CTL_STATS_LINK, 0, BUILT, "-s link", NULL, NULL },
-	ALIAS('s', "multicast", CTL_STATS_LINK,
-	      "use `link' instead of `multicast' as parameter."),
-	{ 's', "rsqueue", CTL_STATS_RSQUEUE, 0, BUILT, "-s rsqueue", NULL,
-	  NULL },
-	{ 's', "process", CTL_STATS_PROCESS, 0, BUILT, "-s process", NULL,
-	  NULL },
-	{ 's', "queue", CTL_STATS_QUEUE, 0, BUILT, "-s queue", NULL, NULL },
-	ALIAS('s', "ct", CTL_STATS, NULL),
-	{ 's', "expect", CTL_STATS_EXPECT, 0, 0, "-s expect", NULL, NULL },
+	{ "-s network", CTL_STATS_NETWORK, 0, BUILT, NULL, NULL },
+	{ "-s cache", CTL_STATS_CACHE, 0, BUILT, NULL, NULL },
+	{ "-s runtime", CTL_STATS_RUNTIME, 0, BUILT, NULL, NULL },
+	{ "-s link", CTL_STATS_LINK, 0, BUILT, NULL, NULL },
+	ALIAS("-s multicast", CTL_STATS_LINK,
+	  "use `link' instead of `multicast' as parameter."),
+	{ "-s rsqueue", CTL_STATS_RSQUEUE, 0, BUILT, NULL, NULL },
+	{ "-s process", CTL_STATS_PROCESS, 0, BUILT, NULL, NULL },
+	{ "-s queue", CTL_STATS_QUEUE, 0, BUILT, NULL, NULL },
+	ALIAS("-s ct", CTL_STATS, NULL),
+	{ "-s expect", CTL_STATS_EXPECT, 0, 0, NULL, NULL },
+	{ "-s counters", CTL_COUNTERS, 0, BUILT, NULL, NULL },
 
 	/* What -x makes of others, and one that no option sends. */
-	{ 0, NULL, CTL_DUMP_INTERNAL_XML, 0, LONG, "-i -x", NULL, NULL },
-	{ 0, NULL, CTL_DUMP_EXTERNAL_XML, 0, LONG, "-e -x", NULL, NULL },
-	{ 0, NULL, CTL_DUMP_INTERNAL_EXPECT_XML, 0, LONG, "-i expect -x", NULL,
-	  NULL },
-	{ 0, NULL, CTL_DUMP_EXTERNAL_EXPECT_XML, 0, LONG, "-e expect -x", NULL,
-	  NULL },
-	{ 0, NULL, CTL_FLUSH_CACHES_CT, 0, BUILT | LONG, "-f", NULL, NULL },
+	{ "-i -x", CTL_DUMP_INTERNAL_XML, 0, LONG | INDIRECT, NULL, NULL },
+	{ "-e -x", CTL_DUMP_EXTERNAL_XML, 0, LONG | INDIRECT, NULL, NULL },
+	{ "-i expect -x", CTL_DUMP_INTERNAL_EXPECT_XML,
+	  0, LONG | INDIRECT, NULL, NULL },
+	{ "-e expect -x", CTL_DUMP_EXTERNAL_EXPECT_XML,
+	  0, LONG | INDIRECT, NULL, NULL },
+	{ "-f", CTL_FLUSH_CACHES_CT, 0, BUILT | LONG | INDIRECT, NULL, NULL },
 };
 /* clang-format on */
 #undef ALIAS
@@ -112,7 +105,8 @@ const struct ctl_row *ctl_row(unsigned int code)
 const struct ctl_row *ctl_row_typed(char letter)
 {
 	for (size_t i = 0; letter && i < N_ELEMENTS(rows); i++)
-		if (rows[i].letter == letter && !rows[i].word)
+		if (ctl_row_letter(&rows[i]) == letter &&
+		    !ctl_row_word(&rows[i]))
 			return &rows[i];
 	return NULL;
 }
@@ -121,9 +115,12 @@ const struct ctl_row *ctl_row_with_word(char letter, const char *beginning)
 {
 	size_t len = strlen(beginning);
 
-	for (size_t i = 0; letter && i < N_ELEMENTS(rows); i++)
-		if (rows[i].letter == letter && rows[i].word &&
-		    !strncmp(rows[i].word, beginning, len))
+	for (size_t i = 0; letter && i < N_ELEMENTS(rows); i++) {
+		const char *word = ctl_row_word(&rows[i]);
+
+		if (ctl_row_letter(&rows[i]) == letter && word &&
+		    !strncmp(word, beginning, len))
 			return &rows[i];
+	}
 	return NULL;
 }

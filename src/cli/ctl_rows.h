@@ -48,6 +48,8 @@ enum ctl_code {
 	CTL_COMMIT = 46,
 	CTL_DUMP_INTERNAL_EXPECT_XML = 47,
 	CTL_DUMP_EXTERNAL_EXPECT_XML = 48,
+
+	CTL_COUNTERS = 0x1100,
 };
 
 enum {
@@ -63,23 +65,23 @@ enum ctl_trait {
 	/* A word behind the letter that is none of its words is an error;
 	 * otherwise it is left to be read as the next option. */
 	CTL_IS_STRICT = 0x04,
+	/* No option asks for it by itself: -x makes it of another request. */
+	CTL_IS_INDIRECT = 0x08,
 };
 
 struct ctl_row {
-	char letter;      /* of the option; 0: none asks for it by itself */
-	const char *word; /* behind the letter; NULL: the letter alone */
-	uint16_t code;    /* enum ctl_code */
+	const char *option; /* as it is typed: `-F ct` */
+	uint16_t code;      /* enum ctl_code */
 	uint16_t xml;     /* the same request with XML as its answer; 0: none */
 	uint8_t is;       /* enum ctl_trait */
-	const char *option;  /* all of it as it is typed, for messages */
-	const char *help;    /* for -h; with a letter alone only */
+	const char *help; /* for -h; with a letter alone only */
 	const char *warning; /* for the client: it works, but; NULL: none */
 };
 
 /* All rows, in the order of -h. The words of a letter follow the letter alone,
  * in the order in which they are matched. A request that can be typed in
  * several ways has a row for each, of which the first one is its own; the
- * others have letter, word, code and warning only. */
+ * others have option, code and warning only. */
 const struct ctl_row *ctl_rows(size_t *n);
 
 /* The own row of a request, or NULL if it is none. */
@@ -89,6 +91,18 @@ const struct ctl_row *ctl_row(unsigned int code);
  * that begins so ("" is the first one). NULL: there is none. */
 const struct ctl_row *ctl_row_typed(char letter);
 const struct ctl_row *ctl_row_with_word(char letter, const char *beginning);
+
+/* The letter of the option; 0 if none asks for it by itself. */
+static inline char ctl_row_letter(const struct ctl_row *r)
+{
+	return r->is & CTL_IS_INDIRECT ? '\0' : r->option[1];
+}
+
+/* The word behind the letter; NULL: the letter stands alone. */
+static inline const char *ctl_row_word(const struct ctl_row *r)
+{
+	return r->option[2] ? r->option + 3 : NULL;
+}
 
 static inline bool ctl_row_is_built(const struct ctl_row *r)
 {

@@ -1,159 +1,154 @@
 /* SPDX-License-Identifier: ISC */
 #include "cli/show_stats.h"
 
-#include "cli/ctl_proto.h"
+#include "cli/ctl_rows.h"
 
 enum { MAX_BLOCKS = 6, NO_VALUE = 0, NARROW = 12, WIDE = 20 };
+/* What readers of the reference's layout look for, and cannot happen here. */
+enum { ALWAYS_0 = COUNTER_N };
 
 /* Text, and a number right-aligned behind it in so many columns. */
 struct piece {
 	const char *text;
-	uint8_t width; /* NO_VALUE: the text alone */
-	uint16_t at;   /* of a uint64_t in the values shown */
+	uint8_t width;   /* NO_VALUE: the text alone */
+	uint8_t counter; /* enum counter, or ALWAYS_0 */
 };
+_Static_assert(COUNTER_N < 256, "a counter in a byte");
 
 /* clang-format off */
-#define AT(field) offsetof(struct stats_cache, field)
 static const struct piece cache_pieces[] = {
-	{ "current active connections:\t", NARROW, AT(n_active) },
-	{ "\nconnections created:\t\t", NARROW, AT(n_created) },
-	{ "\tfailed:\t", NARROW, AT(n_create_failed) },
-	{ "\nconnections updated:\t\t", NARROW, AT(n_updated) },
-	{ "\tfailed:\t", NARROW, AT(n_update_failed) },
-	{ "\nconnections destroyed:\t\t", NARROW, AT(n_destroyed) },
-	{ "\tfailed:\t", NARROW, AT(n_destroy_failed) },
-	{ "\n\n", NO_VALUE, 0 },
+	{ "current active connections:\t", NARROW, COUNTER_CACHE_ACTIVE },
+	{ "\nconnections created:\t\t", NARROW, COUNTER_CACHE_CREATED },
+	{ "\tfailed:\t", NARROW, COUNTER_CACHE_CREATE_FAILED },
+	{ "\nconnections updated:\t\t", NARROW, COUNTER_CACHE_UPDATED },
+	{ "\tfailed:\t", NARROW, COUNTER_CACHE_UPDATE_FAILED },
+	{ "\nconnections destroyed:\t\t", NARROW, COUNTER_CACHE_DESTROYED },
+	{ "\tfailed:\t", NARROW, ALWAYS_0 },
+	{ "\n\n", NO_VALUE, ALWAYS_0 },
 };
 
 static const struct piece bypass_pieces[] = {
-	{ "internal bypass:\nconnections new:\t\t", NARROW, AT(n_created) },
-	{ "\nconnections updated:\t\t", NARROW, AT(n_updated) },
-	{ "\nconnections destroyed:\t\t", NARROW, AT(n_destroyed) },
-	{ "\n\n", NO_VALUE, 0 },
+	{ "internal bypass:\nconnections new:\t\t", NARROW, COUNTER_CACHE_CREATED },
+	{ "\nconnections updated:\t\t", NARROW, COUNTER_CACHE_UPDATED },
+	{ "\nconnections destroyed:\t\t", NARROW, COUNTER_CACHE_DESTROYED },
+	{ "\n\n", NO_VALUE, ALWAYS_0 },
 };
 
 static const struct piece inject_pieces[] = {
-	{ "external inject:\nconnections created:\t\t", NARROW, AT(n_created) },
-	{ "\tfailed:\t", NARROW, AT(n_create_failed) },
-	{ "\nconnections updated:\t\t", NARROW, AT(n_updated) },
-	{ "\tfailed:\t", NARROW, AT(n_update_failed) },
-	{ "\nconnections destroyed:\t\t", NARROW, AT(n_destroyed) },
-	{ "\tfailed:\t", NARROW, AT(n_destroy_failed) },
-	{ "\n\n", NO_VALUE, 0 },
+	{ "external inject:\nconnections created:\t\t", NARROW, COUNTER_CACHE_CREATED },
+	{ "\tfailed:\t", NARROW, COUNTER_CACHE_CREATE_FAILED },
+	{ "\nconnections updated:\t\t", NARROW, COUNTER_CACHE_UPDATED },
+	{ "\tfailed:\t", NARROW, COUNTER_CACHE_UPDATE_FAILED },
+	{ "\nconnections destroyed:\t\t", NARROW, COUNTER_CACHE_DESTROYED },
+	{ "\tfailed:\t", NARROW, ALWAYS_0 },
+	{ "\n\n", NO_VALUE, ALWAYS_0 },
 };
 
 static const struct piece detail_pieces[] = {
-	{ "\tactive objects:\t\t", NARROW, AT(n_entries) },
-	{ "\n\tactive/total entries:\t\t", NARROW, AT(n_active) },
-	{ "/", NARROW, AT(n_entries) },
-	{ "\n\tcreation OK/failed:\t\t", NARROW, AT(n_created) },
-	{ "/", NARROW, AT(n_create_failed) },
-	{ "\n\t\tno memory available:\t", NARROW, AT(n_create_no_memory) },
-	{ "\n\t\tno space left in cache:\t", NARROW, AT(n_create_no_space) },
-	{ "\n\tupdate OK/failed:\t\t", NARROW, AT(n_updated) },
-	{ "/", NARROW, AT(n_update_failed) },
-	{ "\n\t\tentry not found:\t", NARROW, AT(n_update_not_found) },
-	{ "\n\tdeletion created/failed:\t", NARROW, AT(n_destroyed) },
-	{ "/", NARROW, AT(n_destroy_failed) },
-	{ "\n\t\tentry not found:\t", NARROW, AT(n_destroy_not_found) },
-	{ "\n\n", NO_VALUE, 0 },
+	{ "\tactive objects:\t\t", NARROW, COUNTER_CACHE_ENTRIES },
+	{ "\n\tactive/total entries:\t\t", NARROW, COUNTER_CACHE_ACTIVE },
+	{ "/", NARROW, COUNTER_CACHE_ENTRIES },
+	{ "\n\tcreation OK/failed:\t\t", NARROW, COUNTER_CACHE_CREATED },
+	{ "/", NARROW, COUNTER_CACHE_CREATE_FAILED },
+	{ "\n\t\tno memory available:\t", NARROW, COUNTER_CACHE_NO_MEMORY },
+	{ "\n\t\tno space left in cache:\t", NARROW, COUNTER_CACHE_NO_SPACE },
+	{ "\n\tupdate OK/failed:\t\t", NARROW, COUNTER_CACHE_UPDATED },
+	{ "/", NARROW, COUNTER_CACHE_UPDATE_FAILED },
+	{ "\n\t\tentry not found:\t", NARROW, ALWAYS_0 },
+	{ "\n\tdeletion created/failed:\t", NARROW, COUNTER_CACHE_DESTROYED },
+	{ "/", NARROW, ALWAYS_0 },
+	{ "\n\t\tentry not found:\t", NARROW, ALWAYS_0 },
+	{ "\n\n", NO_VALUE, ALWAYS_0 },
 };
-#undef AT
 
-#define AT(field) offsetof(struct stats_link, field)
 static const struct piece link_pieces[] = {
-	{ ":\n", WIDE, AT(bytes_sent) },
-	{ " Bytes sent ", WIDE, AT(bytes_received) },
-	{ " Bytes recv\n", WIDE, AT(n_sent) },
-	{ " Pckts sent ", WIDE, AT(n_received) },
-	{ " Pckts recv\n", WIDE, AT(n_send_errors) },
-	{ " Error send ", WIDE, AT(n_receive_errors) },
-	{ " Error recv\n", NO_VALUE, 0 },
+	{ ":\n", WIDE, COUNTER_LINK_SENT_BYTES },
+	{ " Bytes sent ", WIDE, COUNTER_LINK_RECEIVED_BYTES },
+	{ " Bytes recv\n", WIDE, COUNTER_LINK_SENT },
+	{ " Pckts sent ", WIDE, COUNTER_LINK_RECEIVED },
+	{ " Pckts recv\n", WIDE, COUNTER_LINK_SEND_ERRORS },
+	{ " Error send ", WIDE, COUNTER_LINK_RECEIVE_ERRORS },
+	{ " Error recv\n", NO_VALUE, ALWAYS_0 },
 };
 
 static const struct piece refused_pieces[] = {
-	{ "", WIDE, AT(n_refused) },
-	{ " Refused recv\n", NO_VALUE, 0 },
+	{ "", WIDE, COUNTER_LINK_REFUSED },
+	{ " Refused recv\n", NO_VALUE, ALWAYS_0 },
 };
-#undef AT
 
-#define AT(field) offsetof(struct stats, field)
 static const struct piece traffic_pieces[] = {
-	{ "traffic processed:\n", WIDE, AT(traffic_bytes) },
-	{ " Bytes      ", WIDE, AT(traffic_packets) },
-	{ " Pckts\n\n", NO_VALUE, 0 },
+	{ "traffic processed:\n", WIDE, COUNTER_TRAFFIC_BYTES },
+	{ " Bytes      ", WIDE, COUNTER_TRAFFIC_PACKETS },
+	{ " Pckts\n\n", NO_VALUE, ALWAYS_0 },
 };
 
 static const struct piece tracking_pieces[] = {
-	{ "message tracking:\n", WIDE, AT(network.n_malformed) },
-	{ " Malformed msgs ", WIDE, AT(network.n_lost) },
-	{ " Lost msgs\n\n", NO_VALUE, 0 },
+	{ "message tracking:\n", WIDE, COUNTER_MESSAGES_MALFORMED },
+	{ " Malformed msgs ", WIDE, COUNTER_MESSAGES_LOST },
+	{ " Lost msgs\n\n", NO_VALUE, ALWAYS_0 },
 };
 
 static const struct piece network_pieces[] = {
 	{ "network statistics:\n\trecv:\n\t\tMalformed messages:\t", WIDE,
-	  AT(network.n_malformed) },
-	{ "\n\t\tWrong protocol version:\t", WIDE, AT(network.n_bad_version) },
-	{ "\n\t\tMalformed header:\t", WIDE, AT(network.n_bad_header) },
-	{ "\n\t\tMalformed payload:\t", WIDE, AT(network.n_bad_payload) },
-	{ "\n\t\tBad message type:\t", WIDE, AT(network.n_bad_type) },
-	{ "\n\t\tTruncated message:\t", WIDE, AT(network.n_truncated) },
-	{ "\n\t\tBad message size:\t", WIDE, AT(network.n_bad_size) },
+	  COUNTER_MESSAGES_MALFORMED },
+	{ "\n\t\tWrong protocol version:\t", WIDE, COUNTER_MESSAGES_BAD_VERSION },
+	{ "\n\t\tMalformed header:\t", WIDE, COUNTER_MESSAGES_BAD_HEADER },
+	{ "\n\t\tMalformed payload:\t", WIDE, COUNTER_MESSAGES_BAD_PAYLOAD },
+	{ "\n\t\tBad message type:\t", WIDE, COUNTER_MESSAGES_BAD_TYPE },
+	{ "\n\t\tTruncated message:\t", WIDE, COUNTER_MESSAGES_TRUNCATED },
+	{ "\n\t\tBad message size:\t", WIDE, COUNTER_MESSAGES_BAD_SIZE },
 	{ "\n\tsend:\n\t\tMalformed messages:\t", WIDE,
-	  AT(network.n_send_malformed) },
+	  ALWAYS_0 },
 	{ "\n\nsequence tracking statistics:\n\trecv:\n\t\tPackets lost:\t\t",
-	  WIDE, AT(network.n_lost) },
-	{ "\n\t\tPackets before:\t\t", WIDE, AT(network.n_before) },
-	{ "\n\n", NO_VALUE, 0 },
+	  WIDE, COUNTER_MESSAGES_LOST },
+	{ "\n\t\tPackets before:\t\t", WIDE, COUNTER_MESSAGES_BEFORE },
+	{ "\n\n", NO_VALUE, ALWAYS_0 },
 };
 
 static const struct piece refused_network_pieces[] = {
 	{ "refused datagrams:\n\trecv:\n\t\tNot from the peer:\t", WIDE,
-	  AT(network.n_not_from_peer) },
-	{ "\n\t\tToo many peers:\t\t", WIDE, AT(network.n_too_many_peers) },
-	{ "\n\n", NO_VALUE, 0 },
+	  COUNTER_NOT_FROM_PEER },
+	{ "\n\t\tToo many peers:\t\t", WIDE, COUNTER_TOO_MANY_PEERS },
+	{ "\n\n", NO_VALUE, ALWAYS_0 },
 };
 
 static const struct piece runtime_pieces[] = {
 	{ "\n\nnetlink stats:\n\tevents received:\t", WIDE,
-	  AT(runtime.n_events) },
-	{ "\n\tevents filtered:\t", WIDE, AT(runtime.n_filtered) },
-	{ "\n\tevents unknown type:\t\t", NARROW, AT(runtime.n_event_unknown) },
-	{ "\n\tcatch event failed:\t\t", NARROW, AT(runtime.n_event_failed) },
-	{ "\n\tdump unknown type:\t\t", NARROW, AT(runtime.n_dump_unknown) },
-	{ "\n\tnetlink overrun:\t\t", NARROW, AT(runtime.n_overrun) },
-	{ "\n\tflush kernel table:\t\t", NARROW, AT(runtime.n_flush) },
-	{ "\n\tresync with kernel table:\t", NARROW, AT(runtime.n_resync) },
+	  COUNTER_EVENTS },
+	{ "\n\tevents filtered:\t", WIDE, COUNTER_EVENTS_FILTERED },
+	{ "\n\tevents unknown type:\t\t", NARROW, COUNTER_EVENTS_UNKNOWN },
+	{ "\n\tcatch event failed:\t\t", NARROW, COUNTER_EVENT_ERRORS },
+	{ "\n\tdump unknown type:\t\t", NARROW, COUNTER_DUMP_UNKNOWN },
+	{ "\n\tnetlink overrun:\t\t", NARROW, COUNTER_OVERRUNS },
+	{ "\n\tflush kernel table:\t\t", NARROW, COUNTER_FLUSHES },
+	{ "\n\tresync with kernel table:\t", NARROW, COUNTER_RESYNCS },
 	{ "\n\tcurrent buffer size (in bytes):\t", NARROW,
-	  AT(runtime.buffer_size_bytes) },
+	  COUNTER_KERNEL_BUFFER },
 	{ "\n\nruntime stats:\n\tchild process failed:\t\t", NARROW,
-	  AT(runtime.n_child_failed) },
+	  ALWAYS_0 },
 	{ "\n\t\tchild process segfault:\t", NARROW,
-	  AT(runtime.n_child_segfault) },
+	  ALWAYS_0 },
 	{ "\n\t\tchild process termsig:\t", NARROW,
-	  AT(runtime.n_child_termsig) },
-	{ "\n\tselect failed:\t\t\t", NARROW, AT(runtime.n_select_failed) },
-	{ "\n\twait failed:\t\t\t", NARROW, AT(runtime.n_wait_failed) },
-	{ "\n\tlocal read failed:\t\t", NARROW, AT(runtime.n_request_missing) },
+	  ALWAYS_0 },
+	{ "\n\tselect failed:\t\t\t", NARROW, COUNTER_LOOP_WAIT_FAILED },
+	{ "\n\twait failed:\t\t\t", NARROW, ALWAYS_0 },
+	{ "\n\tlocal read failed:\t\t", NARROW, COUNTER_REQUESTS_MISSING },
 	{ "\n\tlocal unknown request:\t\t", NARROW,
-	  AT(runtime.n_request_unknown) },
-	{ "\n\n", NO_VALUE, 0 },
+	  COUNTER_REQUESTS_UNKNOWN },
+	{ "\n\n", NO_VALUE, ALWAYS_0 },
 };
 
 static const struct piece nodes_pieces[] = {
-	{ "allocated queue nodes:\t\t", NARROW, AT(n_queue_nodes) },
-	{ "\n\n", NO_VALUE, 0 },
+	{ "allocated queue nodes:\t\t", NARROW, COUNTER_QUEUE_NODES },
+	{ "\n\n", NO_VALUE, ALWAYS_0 },
 };
-#undef AT
 
-#define AT(field) offsetof(struct stats_queue, field)
 static const struct piece queue_pieces[] = {
-	{ ":\ncurrent elements:\t\t", NARROW, AT(n) },
-	{ "\nmaximum elements:\t\t", NARROW, AT(max) },
-	{ "\nnot enough space errors:\t", NARROW, AT(n_no_space) },
-	{ "\n\n", NO_VALUE, 0 },
+	{ ":\ncurrent elements:\t\t", NARROW, COUNTER_QUEUE_ELEMENTS },
+	{ "\nmaximum elements:\t\t", NARROW, COUNTER_QUEUE_MAX },
+	{ "\nnot enough space errors:\t", NARROW, COUNTER_QUEUE_NO_SPACE },
+	{ "\n\n", NO_VALUE, ALWAYS_0 },
 };
-#undef AT
 /* clang-format on */
 
 static const char *const status_names[] = {
@@ -164,16 +159,17 @@ static const char *const status_names[] = {
 _Static_assert(N_ELEMENTS(status_names) == LINK_RUNNING + 1,
 	       "a name for each status");
 
-static void show_pieces(const struct piece *p, size_t n, const void *values,
-			struct wr *out)
+static void show_pieces(const struct piece *p, size_t n,
+			const struct counted *values, struct wr *out)
 {
-	uint64_t value;
-
 	for (; n > 0; p++, n--) {
+		uint64_t value = 0;
+
 		wr_printf(out, "%s", p->text);
 		if (p->width == NO_VALUE)
 			continue;
-		memcpy(&value, (const uint8_t *)values + p->at, sizeof(value));
+		if (p->counter != ALWAYS_0)
+			value = counted_get(values, (enum counter)p->counter);
 		wr_printf(out, "%*llu", p->width, (unsigned long long)value);
 	}
 }
@@ -185,21 +181,21 @@ static void show_internal_of(const struct stats_cache *c, bool is_stats_mode,
 			     struct wr *out)
 {
 	if (c->is_off) {
-		SHOW(bypass_pieces, c, out);
+		SHOW(bypass_pieces, c->counted, out);
 		return;
 	}
 	wr_printf(out, is_stats_mode ? "cache stats:\n" : "cache internal:\n");
-	SHOW(cache_pieces, c, out);
+	SHOW(cache_pieces, c->counted, out);
 }
 
 static void show_external_of(const struct stats_cache *c, struct wr *out)
 {
 	if (c->is_off) {
-		SHOW(inject_pieces, c, out);
+		SHOW(inject_pieces, c->counted, out);
 		return;
 	}
 	wr_printf(out, "cache external:\n");
-	SHOW(cache_pieces, c, out);
+	SHOW(cache_pieces, c->counted, out);
 }
 
 static void show_internal(const struct stats *s, struct wr *out)
@@ -225,42 +221,43 @@ static void show_external_expect(const struct stats *s, struct wr *out)
 static void show_internal_detail(const struct stats *s, struct wr *out)
 {
 	if (s->internal.is_off) {
-		SHOW(bypass_pieces, &s->internal, out);
+		SHOW(bypass_pieces, s->internal.counted, out);
 		return;
 	}
 	wr_printf(out, s->is_stats_mode ? "cache:stats" : "cache:internal");
-	SHOW(detail_pieces, &s->internal, out);
+	SHOW(detail_pieces, s->internal.counted, out);
 }
 
 static void show_external_detail(const struct stats *s, struct wr *out)
 {
 	if (s->external.is_off) {
-		SHOW(inject_pieces, &s->external, out);
+		SHOW(inject_pieces, s->external.counted, out);
 		return;
 	}
 	wr_printf(out, "cache:external");
-	SHOW(detail_pieces, &s->external, out);
+	SHOW(detail_pieces, s->external.counted, out);
 }
 
 static void show_traffic(const struct stats *s, struct wr *out)
 {
-	SHOW(traffic_pieces, s, out);
+	SHOW(traffic_pieces, s->daemon, out);
 }
 
 static void show_tracking(const struct stats *s, struct wr *out)
 {
-	SHOW(tracking_pieces, s, out);
+	SHOW(tracking_pieces, s->daemon, out);
 }
 
 static void show_network(const struct stats *s, struct wr *out)
 {
-	SHOW(network_pieces, s, out);
+	SHOW(network_pieces, s->daemon, out);
 }
 
 static void show_refused(const struct stats *s, struct wr *out)
 {
-	if (s->network.n_not_from_peer || s->network.n_too_many_peers)
-		SHOW(refused_network_pieces, s, out);
+	if (counted_get(s->daemon, COUNTER_NOT_FROM_PEER) ||
+	    counted_get(s->daemon, COUNTER_TOO_MANY_PEERS))
+		SHOW(refused_network_pieces, s->daemon, out);
 }
 
 static const char *connected(bool is)
@@ -281,7 +278,7 @@ static void show_active_link(const struct stats *s, struct wr *out)
 			wr_printf(out, " server=%s client=%s",
 				  connected(l->is_server_connected),
 				  connected(l->is_client_connected));
-		SHOW(link_pieces, l, out);
+		SHOW(link_pieces, l->counted, out);
 		wr_u8(out, '\n');
 		return;
 	}
@@ -295,16 +292,16 @@ static void show_links(const struct stats *s, struct wr *out)
 		wr_printf(out, "%s traffic device=%s status=%s role=%s",
 			  l->kind, l->device, status_names[l->status],
 			  l->is_active ? "ACTIVE" : "BACKUP");
-		SHOW(link_pieces, l, out);
-		if (l->n_refused)
-			SHOW(refused_pieces, l, out);
+		SHOW(link_pieces, l->counted, out);
+		if (counted_get(l->counted, COUNTER_LINK_REFUSED))
+			SHOW(refused_pieces, l->counted, out);
 		wr_u8(out, '\n');
 	}
 }
 
 static void show_runtime(const struct stats *s, struct wr *out)
 {
-	uint64_t minutes = s->runtime.uptime_s / 60;
+	uint64_t minutes = counted_get(s->daemon, COUNTER_UPTIME) / 60;
 	uint64_t hours = minutes / 60 % 24;
 	uint64_t days = minutes / 60 / 24;
 
@@ -315,15 +312,15 @@ static void show_runtime(const struct stats *s, struct wr *out)
 	if (hours)
 		wr_printf(out, "%llu h ", (unsigned long long)hours);
 	wr_printf(out, "%llu min", (unsigned long long)(minutes % 60));
-	SHOW(runtime_pieces, s, out);
+	SHOW(runtime_pieces, s->daemon, out);
 }
 
 static void show_queues(const struct stats *s, struct wr *out)
 {
-	SHOW(nodes_pieces, s, out);
+	SHOW(nodes_pieces, s->daemon, out);
 	for (size_t i = 0; i < s->n_queues; i++) {
-		wr_printf(out, "queue %s", s->queues[i].name);
-		SHOW(queue_pieces, &s->queues[i], out);
+		wr_printf(out, "queue %s", s->queues[i]->label);
+		SHOW(queue_pieces, s->queues[i], out);
 	}
 }
 
@@ -331,7 +328,7 @@ typedef void block_fn(const struct stats *s, struct wr *out);
 
 /* clang-format off */
 static const struct {
-	uint8_t code;
+	uint16_t code; /* enum ctl_code */
 	bool is_stats_mode;
 	block_fn *blocks[MAX_BLOCKS];
 } answers[] = {

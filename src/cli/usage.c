@@ -40,11 +40,12 @@ static void write_words(char letter, struct wr *out)
 
 	for (size_t i = 0; i < n; i++) {
 		const struct ctl_row *r = &rows[i];
+		const char *word = ctl_row_word(r);
 
-		if (r->letter != letter || !r->word || r->warning ||
+		if (ctl_row_letter(r) != letter || !word || r->warning ||
 		    !ctl_row_is_built(ctl_row(r->code)))
 			continue;
-		wr_printf(out, "%s%s", before, r->word);
+		wr_printf(out, "%s%s", before, word);
 		before = "|";
 	}
 	if (before[0] == '|')
@@ -55,8 +56,8 @@ static void write_command(const struct ctl_row *row, struct wr *out)
 {
 	size_t start = out->used;
 
-	wr_printf(out, "  -%c", row->letter);
-	write_words(row->letter, out);
+	wr_printf(out, "  %s", row->option);
+	write_words(ctl_row_letter(row), out);
 	write_help(row->help, start, out);
 }
 
@@ -76,7 +77,8 @@ static void write_missing(struct wr *out)
 	const struct ctl_row *rows = ctl_rows(&n);
 
 	for (size_t i = 0; i < n; i++) {
-		if (!rows[i].letter || ctl_row_is_built(ctl_row(rows[i].code)))
+		if (!ctl_row_letter(&rows[i]) ||
+		    ctl_row_is_built(ctl_row(rows[i].code)))
 			continue;
 		wr_printf(out, "%s%s", before, rows[i].option);
 		before = ", ";
@@ -95,7 +97,7 @@ static void write_commands(struct wr *out)
 	const struct ctl_row *rows = ctl_rows(&n);
 
 	for (size_t i = 0; i < n; i++)
-		if (rows[i].letter && !rows[i].word)
+		if (rows[i].help)
 			write_command(&rows[i], out);
 }
 

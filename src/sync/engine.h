@@ -81,6 +81,13 @@ struct engine_stats {
 	uint64_t n_no_memory; /* control messages lost to lack of memory */
 };
 
+/* Between this node and one peer. */
+struct engine_peer_stats {
+	uint32_t n_owed; /* messages that it has not acknowledged */
+	uint32_t rtt_ms; /* until it acknowledges; 0: not known */
+	uint64_t n_lost, n_before, n_foreign;
+};
+
 /* One number that is not yet acknowledged. */
 struct engine_held {
 	uint32_t seq;
@@ -125,6 +132,9 @@ struct engine_ops {
 	/* When fill() will have something without a touch or receive. */
 	int64_t (*due_ms)(struct engine *e);
 	void (*stats)(struct engine *e, struct engine_stats *out);
+	/* number: of a peer in the table. */
+	void (*peer_stats)(struct engine *e, uint8_t number,
+			   struct engine_peer_stats *out);
 	/* The next number outstanding, oldest first; false: there is none. */
 	bool (*held)(struct engine *e, struct engine_walk *walk,
 		     struct engine_held *out);

@@ -402,6 +402,15 @@ static void ftfw_stats(struct engine *e, struct engine_stats *out)
 	}
 }
 
+static void ftfw_peer_stats(struct engine *e, uint8_t number,
+			    struct engine_peer_stats *out)
+{
+	const struct peer *p = &ftfw_of(e)->peers.peers[number];
+
+	*out = (struct engine_peer_stats){ p->n_owed, p->rtt_ms, p->n_lost,
+					   p->n_before, p->n_foreign };
+}
+
 static bool ftfw_held(struct engine *e, struct engine_walk *walk,
 		      struct engine_held *out)
 {
@@ -454,6 +463,7 @@ static const struct engine_ops ftfw_ops = {
 	.fill = ftfw_fill,
 	.due_ms = ftfw_due_ms,
 	.stats = ftfw_stats,
+	.peer_stats = ftfw_peer_stats,
 	.held = ftfw_held,
 	.peers = ftfw_peers,
 	.free = ftfw_free,

@@ -197,6 +197,12 @@ void node_stats(const struct node *n, struct node_stats *out)
 	n->engine->ops->stats(n->engine, &out->engine);
 }
 
+void node_peer_stats(const struct node *n, uint8_t number,
+		     struct engine_peer_stats *out)
+{
+	n->engine->ops->peer_stats(n->engine, number, out);
+}
+
 bool node_held(struct node *n, struct engine_walk *walk,
 	       struct engine_held *out)
 {

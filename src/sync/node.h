@@ -93,6 +93,9 @@ void node_link_changed(struct node *n);
 bool node_work(struct node *n);
 
 void node_stats(const struct node *n, struct node_stats *out);
+/* number: of a peer in the table. */
+void node_peer_stats(const struct node *n, uint8_t number,
+		     struct engine_peer_stats *out);
 /* The next number outstanding, oldest first; false: there is none. walk is
  * zeroed at the start. */
 bool node_held(struct node *n, struct engine_walk *walk,

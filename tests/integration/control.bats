@@ -255,6 +255,59 @@ client_of_daemon() { # CLIENT DAEMON
 	[ -s "$D/ours" ]
 }
 
+# Names in the table of the source, in its order.
+table_of_counters() {
+	sed -n 's/^COUNTER([A-Z_]*, "\([a-z_]*\)".*/conntrackd_\1/p' \
+		"$BATS_TEST_DIRNAME/../../src/cli/counters.def"
+}
+
+counter() { # NODE NAME[{LABELS}]
+	ask "$1" -s counters | awk -v n="$2" '$1 == n { print $2; exit }'
+}
+
+@test "-s counters tells every counter of the table, and of whom" {
+	is_reference && skip "it has no such word"
+	start_pair ours ours Multicast
+	load fw1 insert 50
+	wait_until 20 count_is fw2 external 50
+	ask fw1 -s counters >"$D/counters"
+	cat "$D/counters"
+	sed 's/[{ ].*//' "$D/counters" | uniq >"$D/names"
+	table_of_counters >"$D/table"
+	[ "$(wc -l <"$D/table")" -gt 70 ]
+	same_lines "$D/names" "$D/table"
+	run ! grep -vE '^[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")?\})? [0-9]+(\.[0-9]+)?$' \
+		"$D/counters"
+	# of the caches, links and peers there are
+	[ "$(counter fw1 'conntrackd_cache_active_entries{cache="internal"}')" \
+		-eq "$(count_of fw1 internal)" ]
+	[ "$(counter fw2 'conntrackd_cache_active_entries{cache="external"}')" \
+		-eq 50 ]
+	[ "$(counter fw1 'conntrackd_link_active{link="0",device="sync0"}')" \
+		-eq 1 ]
+	grep -q '^conntrackd_peer_live{peer="[0-9]*",address="[0-9.]*"} 1$' \
+		"$D/counters"
+}
+
+@test "-s counters shows what no other answer does" {
+	is_reference && skip "it has no such word"
+	start_one
+	run -0 within 5 "$B/tools/unixsock" ask "$D/fw1.sock" 999
+	[ "$(counter fw1 conntrackd_control_requests_unknown_total)" -eq 1 ]
+	before=$(counter fw1 conntrackd_control_requests_total)
+	ask fw1 -s >/dev/null
+	[ "$(counter fw1 conntrackd_control_requests_total)" -eq \
+		$((before + 2)) ]
+}
+
+@test "a reference that does not know a request of ours is told of" {
+	need_reference
+	lab_conf fw1 Multicast
+	start_daemon fw1 "$REFERENCE"
+	run -1 lab_ask fw1 "$CONNTRACKD" -s counters
+	[[ $output == *"this daemon does not know \`-s counters'" ]]
+}
+
 kernel_has() { # NODE COUNT
 	[ "$(kernel "$1" | wc -l)" -eq "$2" ]
 }

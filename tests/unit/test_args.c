@@ -124,6 +124,8 @@ static void test_options_give_the_codes_of_the_reference(void **state)
 		{ "-s process", "client 35" },
 		{ "-s queue", "client 36" },
 		{ "-s expect", "client 37" },
+		/* one of our own */
+		{ "-s counters", "client 4352" },
 	};
 
 	(void)state;
@@ -137,6 +139,7 @@ static void test_words_match_by_their_beginning_in_order(void **state)
 		{ "-s n", "client 28" },
 		{ "-s net", "client 28" },
 		{ "-s c", "client 29" },
+		{ "-s co", "client 4352" },
 		{ "-s r", "client 30" },
 		{ "-s ru", "client 30" },
 		{ "-s rs", "client 32" },
@@ -322,8 +325,8 @@ static size_t all_letters(char *letters)
 	for (size_t i = 0; i < n_options; i++)
 		letters[n++] = options[i].letter;
 	for (size_t i = 0; i < n_rows; i++)
-		if (rows[i].letter && !rows[i].word)
-			letters[n++] = rows[i].letter;
+		if (ctl_row_letter(&rows[i]) && !ctl_row_word(&rows[i]))
+			letters[n++] = ctl_row_letter(&rows[i]);
 	letters[n] = '\0';
 	return n;
 }
@@ -354,7 +357,7 @@ static void test_usage_names_every_option_and_word(void **state)
 		if (rows[i].help)
 			assert_non_null(strstr(text, rows[i].help));
 	assert_non_null(strstr(text, " -s [network|cache|runtime|link|rsqueue|"
-				     "process|queue|ct]\n"));
+				     "process|queue|ct|counters]\n"));
 	assert_non_null(strstr(text, " -f [internal|external] "));
 	for (const char *line = text; *line; line = strchr(line, '\n') + 1)
 		assert_true(strcspn(line, "\n") <= 80);

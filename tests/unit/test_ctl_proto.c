@@ -62,7 +62,11 @@ static void test_codes_are_judged(void **state)
 		{ 27, CTL_UNKNOWN, false },
 		{ 49, CTL_UNKNOWN, false },
 		{ 0x1000 + 27, CTL_UNKNOWN, false },
-		{ 0x1100, CTL_UNKNOWN, false },
+		/* ours have the bit in their code */
+		{ 0x1100, CTL_KNOWN, true },
+		{ 0x1101, CTL_UNKNOWN, false },
+		{ 0x100, CTL_UNKNOWN, false },
+		{ 0x2100, CTL_UNKNOWN, false },
 		{ 0x2000 + 21, CTL_UNKNOWN, false },
 		{ 21u << 24, CTL_UNKNOWN, false }, /* other byte order */
 		{ 0x7fffffff, CTL_UNKNOWN, false },

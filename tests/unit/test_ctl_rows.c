@@ -10,11 +10,11 @@
 
 #include "cli/ctl_rows.h"
 
-static void test_every_code_of_the_reference_has_a_row(void **state)
+static void test_every_code_has_a_row(void **state)
 {
 	static const struct {
 		unsigned int first, last;
-	} known[] = { { 0, 1 }, { 16, 26 }, { 28, 48 } };
+	} known[] = { { 0, 1 }, { 16, 26 }, { 28, 48 }, { 0x1100, 0x1100 } };
 
 	(void)state;
 	for (unsigned int code = 0; code <= 0x2fff; code++) {
@@ -24,6 +24,9 @@ static void test_every_code_of_the_reference_has_a_row(void **state)
 			is_known |=
 				code >= known[i].first && code <= known[i].last;
 		assert_int_equal(!!ctl_row(code), is_known);
+		if (is_known)
+			assert_int_equal(ctl_row_is_own(ctl_row(code)),
+					 code > 48);
 	}
 }
 
@@ -47,12 +50,12 @@ static void test_xml_codes_are_those_of_the_reference(void **state)
 
 static void test_what_is_answered_at_once_is_marked(void **state)
 {
-	static const unsigned int at_once[] = { 21, 22, 23, 26, 28, 29,
-						30, 31, 32, 35, 36, 37 };
+	static const unsigned int at_once[] = { 21, 22, 23, 26, 28, 29,    30,
+						31, 32, 35, 36, 37, 0x1100 };
 	size_t n = 0;
 
 	(void)state;
-	for (unsigned int code = 0; code <= 48; code++) {
+	for (unsigned int code = 0; code <= 0x2000; code++) {
 		if (!ctl_row(code))
 			continue;
 		if (n < N_ELEMENTS(at_once) && code == at_once[n]) {
@@ -65,41 +68,43 @@ static void test_what_is_answered_at_once_is_marked(void **state)
 	assert_int_equal(n, N_ELEMENTS(at_once));
 }
 
-/* -h and all messages show what can be typed. */
-static void test_options_are_written_as_they_are_typed(void **state)
+static void test_an_option_is_a_letter_and_maybe_a_word(void **state)
 {
 	size_t n;
 	const struct ctl_row *rows = ctl_rows(&n);
 
 	(void)state;
 	for (size_t i = 0; i < n; i++) {
-		const struct ctl_row *r = &rows[i];
-		char typed[32];
+		const char *o = rows[i].option;
 
-		snprintf(typed, sizeof(typed), "-%c%s%s", r->letter,
-			 r->word ? " " : "", r->word ? r->word : "");
-		if (r->letter && ctl_row(r->code) == r)
-			assert_string_equal(r->option, typed);
-		assert_non_null(ctl_row(r->code)->option);
+		assert_true(o[0] == '-' && o[1] && o[1] != '-');
+		assert_true(!o[2] || (o[2] == ' ' && o[3]));
+		if (ctl_row_letter(&rows[i]))
+			assert_null(strchr(o + 1, '-'));
 	}
+	assert_int_equal(ctl_row_letter(ctl_row(CTL_COMMIT_CT)), 'c');
+	assert_string_equal(ctl_row_word(ctl_row(CTL_COMMIT_CT)), "ct");
+	assert_null(ctl_row_word(ctl_row(CTL_COMMIT)));
+	assert_int_equal(ctl_row_letter(ctl_row(CTL_DUMP_INTERNAL_XML)), 0);
 }
 
 static void test_a_letter_comes_before_its_words_and_has_the_help(void **state)
 {
 	size_t n;
 	const struct ctl_row *rows = ctl_rows(&n);
-	char letter = 0;
+	char current = 0;
 
 	(void)state;
 	for (size_t i = 0; i < n; i++) {
 		const struct ctl_row *r = &rows[i];
+		char letter = ctl_row_letter(r);
 
-		if (r->letter && !r->word) {
-			assert_ptr_equal(ctl_row_typed(r->letter), r);
-			letter = r->letter;
+		if (letter && !ctl_row_word(r)) {
+			assert_ptr_equal(ctl_row_typed(letter), r);
+			current = letter;
 		}
-		assert_true(!r->letter || r->letter == letter);
-		assert_int_equal(!!r->help, r->letter && !r->word);
+		assert_true(!letter || letter == current);
+		assert_int_equal(!!r->help, letter && !ctl_row_word(r));
 	}
 }
 
@@ -109,11 +114,14 @@ static void test_every_word_is_found_and_none_hides_another(void **state)
 	const struct ctl_row *rows = ctl_rows(&n);
 
 	(void)state;
-	for (size_t i = 0; i < n; i++)
-		if (rows[i].word)
-			assert_ptr_equal(
-				ctl_row_with_word(rows[i].letter, rows[i].word),
-				&rows[i]);
+	for (size_t i = 0; i < n; i++) {
+		const struct ctl_row *r = &rows[i];
+
+		if (ctl_row_letter(r) && ctl_row_word(r))
+			assert_ptr_equal(ctl_row_with_word(ctl_row_letter(r),
+							   ctl_row_word(r)),
+					 r);
+	}
 	assert_null(ctl_row_with_word('s', "networks"));
 	assert_null(ctl_row_with_word('k', ""));
 	assert_null(ctl_row_with_word(0, ""));
@@ -121,6 +129,7 @@ static void test_every_word_is_found_and_none_hides_another(void **state)
 	assert_null(ctl_row_typed(0));
 	assert_int_equal(ctl_row_with_word('s', "")->code, CTL_STATS_NETWORK);
 	assert_int_equal(ctl_row_with_word('s', "r")->code, CTL_STATS_RUNTIME);
+	assert_int_equal(ctl_row_with_word('s', "c")->code, CTL_STATS_CACHE);
 }
 
 static void test_what_is_not_built_is_known(void **state)
@@ -145,10 +154,10 @@ static void test_what_is_not_built_is_known(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_code_of_the_reference_has_a_row),
+		cmocka_unit_test(test_every_code_has_a_row),
 		cmocka_unit_test(test_xml_codes_are_those_of_the_reference),
 		cmocka_unit_test(test_what_is_answered_at_once_is_marked),
-		cmocka_unit_test(test_options_are_written_as_they_are_typed),
+		cmocka_unit_test(test_an_option_is_a_letter_and_maybe_a_word),
 		cmocka_unit_test(
 			test_a_letter_comes_before_its_words_and_has_the_help),
 		cmocka_unit_test(

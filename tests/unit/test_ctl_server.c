@@ -545,7 +545,7 @@ static void test_a_daemon_without_status_is_asked_plainly(void **state)
 
 	(void)state;
 	setup(&f);
-	serve_plainly(&f, answer, sizeof(answer), 4);
+	serve_plainly(&f, answer, sizeof(answer), 5);
 	r = run_client(&f, CTL_STATS);
 	assert_int_equal(r.status, 0);
 	assert_int_equal(r.n_out, sizeof(answer));
@@ -553,6 +553,10 @@ static void test_a_daemon_without_status_is_asked_plainly(void **state)
 	assert_string_equal(r.why, "");
 	r = run_client(&f, CTL_COMMIT); /* answered with nothing: success */
 	assert_int_equal(r.status, 0);
+	/* but it cannot know this one, and is not asked again */
+	r = run_client(&f, CTL_COUNTERS);
+	assert_int_equal(r.status, 1);
+	assert_string_equal(r.why, "this daemon does not know `-s counters'");
 	assert_int_equal(wait(NULL) > 0, 1);
 	unlink(f.path);
 	teardown(&f);
