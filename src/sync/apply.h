@@ -36,7 +36,8 @@ struct apply_opts {
 	/* False: the flow given with this cookie is not to be there any more.
 	 * Asked before each further step and at the end. */
 	bool (*is_wanted)(void *ctx, uint32_t cookie);
-	/* Told once of each flow, and may put the next one. */
+	/* Told once of each flow, maybe within apply_put(); may put the next
+	 * one if there is room. */
 	void (*ended)(void *ctx, uint32_t cookie, const struct apply_end *end);
 	void *ctx;
 };
