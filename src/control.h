@@ -25,6 +25,7 @@ struct control_parts {
 	struct commands *commands;
 	struct node *node;
 	const struct sources *sources;
+	bool syncs_expectations; /* ExpectationSync: not in this version */
 	/* Of these the entries are shown. */
 	struct flow_cache *internal, *external;
 };

@@ -346,6 +346,7 @@ static void connect_control(struct daemon *d)
 		.commands = d->commands,
 		.node = d->node,
 		.sources = &d->sources,
+		.syncs_expectations = d->o.syncs_expectations,
 		.internal = d->internal,
 		.external = d->external,
 	};

@@ -20,10 +20,11 @@
 /* What each part is to be told, without what only other parts know. Strings and
  * arrays are the caller's. */
 struct daemon_opts {
-	bool is_background; /* in a child: the first process ends when it
-			     * serves */
-	bool has_manager;   /* a service manager is to be told */
-	bool asks_at_start; /* the peers for all they have */
+	bool is_background;      /* in a child: the first process ends when it
+				  * serves */
+	bool has_manager;        /* a service manager is to be told */
+	bool asks_at_start;      /* the peers for all they have */
+	bool syncs_expectations; /* the file wants it */
 	struct log_opts log;
 	struct process_lock_opts lock;
 	enum process_policy policy;

@@ -228,6 +228,7 @@ int setup_read(const struct conf *conf, bool is_background, struct setup *out)
 		.is_background = is_background,
 		.has_manager = g->systemd,
 		.asks_at_start = conf->sync.startup_resync,
+		.syncs_expectations = conf->sync.expect_sync != CONF_EXPECT_OFF,
 		.log = log_of(g),
 		.lock = lock_of(g),
 		.policy = policy_of(g),

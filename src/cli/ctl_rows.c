@@ -22,7 +22,7 @@ static const struct ctl_row rows[] = {
 	{ "-c", CTL_COMMIT, 0, BUILT | LONG,
 	  "commit the peers' entries to the kernel, and wait", NULL },
 	{ "-c ct", CTL_COMMIT_CT, 0, BUILT | LONG, NULL, NULL },
-	{ "-c expect", CTL_COMMIT_EXPECT, 0, LONG, NULL, NULL },
+	{ "-c expect", CTL_COMMIT_EXPECT, 0, BUILT | LONG, NULL, NULL },
 
 	{ "-i", CTL_DUMP_INTERNAL, CTL_DUMP_INTERNAL_XML, BUILT | LONG,
 	  "list the internal cache: this firewall's entries", NULL },
