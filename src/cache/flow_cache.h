@@ -40,15 +40,14 @@ enum put_mode {
 		      * if the id does; PUT_MERGE otherwise */
 	PUT_REPLACE, /* an existing entry is replaced: counts as destroyed and
 		      * created, becomes ENTRY_NEW, its age starts again; id,
-		      * queue links, last_seq and flags stay */
+		      * queue links and what is the users' stay */
 };
 
 /* Adds the flow or merges it into the entry of the same key. now_s: monotonic
  * seconds. *id is written for the first four results. A timeout that differs
  * counts as a difference. Counters and the use count are not kept. A dead
  * entry of the same key is revived under its id, as PUT_NEW: nothing of its
- * content is left, its links, last_seq or generation, flags, owner and round
- * are. */
+ * content is left, its links and what belongs to the users of the cache are. */
 enum put_result flow_cache_put(struct flow_cache *c, const struct flow *f,
 			       enum put_mode mode, uint32_t now_s,
 			       uint32_t *id);

@@ -7,7 +7,6 @@ void queue_push(struct queue *q, struct flow_cache *c, uint32_t id)
 
 	head->q_prev = q->last;
 	head->q_next = FLOW_CACHE_NO_ID;
-	head->flags |= ENTRY_QUEUED;
 	if (q->last)
 		flow_cache_head(c, q->last)->q_next = id;
 	else
@@ -30,7 +29,6 @@ void queue_remove(struct queue *q, struct flow_cache *c, uint32_t id)
 		q->last = head->q_prev;
 	head->q_prev = FLOW_CACHE_NO_ID;
 	head->q_next = FLOW_CACHE_NO_ID;
-	head->flags &= (uint8_t)~ENTRY_QUEUED;
 	q->n--;
 }
 

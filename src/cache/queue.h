@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* queue.h - doubly linked queues of cache entries through the links in their
- * heads. An entry is in at most one queue at a time (ENTRY_QUEUED). */
+ * heads. An entry is in one queue at most, and its user knows in which. */
 #ifndef CACHE_QUEUE_H
 #define CACHE_QUEUE_H
 

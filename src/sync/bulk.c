@@ -250,9 +250,9 @@ void bulk_progress(struct ftfw *f)
 static bool is_to_send(const struct bulk *b, const struct entry_head *h)
 {
 	if (h->state == ENTRY_FREE || h->state == ENTRY_DEAD ||
-	    (h->flags & ENTRY_QUEUED))
+	    (h->outbox & OUTBOX_QUEUED))
 		return false;
-	return !(h->flags & ENTRY_SENT) || h->round != b->round;
+	return !(h->outbox & OUTBOX_SENT) || h->round != b->round;
 }
 
 enum fill bulk_fill(struct ftfw *f, struct wr *w)
@@ -280,7 +280,7 @@ enum fill bulk_fill(struct ftfw *f, struct wr *w)
 			return FILL_WAIT;
 		/* A reference may have missed that it began anew. */
 		if (b->plain)
-			h->flags &= (uint8_t)~ENTRY_SENT;
+			h->outbox &= (uint8_t)~OUTBOX_SENT;
 		done = ftfw_send_entry(f, w, id);
 		if (done != FILL_SOME)
 			return done;
@@ -298,25 +298,25 @@ void bulk_lost(struct ftfw *f, uint32_t n, struct entry_head *h)
 		      !seq_before(n, b->begin_seq) &&
 		      (b->phase == BULK_WALK || seq_before(n, b->prove_until));
 
-	if (!counts || (h->flags & ENTRY_REPROVE))
+	if (!counts || (h->bulk & BULK_REPROVE))
 		return;
-	if ((h->flags & ENTRY_SENT) && h->last_seq != n) {
+	if ((h->outbox & OUTBOX_SENT) && h->last_seq != n) {
 		if (b->phase == BULK_PROVE &&
 		    !seq_before(h->last_seq, b->prove_until))
 			b->prove_until = h->last_seq + 1;
 		return;
 	}
 	/* Neither sent nor waiting: it has the id of one that has gone. */
-	if (!(h->flags & (ENTRY_SENT | ENTRY_QUEUED)))
+	if (!(h->outbox & (OUTBOX_SENT | OUTBOX_QUEUED)))
 		return;
-	h->flags |= ENTRY_REPROVE;
+	h->bulk |= BULK_REPROVE;
 	b->n_reprove++;
 }
 
 void bulk_sent(struct ftfw *f, uint32_t n, struct entry_head *h)
 {
 	h->round = f->bulk.round;
-	if (!(h->flags & ENTRY_REPROVE))
+	if (!(h->bulk & BULK_REPROVE))
 		return;
 	bulk_forget(f, h);
 	if (f->bulk.phase == BULK_PROVE && !seq_before(n, f->bulk.prove_until))
@@ -325,9 +325,9 @@ void bulk_sent(struct ftfw *f, uint32_t n, struct entry_head *h)
 
 void bulk_forget(struct ftfw *f, struct entry_head *h)
 {
-	if (!(h->flags & ENTRY_REPROVE))
+	if (!(h->bulk & BULK_REPROVE))
 		return;
-	h->flags &= (uint8_t)~ENTRY_REPROVE;
+	h->bulk &= (uint8_t)~BULK_REPROVE;
 	f->bulk.n_reprove--;
 }
 

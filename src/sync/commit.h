@@ -12,7 +12,6 @@
 #include "cache/flow_cache.h"
 
 struct commit;
-
 enum { COMMIT_REASONS = 16 };
 
 /* The set of the external cache, which nobody else changes. */

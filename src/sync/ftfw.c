@@ -29,7 +29,7 @@ void ftfw_event(struct ftfw *f, enum engine_event what, const struct peer *p)
 /* True if the entry is still what was sent under number n. */
 static bool is_latest(const struct entry_head *h, uint32_t n)
 {
-	return h && h->state != ENTRY_FREE && (h->flags & ENTRY_SENT) &&
+	return h && h->state != ENTRY_FREE && (h->outbox & OUTBOX_SENT) &&
 	       h->last_seq == n;
 }
 
@@ -61,7 +61,7 @@ static void finish_dead(struct ftfw *f, uint32_t id)
 		return;
 	}
 	queue_push(&f->owed, f->o.cache, id);
-	h->flags |= ENTRY_OWED;
+	h->outbox |= OUTBOX_KEPT;
 	if (f->owed.n > f->o.resend_queue_size)
 		remove_entry(f, queue_pop(&f->owed, f->o.cache));
 }
@@ -147,7 +147,7 @@ void ftfw_release(struct ftfw *f, uint32_t n)
 	case RING_FLOW:
 		h = flow_cache_head(f->o.cache, ref.id);
 		if (is_latest(h, n) && h->state == ENTRY_DEAD &&
-		    !(h->flags & ENTRY_QUEUED))
+		    !(h->outbox & OUTBOX_QUEUED))
 			finish_dead(f, ref.id);
 		break;
 	case RING_CTL:
@@ -216,6 +216,16 @@ static bool is_merged(struct ftfw *f, uint64_t peers)
 	return false;
 }
 
+static void queue_dirty(struct ftfw *f, uint32_t id)
+{
+	struct entry_head *h = flow_cache_head(f->o.cache, id);
+
+	if (h->outbox & OUTBOX_QUEUED)
+		return;
+	queue_push(&f->dirty, f->o.cache, id);
+	h->outbox |= OUTBOX_QUEUED;
+}
+
 static void send_flow_again(struct ftfw *f, uint32_t n, uint32_t id,
 			    uint64_t owed)
 {
@@ -227,9 +237,8 @@ static void send_flow_again(struct ftfw *f, uint32_t n, uint32_t id,
 	if (!is_latest(h, n) && (h->state == ENTRY_DEAD || !is_merged(f, owed)))
 		return; /* what was sent later tells all */
 	/* Told as new, for what it was before may be there still. */
-	h->flags &= (uint8_t)~ENTRY_SENT;
-	if (!(h->flags & ENTRY_QUEUED))
-		queue_push(&f->dirty, f->o.cache, id);
+	h->outbox &= (uint8_t)~OUTBOX_SENT;
+	queue_dirty(f, id);
 }
 
 void ftfw_send_again(struct ftfw *f, uint32_t n)
@@ -328,20 +337,19 @@ static void ftfw_touch(struct engine *e, struct ref entry, enum touch how)
 
 	if (!h || h->state == ENTRY_FREE)
 		return;
-	if (how == TOUCH_UNTOLD && h->flags & ENTRY_SENT)
+	if (how == TOUCH_UNTOLD && h->outbox & OUTBOX_SENT)
 		return;
-	is_known = h->flags & (ENTRY_SENT | ENTRY_OWED);
+	is_known = h->outbox & (OUTBOX_SENT | OUTBOX_KEPT);
 	is_next_life = h->state == ENTRY_NEW && is_known;
 	if (h->state == ENTRY_NEW) /* what was sent was another life */
-		h->flags &= (uint8_t)~ENTRY_SENT;
-	if (h->flags & ENTRY_OWED) {
+		h->outbox &= (uint8_t)~OUTBOX_SENT;
+	if (h->outbox & OUTBOX_KEPT) {
 		queue_remove(&f->owed, f->o.cache, entry.id);
-		h->flags &= (uint8_t)~ENTRY_OWED;
+		h->outbox &= (uint8_t)~OUTBOX_KEPT;
 	}
 	if (how == TOUCH_QUIET && !is_next_life && h->state != ENTRY_DEAD)
 		return;
-	if (!(h->flags & ENTRY_QUEUED))
-		queue_push(&f->dirty, f->o.cache, entry.id);
+	queue_dirty(f, entry.id);
 }
 
 static void ftfw_forget(struct engine *e, struct ref entry)
@@ -351,12 +359,12 @@ static void ftfw_forget(struct engine *e, struct ref entry)
 
 	if (!h || h->state == ENTRY_FREE)
 		return;
-	if (h->flags & ENTRY_OWED)
+	if (h->outbox & OUTBOX_KEPT)
 		queue_remove(&f->owed, f->o.cache, entry.id);
-	else if (h->flags & ENTRY_QUEUED)
+	else if (h->outbox & OUTBOX_QUEUED)
 		queue_remove(&f->dirty, f->o.cache, entry.id);
 	bulk_forget(f, h);
-	h->flags &= (uint8_t) ~(ENTRY_OWED | ENTRY_SENT);
+	h->outbox = 0;
 }
 
 static void ftfw_ask(struct engine *e, enum ask what)

@@ -365,7 +365,7 @@ static void pay_owed(struct ftfw *f)
 	while ((id = queue_pop(&f->owed, f->o.cache)) != FLOW_CACHE_NO_ID) {
 		struct entry_head *h = flow_cache_head(f->o.cache, id);
 
-		h->flags &= (uint8_t) ~(ENTRY_OWED | ENTRY_SENT);
+		h->outbox = OUTBOX_QUEUED;
 		queue_push(&f->dirty, f->o.cache, id);
 	}
 }

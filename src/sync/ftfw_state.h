@@ -38,6 +38,18 @@ enum {
 	EVENTS_MOST = 100, /* of a kind that are told in EVENTS_MS */
 };
 
+/* Bits of entry_head.outbox. */
+enum outbox_flag {
+	OUTBOX_QUEUED = 1, /* it has changed, and waits to be sent */
+	OUTBOX_KEPT = 2,   /* dead, its end is kept for a silent reference */
+	OUTBOX_SENT = 4,   /* last_seq is a number of this life */
+};
+
+/* Bits of entry_head.bulk. */
+enum bulk_flag {
+	BULK_REPROVE = 1, /* a lost entry of the walk, to be proven again */
+};
+
 enum bulk_phase {
 	BULK_IDLE,
 	BULK_BEGIN, /* waits for begin marks to be acknowledged */

@@ -438,8 +438,8 @@ static enum msg_type type_of(const struct entry_head *h)
 {
 	if (h->state == ENTRY_DEAD)
 		return MSG_CT_DEL;
-	return h->state == ENTRY_NEW || !(h->flags & ENTRY_SENT) ? MSG_CT_NEW
-								 : MSG_CT_UPD;
+	return h->state == ENTRY_NEW || !(h->outbox & OUTBOX_SENT) ? MSG_CT_NEW
+								   : MSG_CT_UPD;
 }
 
 enum fill ftfw_send_entry(struct ftfw *f, struct wr *w, uint32_t id)
@@ -459,7 +459,7 @@ enum fill ftfw_send_entry(struct ftfw *f, struct wr *w, uint32_t id)
 	if (!end(f, w, offset, (struct ring_ref){ RING_FLOW, id }, f->waited))
 		return FILL_FULL;
 	h->last_seq = n;
-	h->flags |= ENTRY_SENT;
+	h->outbox |= OUTBOX_SENT;
 	bulk_sent(f, n, h);
 	return FILL_SOME;
 }
@@ -496,6 +496,8 @@ static enum fill fill_dirty(struct ftfw *f, struct wr *w)
 		if (done != FILL_SOME)
 			return done;
 		queue_remove(&f->dirty, f->o.cache, id);
+		flow_cache_head(f->o.cache, id)->outbox &=
+			(uint8_t)~OUTBOX_QUEUED;
 	}
 	return FILL_SOME;
 }

@@ -308,7 +308,7 @@ static void check_controls(const struct ftfw *f)
 
 static void check_entries(struct ftfw *f)
 {
-	uint32_t id = FLOW_CACHE_NO_ID, queued = 0, reprove = 0, owed = 0;
+	uint32_t id = FLOW_CACHE_NO_ID, queued = 0, reprove = 0, kept = 0;
 
 	while ((id = flow_cache_next(f->o.cache, id)) != FLOW_CACHE_NO_ID) {
 		const struct entry_head *h = flow_cache_head(f->o.cache, id);
@@ -316,17 +316,18 @@ static void check_entries(struct ftfw *f)
 
 		if (h->state == ENTRY_FREE)
 			continue;
-		queued += (h->flags & ENTRY_QUEUED) != 0;
-		owed += (h->flags & ENTRY_OWED) != 0;
-		reprove += (h->flags & ENTRY_REPROVE) != 0;
+		queued += (h->outbox & OUTBOX_QUEUED) != 0;
+		kept += (h->outbox & OUTBOX_KEPT) != 0;
+		reprove += (h->bulk & BULK_REPROVE) != 0;
 		ref = ring_at(&f->ring, h->last_seq);
 		/* a dead one is on its way to somebody, or it stays for ever */
-		assert(h->state != ENTRY_DEAD || (h->flags & ENTRY_QUEUED) ||
-		       ((h->flags & ENTRY_SENT) && ref.kind == RING_FLOW &&
+		assert(h->state != ENTRY_DEAD ||
+		       (h->outbox & (OUTBOX_QUEUED | OUTBOX_KEPT)) ||
+		       ((h->outbox & OUTBOX_SENT) && ref.kind == RING_FLOW &&
 			ref.id == id));
 	}
-	assert(queued == f->dirty.n + f->owed.n);
-	assert(owed == f->owed.n);
+	assert(queued == f->dirty.n);
+	assert(kept == f->owed.n);
 	assert(reprove == f->bulk.n_reprove);
 }
 

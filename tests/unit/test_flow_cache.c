@@ -236,7 +236,7 @@ static void test_a_replaced_entry_begins_anew_under_its_id(void **state)
 	(void)state;
 	f.timeout_s++;
 	put(c, &f, PUT_MERGE, 2, PUT_CHANGED);
-	head->flags = ENTRY_SENT;
+	head->outbox = 5;
 	head->last_seq = 9;
 	bare.has = FLOW_PORTS;
 	bare.timeout_s = 0;
@@ -244,7 +244,7 @@ static void test_a_replaced_entry_begins_anew_under_its_id(void **state)
 	assert_holds(c, id, &bare);
 	assert_int_equal(head->state, ENTRY_NEW);
 	assert_int_equal(head->created_s, 3);
-	assert_int_equal(head->flags, ENTRY_SENT);
+	assert_int_equal(head->outbox, 5);
 	assert_int_equal(head->last_seq, 9);
 	assert_int_equal(flow_cache_stats(c)->n_created, 2);
 	assert_int_equal(flow_cache_stats(c)->n_destroyed, 1);

@@ -44,7 +44,7 @@ static void test_removed_ids_come_again_clean(void **state)
 	(void)state;
 	for (uint32_t id = 1; id <= 10; id++)
 		assert_int_equal(slab_add(&s), id);
-	slab_head(&s, 3)->flags = 0xff;
+	slab_head(&s, 3)->outbox = 0xff;
 	slab_head(&s, 7)->last_seq = 7;
 	slab_remove(&s, 3);
 	slab_remove(&s, 7);
@@ -52,7 +52,7 @@ static void test_removed_ids_come_again_clean(void **state)
 	assert_int_equal(slab_add(&s), 7);
 	assert_int_equal(slab_add(&s), 3);
 	assert_int_equal(slab_add(&s), 11);
-	assert_int_equal(slab_head(&s, 3)->flags, 0);
+	assert_int_equal(slab_head(&s, 3)->outbox, 0);
 	assert_int_equal(slab_head(&s, 3)->next, 0);
 	assert_int_equal(slab_head(&s, 7)->next, 0);
 	assert_int_equal(slab_head(&s, 7)->last_seq, 0);

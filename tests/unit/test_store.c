@@ -341,7 +341,7 @@ static void mark(void *ctx, uint32_t id, enum store_event event)
 {
 	struct store *s = ctx;
 
-	store_head(s, id)->flags |= ENTRY_SENT;
+	store_head(s, id)->outbox |= 0x20;
 	if (event == STORE_KILLED)
 		store_mark(s, 2, id);
 }
@@ -356,11 +356,11 @@ static void test_an_observer_may_change_the_users_part(void **state)
 	store_up(&s, 1, 10);
 	store_observe(&s, &o);
 	id = put(&s, "key", "one", STORE_REPLACE, 1, PUT_NEW);
-	assert_int_equal(store_head(&s, id)->flags, ENTRY_SENT);
+	assert_int_equal(store_head(&s, id)->outbox, 0x20);
 	store_kill(&s, id);
 	assert_int_equal(store_next_marked(&s, 2, STORE_NO_ID), id);
 	store_remove(&s, id);
-	assert_int_equal(store_head(&s, id)->flags, 0);
+	assert_int_equal(store_head(&s, id)->outbox, 0);
 	assert_int_equal(store_n_marked(&s, 2), 0);
 	store_fini(&s);
 }
