@@ -176,7 +176,7 @@ static void settle_at(struct ftfw *f, struct peer *p,
 		/* Late words of a life before are not what is true now. */
 		p->is_incomplete |= p->rx.is_set && at->rx.is_set &&
 				    !is_near(at->rx.last, p->rx.last);
-		tracker_join(&p->rx, &at->rx, f->now_ms);
+		order_join(&p->rx, &at->rx, f->now_ms);
 		merge(f, p, at);
 	}
 	peer_add_addr(&f->peers, p, from);

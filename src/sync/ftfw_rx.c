@@ -4,25 +4,8 @@
 #include "sync/seq.h"
 
 enum {
-	/* Numbers of a known life do not jump further between two of its
-	 * announcements. */
-	PLAUSIBLE_JUMP = 1 << 20,
-	HELLO_NEAR = 4096, /* losses inside a run of HELLOs */
-	/* A number further ahead is believed when the next one confirms it: a
-	 * single wrong or forged one would deafen us to all before it. */
-	SURE_JUMP = 16,
-	PLAIN_ROW = 3,           /* messages that only a reference says */
 	LONGEST_RANGE = 1 << 30, /* of announcements of years */
 	LATE_WALKS = 8,
-};
-
-enum order {
-	ORDER_NEXT,
-	ORDER_GAP,
-	ORDER_LATE,    /* duplicate or overtaken: dropped */
-	ORDER_WILD,    /* far ahead, not confirmed: dropped, and asked for
-			* anew with the gap if it was right */
-	ORDER_RESTART, /* the sender has started anew */
 };
 
 static bool is_known_header(const struct msg *m)
@@ -33,52 +16,6 @@ static bool is_known_header(const struct msg *m)
 		return false;
 	return m->type == MSG_CTL &&
 	       (m->flags & (MSG_ACK | MSG_NACK | MSG_RESYNC | MSG_ALIVE));
-}
-
-/* HELLO of a reference node: it has started, its number may lie anywhere
- * (spec 4.3, 1.4). A number close behind the last HELLO's is one of the same
- * start. */
-static enum order judge_hello(const struct tracker *rx, uint32_t seq)
-{
-	if (rx->last_was_hello && seq - rx->last - 1 < HELLO_NEAR)
-		return seq == rx->last + 1 ? ORDER_NEXT : ORDER_GAP;
-	if (rx->last_was_hello && seq_within(seq, rx->hello_first, rx->last))
-		return ORDER_LATE;
-	return ORDER_RESTART;
-}
-
-static bool confirms_wild(const struct tracker *rx, uint32_t seq)
-{
-	return rx->has_wild && seq - rx->wild - 1 < SURE_JUMP;
-}
-
-static enum order judge_jump(struct tracker *rx, uint32_t seq)
-{
-	if (confirms_wild(rx, seq) || seq - rx->last - 1 <= SURE_JUMP)
-		return ORDER_GAP;
-	rx->has_wild = true;
-	rx->wild = seq;
-	return ORDER_WILD;
-}
-
-static enum order judge(struct peer *p, const struct msg *m, bool is_announced)
-{
-	struct tracker *rx = &p->rx;
-
-	if (!rx->is_set)
-		return ORDER_NEXT;
-	/* The life of a node of ours is its id, not HELLO. */
-	if ((m->flags & MSG_HELLO) && !p->node)
-		return judge_hello(rx, m->seq);
-	if (m->seq == rx->last + 1)
-		return ORDER_NEXT;
-	if (seq_before(m->seq, rx->last + 1))
-		return ORDER_LATE;
-	/* What comes next after an announcement is as good as that. */
-	if (p->node && !is_announced && !confirms_wild(rx, m->seq) &&
-	    m->seq - rx->last > PLAUSIBLE_JUMP)
-		return ORDER_LATE;
-	return judge_jump(rx, m->seq);
 }
 
 /* Whether the announcement asks us for an answer. */
@@ -96,30 +33,21 @@ static bool is_asked(const struct ftfw *f, const struct ext_alive *ext)
 	return false;
 }
 
-/* Messages that are not accepted, one number after the other, while nothing
- * else comes: the sender has lost its numbers, or another one is in its place.
- * A replayed capture looks the same, but then the real node is still heard in
- * between. A node of ours that we are deaf to, because numbers were forged,
- * asks for an answer, or is silent to us. If a node of ours does not say its id
- * any more, there is a reference now; what only that says, plain ALIVEs and
- * HELLO for long, tells so sooner. */
-static bool is_row_a_restart(struct ftfw *f, struct peer *p,
-			     const struct msg *m, const struct ext_alive *ext)
+/* What the place of the message in the order of its sender depends on. */
+static struct order_msg place_of(const struct ftfw *f, const struct peer *p,
+				 const struct msg *m,
+				 const struct ext_alive *ext)
 {
-	struct tracker *rx = &p->rx;
-	bool is_plain = p->node && !ext && (m->flags & (MSG_ALIVE | MSG_HELLO));
-	uint32_t row = is_plain || ext ? PLAIN_ROW : RESTART_ROW;
-	int64_t silence_ms = is_plain ? LIFE_MS : RESTART_MS;
-
-	rx->n_refused_row =
-		m->seq == rx->refused_next ? rx->n_refused_row + 1 : 1;
-	rx->refused_next = m->seq + 1;
-	if (p->node && ext && p->is_live && !is_asked(f, ext))
-		return false;
-	if (p->node && !ext && f->now_ms - p->announced_ms < silence_ms)
-		return false;
-	return rx->n_refused_row >= row &&
-	       f->now_ms - rx->in_order_ms >= silence_ms;
+	return (struct order_msg){
+		.seq = m->seq,
+		.is_hello = m->flags & MSG_HELLO,
+		.is_node = p->node != 0,
+		.has_id = ext != NULL,
+		.is_content = ext && p->is_live && !is_asked(f, ext),
+		.is_plain =
+			p->node && !ext && (m->flags & (MSG_ALIVE | MSG_HELLO)),
+		.announced_ms = p->announced_ms,
+	};
 }
 
 /* The numbers of p start anew. Its life goes on if it says the same id, and
@@ -129,7 +57,7 @@ static void renumber(struct ftfw *f, struct peer *p,
 		     const struct ext_alive *ext)
 {
 	if (ext) {
-		p->rx = (struct tracker){ 0 };
+		p->rx = (struct order){ 0 };
 		p->is_incomplete = true;
 	} else {
 		ftfw_restarted(f, p, 0);
@@ -325,8 +253,8 @@ static int64_t take_records(struct ftfw *f, struct peer *p, struct rd records)
 		else if (r.type == EXT_ACK || r.type == EXT_NACK)
 			take_range(f, p, &r);
 		else if (r.type == EXT_HELD)
-			tracker_held(&p->rx, r.oldest, ftfw_again_ms(p),
-				     f->now_ms);
+			order_held(&p->rx, r.oldest, ftfw_again_ms(p),
+				   f->now_ms);
 	}
 	return due;
 }
@@ -409,8 +337,8 @@ static bool may_forget(const struct ftfw *f, const struct peer *p)
 static void note_gap(struct ftfw *f, struct peer *p, const struct msg *m,
 		     const struct ext_alive *ext)
 {
-	p->n_lost += tracker_miss(&p->rx, m->seq,
-				  ext ? f->now_ms + NACK_MS : f->now_ms);
+	p->n_lost += order_miss(&p->rx, m->seq,
+				ext ? f->now_ms + NACK_MS : f->now_ms);
 	/* It is asked for all, and has not proven anything. */
 	if (may_forget(f, p)) {
 		p->is_proving = p->is_proven = false;
@@ -421,23 +349,17 @@ static void note_gap(struct ftfw *f, struct peer *p, const struct msg *m,
 
 /* The message is accepted: remember its number. */
 static void note_number(struct ftfw *f, struct peer *p, const struct msg *m,
-			int64_t ack_due_ms)
+			const struct order_msg *place, int64_t ack_due_ms)
 {
-	struct tracker *rx = &p->rx;
-	bool hello = m->flags & MSG_HELLO;
-
-	if (hello) {
+	if (place->is_hello) {
 		f->owes_hello_back = f->must_announce = true;
 		ack_due_ms = f->now_ms;
-		if (!rx->last_was_hello)
-			rx->hello_first = m->seq;
 	}
-	rx->last_was_hello = hello;
 	/* Acknowledgements of acknowledgements do not fill the window, or two
 	 * nodes with a window of 1 would flood each other for ever. */
-	if (msg_is_data(m) && ++rx->n_unacked >= f->o.ack_window)
+	if (msg_is_data(m) && order_fills(&p->rx, f->o.ack_window))
 		ack_due_ms = f->now_ms;
-	tracker_take(rx, m->seq, ack_due_ms, f->now_ms);
+	order_take(&p->rx, place, ack_due_ms, f->now_ms);
 }
 
 /* HELLO_BACK says that a reference has heard our HELLO. (It may have been that
@@ -455,7 +377,8 @@ enum verdict ftfw_receive(struct engine *e, const struct peer_addr *from,
 	struct ftfw *f = CONTAINER_OF(e, struct ftfw, base);
 	struct ext_alive announcement;
 	const struct ext_alive *ext = NULL;
-	enum order order;
+	struct order_msg place;
+	enum order_verdict order;
 	enum verdict v;
 	int64_t ack_due_ms;
 	struct peer *p;
@@ -470,10 +393,8 @@ enum verdict ftfw_receive(struct engine *e, const struct peer_addr *from,
 	p = ftfw_identify(f, from, m, ext);
 	if (!p)
 		return VERDICT_IGNORED;
-	order = judge(p, m, ext != NULL);
-	if ((order == ORDER_LATE || order == ORDER_WILD) &&
-	    is_row_a_restart(f, p, m, ext))
-		order = ORDER_RESTART;
+	place = place_of(f, p, m, ext);
+	order = order_judge(&p->rx, &place, now_ms);
 	if (order == ORDER_LATE || order == ORDER_WILD) {
 		p->n_before++;
 		return VERDICT_BEFORE;
@@ -489,7 +410,7 @@ enum verdict ftfw_receive(struct engine *e, const struct peer_addr *from,
 	    (m->flags & (MSG_HELLO | MSG_HELLO_BACK | MSG_ALIVE)))
 		ftfw_is_reference(f, p);
 	note_hello_back(f, p, m);
-	note_number(f, p, m, ack_due_ms);
+	note_number(f, p, m, &place, ack_due_ms);
 	bulk_progress(f);
 	return v;
 }

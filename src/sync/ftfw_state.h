@@ -29,8 +29,7 @@ enum {
 	HELLO_ECHO_MS = 5000, /* late copies of a HELLO are heard for so long */
 	LIFE_MS = 1200,       /* two announcements; a life not heard for so long
 			       * may be followed by the one that claims so */
-	RESTART_MS = 3000,    /* nothing in order for so long, and ... */
-	RESTART_ROW = 8,      /* ... so many others in a row: restarted */
+	RESTART_MS = 3000,
 	REF_WINDOW = 4096, /* messages that a reference may let come before it
 			    * acknowledges (300 by default) */
 	RESYNC_MS = 10000, /* between two requests of our own */

@@ -189,7 +189,7 @@ static enum fill send_marks(struct ftfw *f, struct wr *w)
 static bool is_answer_due(const struct ftfw *f, const struct peer *p)
 {
 	return p->is_used && (p->is_live || p->is_deaf) &&
-	       f->now_ms >= tracker_due_ms(&p->rx);
+	       f->now_ms >= order_due_ms(&p->rx);
 }
 
 static struct ext_record range_of(const struct peer *p,
@@ -205,26 +205,26 @@ static struct ext_record range_of(const struct peer *p,
  * has come, is owed no more when it is read. */
 static void add_answer(struct ftfw *f, struct wr *w, struct peer *p)
 {
-	struct tracker *rx = &p->rx;
+	struct order *rx = &p->rx;
 	struct ext_record r;
 
 	for (uint8_t i = 0; i < rx->n_runs; i++) {
 		r = range_of(p, EXT_ACK, rx->runs[i]);
 		ext_add(w, &r);
 	}
-	tracker_acked(rx, f->now_ms);
+	order_acked(rx, f->now_ms);
 	if (!rx->is_ask_due || f->now_ms < rx->ask_due_ms)
 		return;
 	r = range_of(p, EXT_NACK, rx->unasked);
 	ext_add(w, &r);
-	tracker_asked(rx, ftfw_again_ms(p), f->now_ms);
+	order_asked(rx, ftfw_again_ms(p), f->now_ms);
 }
 
 /* To all nodes of ours that are to have one, in one ALIVE, as far as it has
  * room. */
 static enum fill send_records(struct ftfw *f, struct wr *w)
 {
-	const size_t len = (TRACKER_RUNS + 1) * ext_record_len(EXT_ACK);
+	const size_t len = (ORDER_RUNS + 1) * ext_record_len(EXT_ACK);
 	size_t offset = 0;
 	bool is_begun = false;
 
@@ -254,7 +254,7 @@ static enum fill send_records(struct ftfw *f, struct wr *w)
  * we have missed it must hear. */
 static enum fill send_plain_answer(struct ftfw *f, struct wr *w, struct peer *p)
 {
-	struct tracker *rx = &p->rx;
+	struct order *rx = &p->rx;
 
 	while (rx->n_runs && rx->is_ack_due) {
 		size_t offset;
@@ -268,10 +268,10 @@ static enum fill send_plain_answer(struct ftfw *f, struct wr *w, struct peer *p)
 		wr_be32(w, rx->runs[0].to);
 		if (!end(f, w, offset, (struct ring_ref){ RING_NONE, 0 }, 0))
 			return FILL_FULL;
-		tracker_told(rx, f->now_ms);
+		order_told(rx, f->now_ms);
 	}
 	if (!rx->n_runs)
-		tracker_acked(rx, f->now_ms);
+		order_acked(rx, f->now_ms);
 	if (!rx->is_ask_due || f->now_ms < rx->ask_due_ms)
 		return FILL_SOME;
 	if (!ftfw_control(f, &(struct ctl){ .kind = CTL_NACK,
@@ -281,7 +281,7 @@ static enum fill send_plain_answer(struct ftfw *f, struct wr *w, struct peer *p)
 		rx->ask_due_ms = f->now_ms + NACK_MS; /* tried again */
 		return FILL_SOME;
 	}
-	tracker_asked(rx, RESEND_MS, f->now_ms);
+	order_asked(rx, RESEND_MS, f->now_ms);
 	p->has_unsent_nack = true;
 	return FILL_SOME;
 }
@@ -547,8 +547,8 @@ int64_t ftfw_due_ms(struct engine *e)
 
 		if (p->is_used && (p->is_live || p->is_deaf) &&
 		    ring_free(&f->ring) > ANNOUNCE_SLOTS &&
-		    tracker_due_ms(&p->rx) < due)
-			due = tracker_due_ms(&p->rx);
+		    order_due_ms(&p->rx) < due)
+			due = order_due_ms(&p->rx);
 	}
 	return due;
 }

@@ -152,7 +152,7 @@ void peer_new_life(struct peer *p, uint64_t node)
 	p->node = node;
 	p->capabilities = 0;
 	p->generation++;
-	p->rx = (struct tracker){ 0 };
+	p->rx = (struct order){ 0 };
 	p->needs_first_ack = true;
 	p->is_deaf = false;
 	p->claimed_node = 0;

@@ -10,7 +10,7 @@
 #include "base/addr.h"
 #include "base/util.h"
 #include "sync/ext.h"
-#include "sync/tracker.h"
+#include "sync/order.h"
 
 enum { PEER_MAX = 64, PEER_ADDR_MAX = 4, PEER_OLD_NODES = 8 };
 
@@ -54,7 +54,7 @@ struct peer {
 	bool gave_up_hello;  /* it never answers: no HELLO because of it */
 	uint32_t generation; /* advances with each life and bulk of it */
 
-	struct tracker rx;
+	struct order rx;
 	bool needs_first_ack; /* numbers before its first ACK were not heard */
 
 	/* what it owes us */
@@ -149,7 +149,7 @@ void peer_take_places(struct peer *p, struct peer *q);
 /* It is not found at this place any more. */
 void peer_forget_addr(struct peer *p, const struct peer_addr *from);
 
-/* A new life of the peer under a node id (0: not known yet): the tracker and
+/* A new life of the peer under a node id (0: not known yet): its numbers and
  * all that was agreed with the old life is forgotten, the generation
  * advances. */
 void peer_new_life(struct peer *p, uint64_t node);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* seq.h - comparison of 32-bit sequence numbers that wrap (spec 1.4). */
+/* seq.h - comparison of 32-bit sequence numbers that wrap. */
 #ifndef SYNC_SEQ_H
 #define SYNC_SEQ_H
 

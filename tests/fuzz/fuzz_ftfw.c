@@ -345,13 +345,13 @@ static void check_owed(const struct ftfw *f)
 }
 
 /* Runs are in order, with something missing between two. */
-static void check_tracker(const struct tracker *t)
+static void check_order(const struct order *t)
 {
 	for (uint8_t i = 0; i < t->n_runs; i++) {
 		assert(!seq_before(t->runs[i].to, t->runs[i].from));
 		assert(!i || seq_after(t->runs[i].from, t->runs[i - 1].to + 1));
 	}
-	assert(t->n_runs <= TRACKER_RUNS);
+	assert(t->n_runs <= ORDER_RUNS);
 	assert(!t->n_runs || t->runs[t->n_runs - 1].to == t->last);
 }
 
@@ -360,7 +360,7 @@ static void check_peers(const struct ftfw *f)
 	check_owed(f);
 	for (int i = 0; i < PEER_MAX; i++)
 		if (f->peers.peers[i].is_used)
-			check_tracker(&f->peers.peers[i].rx);
+			check_order(&f->peers.peers[i].rx);
 }
 
 static void check(struct world *w)

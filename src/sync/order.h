@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* tracker.h - the numbers we have received from one peer: in which order they
- * came, what is to be acknowledged, and what was missed (spec 4.3). */
-#ifndef SYNC_TRACKER_H
-#define SYNC_TRACKER_H
+/* order.h - the numbers of one peer's messages: which of them are taken, what
+ * is to be acknowledged, and what was missed. */
+#ifndef SYNC_ORDER_H
+#define SYNC_ORDER_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,10 +12,10 @@ struct seq_run {
 	uint32_t from, to;
 };
 
-enum { TRACKER_RUNS = 16 };
+enum { ORDER_RUNS = 16 };
 
 /* A zeroed one has received nothing. */
-struct tracker {
+struct order {
 	bool is_set;    /* first and last are valid */
 	uint32_t first; /* number of the first accepted message */
 	uint32_t last;  /* number of the last accepted message */
@@ -24,7 +24,7 @@ struct tracker {
 	 * last, the oldest are forgotten. They are told with every
 	 * acknowledgement, so that one that is lost is made up for by the
 	 * next. */
-	struct seq_run runs[TRACKER_RUNS];
+	struct seq_run runs[ORDER_RUNS];
 	uint8_t n_runs;
 	bool is_ack_due; /* ack_due_ms is valid */
 	int64_t ack_due_ms;
@@ -41,6 +41,7 @@ struct tracker {
 	struct seq_run gap;
 	int64_t reask_ms, reask_interval_ms;
 
+	/* Of order_judge(): */
 	bool last_was_hello;    /* the last accepted message said HELLO */
 	uint32_t hello_first;   /* first number of that run of HELLOs */
 	uint32_t n_refused_row; /* messages in a row, with numbers in a row,
@@ -51,37 +52,67 @@ struct tracker {
 	int64_t in_order_ms; /* when the last message was accepted */
 };
 
+/* A message, and what its place in the order depends on besides. */
+struct order_msg {
+	uint32_t seq;
+	bool is_hello; /* it says HELLO */
+	bool is_node;  /* the sender is a node of ours: its id is its life, and
+			* HELLO does not begin another */
+	/* Of a node of ours: */
+	bool has_id;          /* the message says its id, */
+	bool is_content;      /* and that it lacks no answer of ours */
+	bool is_plain;        /* it is one that only a reference says */
+	int64_t announced_ms; /* when the id was last said */
+};
+
+enum order_verdict {
+	ORDER_NEXT,
+	ORDER_GAP,     /* what lies between is missed */
+	ORDER_LATE,    /* a duplicate, or overtaken: to be dropped */
+	ORDER_WILD,    /* far ahead, not confirmed: to be dropped, and asked for
+			* anew with the gap if it was right */
+	ORDER_RESTART, /* the sender has started anew, or other numbers */
+};
+
+/* Says what becomes of a message. Nothing is taken by that: order_miss() and
+ * order_take() follow, or a zeroed order in place of this one. */
+enum order_verdict order_judge(struct order *o, const struct order_msg *m,
+			       int64_t now_ms);
+
 /* Message seq is accepted, and what lies between it and the last one was
  * missed. due_ms: when to ask for that. Returns how many were missed. Before
- * tracker_take(). */
-uint32_t tracker_miss(struct tracker *t, uint32_t seq, int64_t due_ms);
+ * order_take(). */
+uint32_t order_miss(struct order *o, uint32_t seq, int64_t due_ms);
 
-/* Message seq is accepted. ack_due_ms: when it is to be acknowledged at the
+/* A data message is accepted. True: as many as window have not been
+ * acknowledged. Before order_take(). */
+bool order_fills(struct order *o, uint32_t window);
+
+/* The message is accepted. ack_due_ms: when it is to be acknowledged at the
  * latest, INT64_MAX: not for its own sake. */
-void tracker_take(struct tracker *t, uint32_t seq, int64_t ack_due_ms,
-		  int64_t now_ms);
+void order_take(struct order *o, const struct order_msg *m, int64_t ack_due_ms,
+		int64_t now_ms);
 
-/* The sender said, in message seq, that it holds nothing before this number:
+/* The sender said that it holds nothing before this number:
  * what was missed before it need not be asked for. What it holds though we
  * have it, or have asked for it, is acknowledged, or asked for, again, but not
  * within again_ms. */
-void tracker_held(struct tracker *t, uint32_t oldest, int64_t again_ms,
-		  int64_t now_ms);
+void order_held(struct order *o, uint32_t oldest, int64_t again_ms,
+		int64_t now_ms);
 
 /* What is due at the earliest; INT64_MAX: nothing. */
-int64_t tracker_due_ms(const struct tracker *t);
+int64_t order_due_ms(const struct order *o);
 
 /* All runs were told. */
-void tracker_acked(struct tracker *t, int64_t now_ms);
+void order_acked(struct order *o, int64_t now_ms);
 /* What was unasked is asked for. */
-void tracker_asked(struct tracker *t, int64_t again_ms, int64_t now_ms);
+void order_asked(struct order *o, int64_t again_ms, int64_t now_ms);
 /* The first run was told to one that keeps no account of what it hears twice:
  * all but the last one are forgotten when they were told once. */
-void tracker_told(struct tracker *t, int64_t now_ms);
+void order_told(struct order *o, int64_t now_ms);
 
 /* The same node was heard from another place, as if it were a second one, from
  * its number other->first on. */
-void tracker_join(struct tracker *t, const struct tracker *other,
-		  int64_t now_ms);
+void order_join(struct order *o, const struct order *other, int64_t now_ms);
 
 #endif
