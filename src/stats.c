@@ -128,9 +128,6 @@ static const struct field link_fields[] = {
 static const struct field peer_fields[] = {
 	FIELD(PEER_OWED, struct engine_peer_stats, n_owed),
 	FIELD(PEER_RTT, struct engine_peer_stats, rtt_ms),
-	FIELD(PEER_LOST, struct engine_peer_stats, n_lost),
-	FIELD(PEER_BEFORE, struct engine_peer_stats, n_before),
-	FIELD(PEER_FOREIGN, struct engine_peer_stats, n_foreign),
 };
 #undef FIELD
 
@@ -280,18 +277,18 @@ static void add_peer(struct counter_set *set, const struct node *node,
 	counted_set(c, COUNTER_PEER_LIVE, p->is_live);
 }
 
-static size_t count_peers(const struct peer_table *t)
+static size_t count_peers(const struct roster *r)
 {
 	size_t n = 0;
 
-	for (int i = 0; i < PEER_MAX; i++)
-		n += t->peers[i].is_used;
+	for (int i = roster_next(r, -1); i >= 0; i = roster_next(r, i))
+		n++;
 	return n;
 }
 
 struct counter_set *stats_gather(const struct sources *from)
 {
-	const struct peer_table *peers = node_peers(from->node);
+	const struct roster *peers = node_peers(from->node);
 	const struct linkset *links = links_set(from->links);
 	struct counter_set *s = counter_set_new(
 		FIRST_LINK + (size_t)links->n_links + count_peers(peers));
@@ -311,9 +308,8 @@ struct counter_set *stats_gather(const struct sources *from)
 		  from->resend_queue_size, 0);
 	for (int i = 0; i < links->n_links; i++)
 		add_link(s, links, i);
-	for (int i = 0; i < PEER_MAX; i++)
-		if (peers->peers[i].is_used)
-			add_peer(s, from->node, &peers->peers[i]);
+	for (int i = roster_next(peers, -1); i >= 0; i = roster_next(peers, i))
+		add_peer(s, from->node, &peers->peers[i]);
 	return s;
 }
 

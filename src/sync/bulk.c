@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* The bulk: one walk over the internal cache behind all fresh changes, paced by
- * acknowledgements. To our own nodes it begins and ends with a mark, and the
- * end is said only when the receiver has got every entry. */
-#include "sync/ftfw_state.h"
+#include "sync/bulk.h"
+
+#include "sync/outbox.h"
 #include "sync/seq.h"
 
 enum {
@@ -15,42 +14,71 @@ enum {
 	PROVE_MS = 30000,     /* one that takes longer is served anew later */
 };
 
-void bulk_init(struct ftfw *f)
+void bulk_init(struct bulk *b, const struct bulk_opts *o)
 {
-	f->bulk.window = WINDOW_FIRST;
-	f->bulk.threshold = f->ring.mask + 1;
-	f->bulk.shrunk_at = f->ring.next;
+	*b = (struct bulk){
+		.o = *o,
+		.window = WINDOW_FIRST,
+		.threshold = o->ring->mask + 1,
+		.shrunk_at = o->ring->next,
+	};
 }
 
-void bulk_want(struct ftfw *f, const struct peer *p)
+void bulk_drop_peer(struct bulk *b, const struct peer *p)
 {
-	if (p) {
-		f->bulk.wanted |= peer_bit(p);
-		return;
-	}
-	f->bulk.is_forced = true;
-	for (int i = 0; i < PEER_MAX; i++)
-		if (f->peers.peers[i].is_used && f->peers.peers[i].is_live)
-			f->bulk.wanted |= peer_bit(&f->peers.peers[i]);
+	uint64_t keep = ~peer_bit(p);
+
+	b->wanted &= keep;
+	b->receivers &= keep;
+	b->begun &= keep;
+	b->ended &= keep;
+	b->plain &= keep;
+}
+
+void bulk_new_life(struct bulk *b, const struct peer *p)
+{
+	b->peers[p->number].due_ms = 0;
+}
+
+/* ---- phases ------------------------------------------------------------- */
+
+void bulk_want(struct bulk *b, const struct peer *p)
+{
+	b->wanted |= peer_bit(p);
+}
+
+void bulk_want_all(struct bulk *b)
+{
+	const struct roster *r = b->o.roster;
+
+	b->is_forced = true;
+	for (int i = roster_next(r, -1); i >= 0; i = roster_next(r, i))
+		if (r->peers[i].is_live)
+			bulk_want(b, &r->peers[i]);
 }
 
 static bool hears_us(const struct peer *p)
 {
 	return p->is_used && p->is_live &&
 	       (p->has_answered ||
-		(p->gave_up_hello && !peer_reads_records(p)));
+		(p->never_answers && !peer_reads_records(p)));
+}
+
+static const struct peer *first_of(const struct bulk *b, uint64_t set)
+{
+	return &b->o.roster->peers[__builtin_ctzll(set)];
 }
 
 /* Those who want a walk and can be served now. */
-static uint64_t ready(const struct ftfw *f)
+static uint64_t ready(const struct bulk *b, int64_t now_ms)
 {
 	uint64_t set = 0;
 
-	for (int i = 0; i < PEER_MAX; i++) {
-		const struct peer *p = &f->peers.peers[i];
+	for (uint64_t left = b->wanted; left; left &= left - 1) {
+		const struct peer *p = first_of(b, left);
 
-		if ((f->bulk.wanted & peer_bit(p)) && hears_us(p) &&
-		    (f->bulk.is_forced || f->now_ms >= p->bulk_due_ms))
+		if (hears_us(p) &&
+		    (b->is_forced || now_ms >= b->peers[p->number].due_ms))
 			set |= peer_bit(p);
 	}
 	return set;
@@ -59,190 +87,179 @@ static uint64_t ready(const struct ftfw *f)
 /* A request is a few bytes, what it draws is the whole table. Two walks for p
  * may follow each other at once, then it has to wait, the longer the larger the
  * table is. */
-static void note_served(const struct ftfw *f, struct peer *p)
+static void note_served(struct bulk *b, const struct peer *p, int64_t now_ms)
 {
-	int64_t ms = (int64_t)flow_cache_stats(f->o.cache)->n_active * 1000 /
+	int64_t *due_ms = &b->peers[p->number].due_ms;
+	int64_t ms = (int64_t)flow_cache_stats(b->o.cache)->n_active * 1000 /
 		     PAUSE_ENTRIES;
 
 	ms = ms < PAUSE_LEAST_MS ? PAUSE_LEAST_MS : ms;
 	ms = ms > PAUSE_MOST_MS ? PAUSE_MOST_MS : ms;
-	p->bulk_due_ms += ms;
-	if (p->bulk_due_ms < f->now_ms)
-		p->bulk_due_ms = f->now_ms;
-	if (p->bulk_due_ms > f->now_ms + ms) /* it was forced on it */
-		p->bulk_due_ms = f->now_ms + ms;
+	*due_ms += ms;
+	if (*due_ms < now_ms)
+		*due_ms = now_ms;
+	if (*due_ms > now_ms + ms) /* it was forced on it */
+		*due_ms = now_ms + ms;
 }
 
-static bool send_mark(struct ftfw *f, const struct peer *p,
+static bool send_mark(const struct bulk *b, const struct peer *p,
 		      enum ext_phase phase)
 {
-	return ftfw_control(f, &(struct ctl){ .kind = CTL_MARK,
-					      .peer = p->number,
-					      .phase = (uint8_t)phase,
-					      .from = f->bulk.walk,
-					      .to = f->bulk.n_entries,
-					      .node = p->node });
+	const struct bulk_mark mark = { .phase = phase,
+					.walk = b->walk,
+					.n_entries = b->n_entries };
+
+	return b->o.sink.mark(b->o.sink.ctx, p, &mark);
 }
 
-static void enter(struct ftfw *f, enum bulk_phase phase)
+static void tell(const struct bulk *b, enum engine_event what,
+		 const struct peer *p, int64_t now_ms)
 {
-	f->bulk.phase = phase;
-	f->bulk.phase_ms = f->now_ms;
+	b->o.sink.event(b->o.sink.ctx, what, p, now_ms);
 }
 
-static void start(struct ftfw *f)
+static void enter(struct bulk *b, enum bulk_phase phase, int64_t now_ms)
 {
-	struct bulk *b = &f->bulk;
+	b->phase = phase;
+	b->phase_ms = now_ms;
+}
 
-	enter(f, BULK_BEGIN);
-	b->walk += WALK_STEP;
+static void start(struct bulk *b, int64_t now_ms)
+{
+	enter(b, BULK_BEGIN, now_ms);
+	b->walk += EXT_WALK_STEP;
 	b->receivers = b->begun = b->ended = b->plain = 0;
 	b->n_entries = 0;
-	ftfw_event(f, ENGINE_BULK_BEGINS, NULL);
+	tell(b, ENGINE_BULK_BEGINS, NULL, now_ms);
 }
 
 /* Who is ready takes part as long as the walk has not begun. */
-static void join(struct ftfw *f)
+static void join(struct bulk *b, int64_t now_ms)
 {
-	struct bulk *b = &f->bulk;
-
-	for (uint64_t set = ready(f); set; set &= set - 1) {
-		struct peer *p = &f->peers.peers[__builtin_ctzll(set)];
+	for (uint64_t set = ready(b, now_ms); set; set &= set - 1) {
+		const struct peer *p = first_of(b, set);
 
 		if (!peer_reads_records(p))
 			b->plain |= peer_bit(p);
-		else if (send_mark(f, p, EXT_BULK_BEGIN))
+		else if (send_mark(b, p, EXT_BULK_BEGIN))
 			b->receivers |= peer_bit(p);
 		else
 			continue; /* no memory: the next call tries again */
 		b->wanted &= ~peer_bit(p);
-		note_served(f, p);
+		note_served(b, p, now_ms);
 	}
 }
 
-/* A mark that is lost is asked for within a second; who never acknowledges it
- * does not hold up the others. */
-static bool is_overdue(const struct ftfw *f)
+static void begin_walk(struct bulk *b, int64_t now_ms)
 {
-	return f->now_ms - f->bulk.phase_ms >= ftfw_resend_ms(f);
-}
-
-static void begin_walk(struct ftfw *f)
-{
-	struct bulk *b = &f->bulk;
-
-	enter(f, BULK_WALK);
-	b->walk_ms = f->now_ms;
+	enter(b, BULK_WALK, now_ms);
+	b->walk_ms = now_ms;
 	b->wanted |= b->receivers & ~b->begun;
 	b->receivers = b->begun;
 	b->is_forced = false;
 	b->round++;
-	b->begin_seq = f->ring.next;
+	b->begin_seq = b->o.ring->next;
 	b->position = FLOW_CACHE_NO_ID;
 }
 
-static void idle(struct ftfw *f)
+static void idle(struct bulk *b, int64_t now_ms)
 {
-	int64_t took_ms = f->bulk.took_ms;
+	int64_t took_ms = b->took_ms;
 
-	enter(f, BULK_IDLE);
-	f->bulk.took_ms = 0;
-	f->bulk.pause_until_ms =
-		f->now_ms +
-		(took_ms > PAUSE_LEAST_MS ? took_ms : PAUSE_LEAST_MS);
+	enter(b, BULK_IDLE, now_ms);
+	b->took_ms = 0;
+	b->pause_until_ms =
+		now_ms + (took_ms > PAUSE_LEAST_MS ? took_ms : PAUSE_LEAST_MS);
 }
 
-static void begin(struct ftfw *f)
+/* A mark that is lost is asked for within a second; who never acknowledges it
+ * does not hold up the others. */
+static void begin(struct bulk *b, int64_t resend_ms, int64_t now_ms)
 {
-	struct bulk *b = &f->bulk;
 	bool is_for_any;
 
-	join(f);
+	join(b, now_ms);
 	is_for_any = b->begun || b->plain || b->is_forced;
-	if ((b->begun != b->receivers || ready(f)) && !is_overdue(f))
+	if ((b->begun != b->receivers || ready(b, now_ms)) &&
+	    now_ms - b->phase_ms < resend_ms)
 		return;
 	if (is_for_any) {
-		begin_walk(f);
+		begin_walk(b, now_ms);
 	} else {
 		b->wanted |= b->receivers;
-		idle(f);
+		idle(b, now_ms);
 	}
 }
 
 /* True if p has acknowledged every number of the walk. */
-static bool is_proven(struct ftfw *f, struct peer *p)
+static bool is_proven(struct bulk *b, const struct peer *p)
 {
-	if (f->bulk.n_reprove)
+	uint32_t *proved = &b->peers[p->number].proved;
+
+	if (b->n_reprove)
 		return false;
-	if (seq_before(p->proved, f->ring.first))
-		p->proved = f->ring.first;
-	while (seq_before(p->proved, f->bulk.prove_until) &&
-	       !(ring_owed(&f->ring, p->proved) & peer_bit(p)))
-		p->proved++;
-	return !seq_before(p->proved, f->bulk.prove_until);
+	if (seq_before(*proved, b->o.ring->first))
+		*proved = b->o.ring->first;
+	while (seq_before(*proved, b->prove_until) &&
+	       !(ring_debtors(b->o.ring, *proved) & peer_bit(p)))
+		++*proved;
+	return !seq_before(*proved, b->prove_until);
 }
 
-/* Several tries of what is lost, on a long way too. */
-static int64_t prove_ms(const struct ftfw *f)
+static void prove(struct bulk *b, int64_t resend_ms, int64_t now_ms)
 {
-	int64_t ms = 4 * ftfw_resend_ms(f);
-
-	return ms > PROVE_MS ? ms : PROVE_MS;
-}
-
-static void prove(struct ftfw *f)
-{
-	struct bulk *b = &f->bulk;
+	/* Several tries of what is lost, on a long way too. */
+	int64_t prove_ms = 4 * resend_ms > PROVE_MS ? 4 * resend_ms : PROVE_MS;
 
 	for (uint64_t set = b->receivers & ~b->ended; set; set &= set - 1) {
-		struct peer *p = &f->peers.peers[__builtin_ctzll(set)];
+		const struct peer *p = first_of(b, set);
 
-		if (!is_proven(f, p) || !send_mark(f, p, EXT_BULK_END))
+		if (!is_proven(b, p) || !send_mark(b, p, EXT_BULK_END))
 			continue;
 		b->ended |= peer_bit(p);
-		ftfw_event(f, ENGINE_BULK_PROVEN, p);
+		tell(b, ENGINE_BULK_PROVEN, p, now_ms);
 	}
-	if (b->wanted && f->now_ms - b->phase_ms >= prove_ms(f)) {
+	if (b->wanted && now_ms - b->phase_ms >= prove_ms) {
 		b->wanted |= b->receivers & ~b->ended;
 		b->receivers = b->ended;
 	}
 	if (b->ended == b->receivers)
-		idle(f);
+		idle(b, now_ms);
 }
 
-static void end_walk(struct ftfw *f)
+void bulk_walked(struct bulk *b, int64_t resend_ms, int64_t now_ms)
 {
-	enter(f, BULK_PROVE);
-	f->bulk.took_ms = f->now_ms - f->bulk.walk_ms;
-	f->bulk.prove_until = f->ring.next;
+	enter(b, BULK_PROVE, now_ms);
+	b->took_ms = now_ms - b->walk_ms;
+	b->prove_until = b->o.ring->next;
 	for (int i = 0; i < PEER_MAX; i++)
-		f->peers.peers[i].proved = f->bulk.begin_seq;
-	ftfw_event(f, ENGINE_BULK_SENT, NULL);
-	prove(f);
+		b->peers[i].proved = b->begin_seq;
+	tell(b, ENGINE_BULK_SENT, NULL, now_ms);
+	prove(b, resend_ms, now_ms);
 }
 
-void bulk_progress(struct ftfw *f)
+void bulk_progress(struct bulk *b, int64_t resend_ms, int64_t now_ms)
 {
-	struct bulk *b = &f->bulk;
-
 	switch (b->phase) {
 	case BULK_IDLE:
 		if (!b->is_forced &&
-		    (f->now_ms < b->pause_until_ms || !ready(f)))
+		    (now_ms < b->pause_until_ms || !ready(b, now_ms)))
 			break;
-		start(f);
-		begin(f);
+		start(b, now_ms);
+		begin(b, resend_ms, now_ms);
 		break;
 	case BULK_BEGIN:
-		begin(f);
+		begin(b, resend_ms, now_ms);
 		break;
 	case BULK_WALK:
 		break;
 	case BULK_PROVE:
-		prove(f);
+		prove(b, resend_ms, now_ms);
 		break;
 	}
 }
+
+/* ---- the walk ----------------------------------------------------------- */
 
 /* Dead and queued ones are told of anyway; what was sent since the begin is
  * already on its way. The number it was sent under does not tell: half of all
@@ -255,45 +272,41 @@ static bool is_to_send(const struct bulk *b, const struct entry_head *h)
 	return !(h->outbox & OUTBOX_SENT) || h->round != b->round;
 }
 
-enum fill bulk_fill(struct ftfw *f, struct wr *w)
+enum bulk_step bulk_next(struct bulk *b, bool is_waited, uint32_t *n_skipped,
+			 uint32_t *id)
 {
-	struct bulk *b = &f->bulk;
-
 	if (b->phase != BULK_WALK)
-		return FILL_IDLE;
-	for (uint32_t n_skipped = 0; n_skipped < SKIP_MOST;) {
-		uint32_t id = flow_cache_next(f->o.cache, b->position);
-		struct entry_head *h;
-		enum fill done;
+		return BULK_NONE;
+	while (*n_skipped < SKIP_MOST) {
+		uint32_t next = flow_cache_next(b->o.cache, b->position);
 
-		if (id == FLOW_CACHE_NO_ID) {
-			end_walk(f);
-			return FILL_IDLE;
+		if (next == FLOW_CACHE_NO_ID)
+			return BULK_END;
+		if (is_to_send(b, flow_cache_head(b->o.cache, next))) {
+			*id = next;
+			return is_waited && ring_used(b->o.ring) >= b->window
+				       ? BULK_PAUSE
+				       : BULK_SEND;
 		}
-		h = flow_cache_head(f->o.cache, id);
-		if (!is_to_send(b, h)) {
-			n_skipped += id - b->position; /* free ids too */
-			b->position = id;
-			continue;
-		}
-		if (f->waited && ring_used(&f->ring) >= b->window)
-			return FILL_WAIT;
-		/* A reference may have missed that it began anew. */
-		if (b->plain)
-			h->outbox &= (uint8_t)~OUTBOX_SENT;
-		done = ftfw_send_entry(f, w, id);
-		if (done != FILL_SOME)
-			return done;
-		b->position = id;
-		b->n_entries++;
+		*n_skipped += next - b->position; /* free ids too */
+		b->position = next;
 	}
-	b->is_scanning = true;
-	return FILL_IDLE;
+	return BULK_LATER;
 }
 
-void bulk_lost(struct ftfw *f, uint32_t n, struct entry_head *h)
+void bulk_took(struct bulk *b, uint32_t id)
 {
-	struct bulk *b = &f->bulk;
+	b->position = id;
+	b->n_entries++;
+}
+
+bool bulk_tells_as_new(const struct bulk *b)
+{
+	return b->plain != 0;
+}
+
+void bulk_lost(struct bulk *b, uint32_t n, struct entry_head *h)
+{
 	bool counts = (b->phase == BULK_WALK || b->phase == BULK_PROVE) &&
 		      !seq_before(n, b->begin_seq) &&
 		      (b->phase == BULK_WALK || seq_before(n, b->prove_until));
@@ -313,78 +326,64 @@ void bulk_lost(struct ftfw *f, uint32_t n, struct entry_head *h)
 	b->n_reprove++;
 }
 
-void bulk_sent(struct ftfw *f, uint32_t n, struct entry_head *h)
+void bulk_sent(struct bulk *b, uint32_t n, struct entry_head *h)
 {
-	h->round = f->bulk.round;
+	h->round = b->round;
 	if (!(h->bulk & BULK_REPROVE))
 		return;
-	bulk_forget(f, h);
-	if (f->bulk.phase == BULK_PROVE && !seq_before(n, f->bulk.prove_until))
-		f->bulk.prove_until = n + 1;
+	bulk_forget(b, h);
+	if (b->phase == BULK_PROVE && !seq_before(n, b->prove_until))
+		b->prove_until = n + 1;
 }
 
-void bulk_forget(struct ftfw *f, struct entry_head *h)
+void bulk_forget(struct bulk *b, struct entry_head *h)
 {
 	if (!(h->bulk & BULK_REPROVE))
 		return;
 	h->bulk &= (uint8_t)~BULK_REPROVE;
-	f->bulk.n_reprove--;
+	b->n_reprove--;
 }
 
-void bulk_mark_acked(struct ftfw *f, const struct peer *p,
-		     const struct ctl *mark)
-{
-	if (mark->kind == CTL_MARK && mark->peer == p->number &&
-	    mark->node == p->node && mark->phase == EXT_BULK_BEGIN &&
-	    bulk_mark_counts(f, mark))
-		f->bulk.begun |= peer_bit(p) & f->bulk.receivers;
-}
-
-bool bulk_mark_counts(const struct ftfw *f, const struct ctl *mark)
+bool bulk_mark_counts(const struct bulk *b, const struct bulk_mark *mark)
 {
 	/* What was proven stays so; a walk that went on without its receiver
 	 * needs no begin. */
 	return mark->phase == EXT_BULK_END ||
-	       (mark->from == f->bulk.walk && f->bulk.phase == BULK_BEGIN);
+	       (mark->walk == b->walk && b->phase == BULK_BEGIN);
 }
 
-void bulk_acked(struct ftfw *f, uint32_t n_acked)
+void bulk_mark_acked(struct bulk *b, const struct peer *p,
+		     const struct bulk_mark *mark)
 {
-	struct bulk *b = &f->bulk;
+	if (mark->phase == EXT_BULK_BEGIN && bulk_mark_counts(b, mark))
+		b->begun |= peer_bit(p) & b->receivers;
+}
+
+/* ---- pacing ------------------------------------------------------------- */
+
+void bulk_acked(struct bulk *b, uint32_t n_acked)
+{
 	uint64_t grown = b->window;
 
 	if (b->window < b->threshold)
 		grown += n_acked;
 	else
 		grown += (uint64_t)n_acked * 1024 / b->window;
-	if (grown > f->ring.mask + UINT64_C(1))
-		grown = f->ring.mask + UINT64_C(1);
+	if (grown > b->o.ring->mask + UINT64_C(1))
+		grown = b->o.ring->mask + UINT64_C(1);
 	b->window = (uint32_t)grown;
 }
 
-void bulk_nacked(struct ftfw *f, uint32_t to)
+void bulk_nacked(struct bulk *b, uint32_t to)
 {
-	struct bulk *b = &f->bulk;
-
 	/* Not older than what can be missed, or it seems to lie ahead. */
-	if (!seq_within(b->shrunk_at, f->ring.first, f->ring.next))
-		b->shrunk_at = f->ring.first;
+	if (!seq_within(b->shrunk_at, b->o.ring->first, b->o.ring->next))
+		b->shrunk_at = b->o.ring->first;
 	if (seq_before(to, b->shrunk_at))
 		return;
-	b->shrunk_at = f->ring.next;
+	b->shrunk_at = b->o.ring->next;
 	b->threshold = b->window / 2;
 	if (b->threshold < WINDOW_LEAST)
 		b->threshold = WINDOW_LEAST;
 	b->window = b->threshold;
-}
-
-void bulk_drop_peer(struct ftfw *f, const struct peer *p)
-{
-	uint64_t keep = ~peer_bit(p);
-
-	f->bulk.wanted &= keep;
-	f->bulk.receivers &= keep;
-	f->bulk.begun &= keep;
-	f->bulk.ended &= keep;
-	f->bulk.plain &= keep;
 }

@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "base/kernel_ops.h"
 #include "base/util.h"
-#include "sync/peer.h"
+#include "sync/roster.h"
 #include "sync/wire.h"
 
 struct engine;
@@ -84,8 +84,7 @@ struct engine_stats {
 /* Between this node and one peer. */
 struct engine_peer_stats {
 	uint32_t n_owed; /* messages that it has not acknowledged */
-	uint32_t rtt_ms; /* until it acknowledges; 0: not known */
-	uint64_t n_lost, n_before, n_foreign;
+	uint32_t rtt_ms; /* until it acknowledges one; 0: not known */
 };
 
 /* One number that is not yet acknowledged. */
@@ -138,7 +137,7 @@ struct engine_ops {
 	/* The next number outstanding, oldest first; false: there is none. */
 	bool (*held)(struct engine *e, struct engine_walk *walk,
 		     struct engine_held *out);
-	const struct peer_table *(*peers)(struct engine *e);
+	const struct roster *(*peers)(struct engine *e);
 	void (*free)(struct engine *e);
 };
 

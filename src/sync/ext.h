@@ -34,6 +34,9 @@ enum ext_record_type {
 
 enum ext_phase { EXT_BULK_BEGIN = 1, EXT_BULK_END = 2 };
 
+/* From one walk's number to the next: no wrong bit makes one of another. */
+#define EXT_WALK_STEP 0x9e3779b1U
+
 enum { EXT_NAME_SIZE = 16 };
 
 struct ext_record {

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "cache/flow_cache.h"
-#include "sync/peer.h"
+#include "sync/roster.h"
 #include "sync/wire_flow.h"
 
 /* A zeroed one with cache and wire set is ready. */
@@ -16,7 +16,7 @@ struct external {
 	struct flow_cache *cache; /* the caller's */
 	struct wire_flow_opts wire;
 	struct wire_flow_stats wire_stats;
-	const struct peer_table *peers; /* whose liveness protects entries */
+	const struct roster *peers; /* whose liveness protects entries */
 
 	/* Walks over the cache, in steps: entries of an owner that are older
 	 * than a generation go; those of an owner that was merged into another

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* ftfw.h - the FT-FW mode: every message is numbered, acknowledged and sent
- * anew when it was lost (spec 4.3), to one reference node or to many nodes of
- * our own. */
+ * anew when it was lost: to one reference node, or to many nodes of our own. */
 #ifndef SYNC_FTFW_H
 #define SYNC_FTFW_H
 

@@ -209,7 +209,7 @@ bool node_held(struct node *n, struct engine_walk *walk,
 	return n->engine->ops->held(n->engine, walk, out);
 }
 
-const struct peer_table *node_peers(struct node *n)
+const struct roster *node_peers(struct node *n)
 {
 	return n->engine->ops->peers(n->engine);
 }

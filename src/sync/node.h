@@ -100,6 +100,6 @@ void node_peer_stats(const struct node *n, uint8_t number,
  * zeroed at the start. */
 bool node_held(struct node *n, struct engine_walk *walk,
 	       struct engine_held *out);
-const struct peer_table *node_peers(struct node *n);
+const struct roster *node_peers(struct node *n);
 
 #endif

@@ -19,8 +19,8 @@ int ring_init(struct ring *r, uint32_t slots, uint32_t first)
 		n *= 2;
 	*r = (struct ring){ .first = first, .next = first, .mask = n - 1 };
 	r->refs = calloc(n, sizeof(*r->refs));
-	r->owed = calloc(n, sizeof(*r->owed));
-	if (!r->refs || !r->owed) {
+	r->debtors = calloc(n, sizeof(*r->debtors));
+	if (!r->refs || !r->debtors) {
 		ring_fini(r);
 		return -ENOMEM;
 	}
@@ -30,7 +30,7 @@ int ring_init(struct ring *r, uint32_t slots, uint32_t first)
 void ring_fini(struct ring *r)
 {
 	free(r->refs);
-	free(r->owed);
+	free(r->debtors);
 	*r = (struct ring){ 0 };
 }
 
@@ -45,7 +45,7 @@ static void skip_empty(struct ring *r)
 		r->first++;
 }
 
-uint32_t ring_push(struct ring *r, struct ring_ref ref, uint64_t owed)
+uint32_t ring_push(struct ring *r, struct ring_ref ref, uint64_t debtors)
 {
 	uint32_t n = r->next;
 
@@ -56,7 +56,7 @@ uint32_t ring_push(struct ring *r, struct ring_ref ref, uint64_t owed)
 	}
 	assert(ring_free(r) > 0);
 	r->refs[n & r->mask] = (uint32_t)ref.kind << RING_KIND_SHIFT | ref.id;
-	r->owed[n & r->mask] = owed;
+	r->debtors[n & r->mask] = debtors;
 	r->next++;
 	return n;
 }
@@ -69,15 +69,15 @@ struct ring_ref ring_at(const struct ring *r, uint32_t n)
 				  ref & ring_id_mask };
 }
 
-uint64_t ring_owed(const struct ring *r, uint32_t n)
+uint64_t ring_debtors(const struct ring *r, uint32_t n)
 {
-	return is_held(r, n) ? r->owed[n & r->mask] : 0;
+	return is_held(r, n) ? r->debtors[n & r->mask] : 0;
 }
 
-void ring_set_owed(struct ring *r, uint32_t n, uint64_t owed)
+void ring_set_debtors(struct ring *r, uint32_t n, uint64_t debtors)
 {
 	if (is_held(r, n))
-		r->owed[n & r->mask] = owed;
+		r->debtors[n & r->mask] = debtors;
 }
 
 void ring_clear(struct ring *r, uint32_t n)
@@ -85,7 +85,7 @@ void ring_clear(struct ring *r, uint32_t n)
 	if (!is_held(r, n))
 		return;
 	r->refs[n & r->mask] = 0;
-	r->owed[n & r->mask] = 0;
+	r->debtors[n & r->mask] = 0;
 	skip_empty(r);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* ring.h - what we have sent and is not yet acknowledged: one slot a number,
- * holding a 32-bit reference and the set of peers that still owe an answer. */
+ * holding a 32-bit reference and the set of peers that owe an acknowledgement.
+ */
 #ifndef SYNC_RING_H
 #define SYNC_RING_H
 
@@ -22,11 +23,11 @@ struct ring_ref {
 
 /* Opaque but for the numbers: held are first..next - 1. */
 struct ring {
-	uint32_t first; /* oldest number that holds something, or next */
-	uint32_t next;  /* number of the next message */
-	uint32_t mask;  /* slots - 1 */
-	uint32_t *refs; /* kind in the high 4 bits */
-	uint64_t *owed; /* bit p: peer p has not acknowledged this number */
+	uint32_t first;    /* oldest number that holds something, or next */
+	uint32_t next;     /* number of the next message */
+	uint32_t mask;     /* slots - 1 */
+	uint32_t *refs;    /* kind in the high 4 bits */
+	uint64_t *debtors; /* bit p: peer p has not acknowledged this number */
 };
 
 /* slots: rounded up to a power of two, at least 4096. first: number of the
@@ -46,14 +47,14 @@ static inline uint32_t ring_free(const struct ring *r)
 }
 
 /* Takes the next number for what ref names; there must be a free slot, unless
- * neither this nor any other number holds something. owed: the peers that are
- * to acknowledge it. */
-uint32_t ring_push(struct ring *r, struct ring_ref ref, uint64_t owed);
+ * neither this nor any other number holds something. debtors: the peers
+ * that are to acknowledge it. */
+uint32_t ring_push(struct ring *r, struct ring_ref ref, uint64_t debtors);
 
 /* What a number holds; RING_NONE for numbers outside first..next - 1. */
 struct ring_ref ring_at(const struct ring *r, uint32_t n);
-uint64_t ring_owed(const struct ring *r, uint32_t n);
-void ring_set_owed(struct ring *r, uint32_t n, uint64_t owed);
+uint64_t ring_debtors(const struct ring *r, uint32_t n);
+void ring_set_debtors(struct ring *r, uint32_t n, uint64_t debtors);
 
 /* Empties a held slot; first moves on over empty slots. */
 void ring_clear(struct ring *r, uint32_t n);

@@ -280,34 +280,35 @@ static void say_bytes(struct world *w, unsigned int place)
 
 /* ---- the books ---- */
 
-static uint32_t chain(const struct ftfw *f, uint32_t first)
+static uint32_t chain(const struct outbox *b, uint32_t first)
 {
 	uint32_t n = 0;
 
-	for (uint32_t id = first; id; id = ctl_at(&f->pool, id)->next) {
-		assert(id < f->pool.n_all);
+	for (uint32_t id = first; id; id = ctl_at(&b->pool, id)->next) {
+		assert(id < b->pool.n_all);
 		n++;
 	}
 	return n;
 }
 
-static void check_controls(const struct ftfw *f)
+static void check_controls(const struct outbox *b)
 {
-	uint32_t n = chain(f, f->plain.first) + chain(f, f->marks.first);
+	uint32_t n = chain(b, b->plain.first) + chain(b, b->marks.first);
 
-	assert(n == f->plain.n + f->marks.n);
-	n += chain(f, f->pool.first_free);
-	for (uint32_t k = f->ring.first; k != f->ring.next; k++) {
-		struct ring_ref ref = ring_at(&f->ring, k);
+	assert(n == b->plain.n + b->marks.n);
+	n += chain(b, b->pool.first_free);
+	for (uint32_t k = b->ring.first; k != b->ring.next; k++) {
+		struct ring_ref ref = ring_at(&b->ring, k);
 
 		if (ref.kind == RING_CTL)
-			n += chain(f, ref.id);
+			n += chain(b, ref.id);
 	}
-	assert(n + (f->pool.n_all != 0) == f->pool.n_all);
+	assert(n + (b->pool.n_all != 0) == b->pool.n_all);
 }
 
-static void check_entries(struct ftfw *f)
+static void check_entries(const struct ftfw *f)
 {
+	const struct outbox *b = &f->outbox;
 	uint32_t id = FLOW_CACHE_NO_ID, queued = 0, reprove = 0, kept = 0;
 
 	while ((id = flow_cache_next(f->o.cache, id)) != FLOW_CACHE_NO_ID) {
@@ -319,48 +320,57 @@ static void check_entries(struct ftfw *f)
 		queued += (h->outbox & OUTBOX_QUEUED) != 0;
 		kept += (h->outbox & OUTBOX_KEPT) != 0;
 		reprove += (h->bulk & BULK_REPROVE) != 0;
-		ref = ring_at(&f->ring, h->last_seq);
+		ref = ring_at(&b->ring, h->last_seq);
 		/* a dead one is on its way to somebody, or it stays for ever */
 		assert(h->state != ENTRY_DEAD ||
 		       (h->outbox & (OUTBOX_QUEUED | OUTBOX_KEPT)) ||
 		       ((h->outbox & OUTBOX_SENT) && ref.kind == RING_FLOW &&
 			ref.id == id));
 	}
-	assert(queued == f->dirty.n);
-	assert(kept == f->owed.n);
+	assert(queued == b->dirty.n);
+	assert(kept == b->kept.n);
 	assert(reprove == f->bulk.n_reprove);
 }
 
 /* What the peers owe is counted where it is held. */
-static void check_owed(const struct ftfw *f)
+static void check_debts(const struct outbox *b)
 {
 	uint32_t n[PEER_MAX] = { 0 };
 
-	for (uint32_t k = f->ring.first; k != f->ring.next; k++)
-		for (uint64_t owed = ring_owed(&f->ring, k); owed;
-		     owed &= owed - 1)
-			n[__builtin_ctzll(owed)]++;
+	for (uint32_t k = b->ring.first; k != b->ring.next; k++)
+		for (uint64_t set = ring_debtors(&b->ring, k); set;
+		     set &= set - 1)
+			n[__builtin_ctzll(set)]++;
 	for (int i = 0; i < PEER_MAX; i++)
-		assert(n[i] == f->peers.peers[i].n_owed);
+		assert(n[i] == b->peers[i].n_debts);
 }
 
 /* Runs are in order, with something missing between two. */
-static void check_order(const struct order *t)
+static void check_order(const struct order *o)
 {
-	for (uint8_t i = 0; i < t->n_runs; i++) {
-		assert(!seq_before(t->runs[i].to, t->runs[i].from));
-		assert(!i || seq_after(t->runs[i].from, t->runs[i - 1].to + 1));
+	for (uint8_t i = 0; i < o->n_runs; i++) {
+		assert(!seq_before(o->runs[i].to, o->runs[i].from));
+		assert(!i || seq_after(o->runs[i].from, o->runs[i - 1].to + 1));
 	}
-	assert(t->n_runs <= ORDER_RUNS);
-	assert(!t->n_runs || t->runs[t->n_runs - 1].to == t->last);
+	assert(o->n_runs <= ORDER_RUNS);
+	assert(!o->n_runs || o->runs[o->n_runs - 1].to == o->last);
 }
 
+/* What the roster knows of a peer's numbers is what was taken. */
 static void check_peers(const struct ftfw *f)
 {
-	check_owed(f);
-	for (int i = 0; i < PEER_MAX; i++)
-		if (f->peers.peers[i].is_used)
-			check_order(&f->peers.peers[i].rx);
+	const struct roster *r = &f->roster;
+
+	for (int i = roster_next(r, -1); i >= 0; i = roster_next(r, i)) {
+		const struct peer *p = &r->peers[i];
+		const struct order *o = &f->orders[i];
+
+		check_order(o);
+		assert(p->has_seq == o->is_set);
+		assert(!p->has_seq ||
+		       (p->first_seq == o->first && p->last_seq == o->last &&
+			p->accepted_ms == o->in_order_ms));
+	}
 }
 
 static void check(struct world *w)
@@ -375,10 +385,11 @@ static void check(struct world *w)
 	while (node_held(w->node, &walk, &held))
 		n++;
 	assert(n <= s.engine.n_outstanding);
-	assert(s.engine.n_outstanding <= f->ring.mask + 1);
+	assert(s.engine.n_outstanding <= f->outbox.ring.mask + 1);
 	assert(s.engine.n_peers_live <= N_PLACES);
 	assert(flow_cache_stats(w->external_cache)->n_entries <= LIMIT);
-	check_controls(f);
+	check_controls(&f->outbox);
+	check_debts(&f->outbox);
 	check_entries(f);
 	check_peers(f);
 }

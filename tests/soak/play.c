@@ -411,18 +411,19 @@ static uint32_t count_leaked(struct engine *e)
 	struct engine_held held;
 	uint32_t n_free = 0;
 
-	for (uint32_t id = f->pool.first_free; id; id = f->pool.all[id].next)
+	for (uint32_t id = f->outbox.pool.first_free; id;
+	     id = f->outbox.pool.all[id].next)
 		n_free++;
 	while (e->ops->held(e, &walk, &held))
 		if (held.is_control)
 			return 0; /* a chain, of a length that is not told */
-	return f->pool.n_all ? f->pool.n_all - 1 - n_free : 0;
+	return f->outbox.pool.n_all ? f->outbox.pool.n_all - 1 - n_free : 0;
 }
 
 /* A reference that is silent cannot sweep: the ends it missed are kept. */
 static bool owes_a_reference(const struct sim_node *n)
 {
-	const struct peer_table *t = node_peers(n->node);
+	const struct roster *t = node_peers(n->node);
 
 	for (int i = 0; i < PEER_MAX; i++)
 		if (t->peers[i].is_used && !t->peers[i].is_live &&

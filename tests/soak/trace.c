@@ -173,7 +173,7 @@ void trace_step(FILE *out, const struct sim *s, int number,
 
 static void print_peers(FILE *out, struct sim_node *n)
 {
-	const struct peer_table *t = node_peers(n->node);
+	const struct roster *t = node_peers(n->node);
 
 	for (int i = 0; i < PEER_MAX; i++) {
 		const struct peer *p = &t->peers[i];

@@ -10,7 +10,7 @@
 
 struct fixture {
 	struct external x;
-	struct peer_table peers;
+	struct roster peers;
 };
 
 static int set_up(void **state)

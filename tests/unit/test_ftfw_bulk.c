@@ -116,7 +116,8 @@ static void test_one_that_never_begins_holds_up_no_bulk(void **state)
 		if (t % 5 ==
 		    0) { /* the newest number, when it is a plain ALIVE */
 			r.range.node = ftfw(&s, 0)->o.node;
-			r.range.from = r.range.to = ftfw(&s, 0)->ring.next - 1;
+			r.range.from = r.range.to =
+				ftfw(&s, 0)->outbox.ring.next - 1;
 			d = forge_open();
 			forge_announcement(d, seq++, 0xbad, &r, 1);
 			forge_say(&s, FORGE_STRANGER, 0, d);
@@ -285,7 +286,8 @@ static void test_a_loss_counts_after_a_long_time(void **state)
 	sim_start(&s, 0);
 	sim_start(&s, 1);
 	sim_run(&s, 2000);
-	ftfw(&s, 0)->bulk.shrunk_at = ftfw(&s, 0)->ring.next - 0x80000010U;
+	ftfw(&s, 0)->bulk.shrunk_at =
+		ftfw(&s, 0)->outbox.ring.next - 0x80000010U;
 	s.faults.loss = 20;
 	for (uint32_t i = 0; i < 10000; i++) {
 		sim_flow_new(&s, 0, i);
@@ -301,7 +303,8 @@ static void test_a_loss_counts_after_a_long_time(void **state)
 static void test_a_wrong_walk_holds_up_no_later_one(void **state)
 {
 	struct sim s;
-	struct peer *p;
+	struct intake_peer *in;
+	const struct peer *p;
 
 	(void)state;
 	sim_init(&s, 24, 2);
@@ -311,12 +314,13 @@ static void test_a_wrong_walk_holds_up_no_later_one(void **state)
 	sim_flow_new(&s, 0, 1);
 	assert_true(sim_run_until(&s, 5000, sim_is_complete));
 	sim_run(&s, 5000);
-	p = &ftfw(&s, 1)->peers.peers[0];
-	assert_true(p->has_walk);
+	p = &ftfw(&s, 1)->roster.peers[0];
+	in = &ftfw(&s, 1)->intake.peers[0];
+	assert_true(in->has_walk);
 	for (uint32_t bit = 0; bit < 32; bit++) {
 		uint32_t generation = p->generation;
 
-		p->walk ^= UINT32_C(1) << bit;
+		in->walk ^= UINT32_C(1) << bit;
 		s.nodes[0].engine->ops->ask(s.nodes[0].engine, ASK_BULK);
 		sim_run(&s, 2000);
 		assert_int_equal(p->generation, generation + 1);
@@ -339,7 +343,8 @@ static void test_a_mark_lost_to_lack_of_memory_is_sent_later(void **state)
 		sim_flow_new(&s, 0, i);
 	sim_run(&s, 5000);
 	n_proven = s.nodes[0].events[ENGINE_BULK_PROVEN];
-	ctl_pool_fini(&ftfw(&s, 0)->pool); /* so that one has to be had */
+	ctl_pool_fini(
+		&ftfw(&s, 0)->outbox.pool); /* so that one has to be had */
 	sim_ask(&s, 0, ASK_BULK);
 	for (int i = 0; i < 500; i++) {
 		alloc_fail_after(0);

@@ -61,7 +61,7 @@ static void test_acks_take_no_more_slots_than_there_are(void **state)
 			}
 			sim_run(&s, 101);
 		}
-		assert_in_range(ring_free(&ftfw(&s, 0)->ring), 1, 4096);
+		assert_in_range(ring_free(&ftfw(&s, 0)->outbox.ring), 1, 4096);
 		sim_fini(&s);
 	}
 }
@@ -80,7 +80,7 @@ static void test_what_has_no_slot_for_its_announcement_waits(void **state)
 
 	(void)state;
 	fill_ring(&s);
-	for (int i = 0; i < 2000 && ring_free(&ftfw(&s, 0)->ring); i++)
+	for (int i = 0; i < 2000 && ring_free(&ftfw(&s, 0)->outbox.ring); i++)
 		change_link(&s);
 	change_link(&s);
 	assert_in_range(turns_in(&s, 500), 0, 100);
@@ -110,13 +110,13 @@ static void test_a_walk_waits_for_a_full_ring(void **state)
 	f = ftfw(&s, 0);
 	f->bulk.phase = BULK_WALK;
 	f->bulk.round++;
-	f->bulk.begin_seq = f->ring.next;
+	f->bulk.begin_seq = f->outbox.ring.next;
 	f->bulk.position = 0;
 	for (uint32_t id = 1; id <= 5000; id++)
 		flow_cache_head(s.nodes[0].internal, id)->round = f->bulk.round;
 	(void)s.nodes[0].engine->ops->fill(s.nodes[0].engine, &w, 1472,
 					   s.now_ms);
-	assert_true(f->bulk.is_scanning);
+	assert_true(f->is_scanning);
 	for (uint32_t i = 0; i < 6000; i++)
 		sim_flow_update(&s, 0, i, 7);
 	assert_in_range(turns_in(&s, 2000), 0, 1000);
@@ -127,7 +127,7 @@ static void test_a_walk_waits_for_a_full_ring(void **state)
 static void test_acks_cover_no_more_than_half_of_all_numbers(void **state)
 {
 	struct sim s;
-	struct peer *p;
+	struct order *o;
 
 	(void)state;
 	sim_init(&s, 3, 2);
@@ -138,9 +138,9 @@ static void test_acks_cover_no_more_than_half_of_all_numbers(void **state)
 	for (uint32_t i = 0; i < 1000; i++)
 		sim_flow_new(&s, 1, i);
 	sim_run(&s, 8000);
-	p = &ftfw(&s, 0)->peers.peers[0];
-	assert_int_equal(p->rx.n_runs, 1);
-	p->rx.runs[0].from = p->rx.last - 0x80000000U + 500;
+	o = &ftfw(&s, 0)->orders[0];
+	assert_int_equal(o->n_runs, 1);
+	o->runs[0].from = o->last - 0x80000000U + 500;
 	for (uint32_t i = 1000; i < 9000; i++) {
 		sim_flow_new(&s, 1, i);
 		if (i % 10 == 0)
@@ -236,7 +236,7 @@ static void test_a_silence_is_not_a_long_way(void **state)
 		sim_run(&s, 3600000 + 37 * k);
 		s.is_cut_way[1][0] = false;
 		sim_run(&s, 2000);
-		assert_in_range(ftfw(&s, 0)->peers.peers[0].rtt_ms, 0, 1000);
+		assert_in_range(ftfw(&s, 0)->outbox.peers[0].rtt_ms, 0, 1000);
 		sim_fini(&s);
 	}
 }

@@ -363,9 +363,9 @@ static void test_nobody_is_silent_for_a_number(void **state)
 	sim_flow_new(&s, 0, 1);
 	assert_true(sim_run_until(&s, 5000, sim_is_complete));
 	sim_run(&s, 5000);
-	ftfw(&s, 1)->peers.peers[0].rx.last += 1 << 21;
+	ftfw(&s, 1)->orders[0].last += 1 << 21;
 	sim_run(&s, 30000);
-	assert_true(ftfw(&s, 1)->peers.peers[0].is_live);
+	assert_true(ftfw(&s, 1)->roster.peers[0].is_live);
 	/* whatever was taken for its words meanwhile */
 	assert_int_equal(s.nodes[0].events[ENGINE_PEER_ASKS_BULK], 1);
 	sim_flow_update(&s, 0, 1, 7);
@@ -388,7 +388,7 @@ static void announce(struct sim *s, int place, uint32_t seq, uint64_t node,
 static struct peer *peer_with(struct sim *s, uint64_t node)
 {
 	for (int i = 0; i < PEER_MAX; i++) {
-		struct peer *p = &ftfw(s, 0)->peers.peers[i];
+		struct peer *p = &ftfw(s, 0)->roster.peers[i];
 
 		if (p->is_used && p->node == node)
 			return p;
@@ -464,9 +464,9 @@ static void test_who_says_an_id_is_no_reference(void **state)
 	forge_range(d, MSG_RESYNC | MSG_HELLO, 700001, 0, 0);
 	forge_say(&s, FORGE_STRANGER + 1, 0, d);
 	for (int i = 0; i < PEER_MAX && !p; i++)
-		if (ftfw(&s, 0)->peers.peers[i].is_used &&
-		    !ftfw(&s, 0)->peers.peers[i].node)
-			p = &ftfw(&s, 0)->peers.peers[i];
+		if (ftfw(&s, 0)->roster.peers[i].is_used &&
+		    !ftfw(&s, 0)->roster.peers[i].node)
+			p = &ftfw(&s, 0)->roster.peers[i];
 	assert_non_null(p);
 	assert_false(p->is_reference);
 	sim_fini(&s);

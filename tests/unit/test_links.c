@@ -45,7 +45,7 @@ struct fake {
 	int n_filled, n_heard, n_link_changes;
 	bool accepts;
 	struct peer_addr from;
-	struct peer_table peers;
+	struct roster peers;
 };
 
 struct ifwatch {
@@ -230,7 +230,7 @@ static void fake_link_changed(struct engine *e)
 	CONTAINER_OF(e, struct fake, base)->n_link_changes++;
 }
 
-static const struct peer_table *fake_peers(struct engine *e)
+static const struct roster *fake_peers(struct engine *e)
 {
 	return &CONTAINER_OF(e, struct fake, base)->peers;
 }

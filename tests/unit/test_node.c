@@ -27,7 +27,7 @@ struct fake {
 	struct engine base;
 	struct engine_sink sink;
 	struct flow_cache *internal;
-	struct peer_table peers;
+	struct roster peers;
 	/* what it was told, and with what it answers */
 	uint32_t heard[HEARD_MAX];
 	struct peer_addr from;
@@ -112,6 +112,13 @@ static void fake_stats(struct engine *e, struct engine_stats *out)
 	*out = (struct engine_stats){ .n_lost = 3, .n_outstanding = 17 };
 }
 
+static void fake_peer_stats(struct engine *e, uint8_t number,
+			    struct engine_peer_stats *out)
+{
+	(void)e;
+	*out = (struct engine_peer_stats){ .n_owed = number, .rtt_ms = 7 };
+}
+
 static bool fake_held(struct engine *e, struct engine_walk *walk,
 		      struct engine_held *out)
 {
@@ -120,7 +127,7 @@ static bool fake_held(struct engine *e, struct engine_walk *walk,
 	return walk->next < 3;
 }
 
-static const struct peer_table *fake_peers(struct engine *e)
+static const struct roster *fake_peers(struct engine *e)
 {
 	return &fake_of(e)->peers;
 }
@@ -131,9 +138,9 @@ static void fake_free(struct engine *e)
 }
 
 static const struct engine_ops fake_ops = {
-	fake_touch,   fake_forget, fake_ask,    fake_link_changed,
-	fake_receive, fake_fill,   fake_due_ms, fake_stats,
-	fake_held,    fake_peers,  fake_free,
+	fake_touch,      fake_forget, fake_ask,    fake_link_changed,
+	fake_receive,    fake_fill,   fake_due_ms, fake_stats,
+	fake_peer_stats, fake_held,   fake_peers,  fake_free,
 };
 
 /* ---- the fixture -------------------------------------------------------- */

@@ -73,10 +73,10 @@ static void test_owners_of_an_answer_are_kept_by_number(void **state)
 	(void)state;
 	assert_int_equal(ring_init(&r, 1, 0), 0);
 	ring_push(&r, flow(1), 5);
-	ring_set_owed(&r, 0, 4);
-	assert_int_equal(ring_owed(&r, 0), 4);
-	ring_set_owed(&r, 1, 4); /* not held: nothing happens */
-	assert_int_equal(ring_owed(&r, 1), 0);
+	ring_set_debtors(&r, 0, 4);
+	assert_int_equal(ring_debtors(&r, 0), 4);
+	ring_set_debtors(&r, 1, 4); /* not held: nothing happens */
+	assert_int_equal(ring_debtors(&r, 1), 0);
 	ring_clear(&r, 77);
 	assert_int_equal(ring_used(&r), 1);
 	ring_fini(&r);

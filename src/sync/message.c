@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: ISC */
+#include "sync/message.h"
+
+#include <string.h>
+
+enum { CAPABILITIES = EXT_CAP_ADDRESSED_ACK | EXT_CAP_WHOLE_UPDATES };
+
+size_t message_alive_len(enum ext_record_type type)
+{
+	return WIRE_HEADER_LEN + EXT_FIXED_LEN + ext_record_len(EXT_HELD) +
+	       ext_record_len(type);
+}
+
+size_t message_alive(struct wr *w, uint32_t n, uint8_t flags, uint64_t node,
+		     uint32_t oldest)
+{
+	size_t offset = wire_begin(w, MSG_CTL, MSG_ALIVE | flags, n);
+
+	ext_begin(w, CAPABILITIES, node);
+	ext_add(w, &(struct ext_record){ .type = EXT_HELD, .oldest = oldest });
+	return offset;
+}
+
+void message_add_name(struct wr *w, const uint8_t name[EXT_NAME_SIZE])
+{
+	struct ext_record r = { .type = EXT_STABLE_NAME };
+
+	memcpy(r.name, name, EXT_NAME_SIZE);
+	ext_add(w, &r);
+}
+
+void message_add_ask(struct wr *w, uint64_t node)
+{
+	ext_add(w, &(struct ext_record){ .type = EXT_ASK, .asked = node });
+}
+
+void message_add_range(struct wr *w, enum ext_record_type type, uint64_t node,
+		       struct seq_run run)
+{
+	struct ext_record r = { .type = (uint16_t)type };
+
+	r.range.node = node;
+	r.range.from = run.from;
+	r.range.to = run.to;
+	ext_add(w, &r);
+}
+
+void message_add_mark(struct wr *w, uint64_t node, enum ext_phase phase,
+		      uint32_t walk, uint32_t n_entries)
+{
+	struct ext_record r = { .type = EXT_BULK_MARK };
+
+	r.mark.node = node;
+	r.mark.phase = (uint8_t)phase;
+	r.mark.walk = walk;
+	r.mark.n_entries = n_entries;
+	ext_add(w, &r);
+}
+
+size_t message_range(struct wr *w, uint32_t n, enum msg_flag flag,
+		     struct seq_run run)
+{
+	size_t offset = wire_begin(w, MSG_CTL, (uint8_t)flag, n);
+
+	wr_be32(w, run.from);
+	wr_be32(w, run.to);
+	return offset;
+}
+
+/* An update may be merged by the peer into what it has, be it of an earlier
+ * life of the same addresses and ports, whose translation would stay. So what
+ * was not sent before is new, though it may have changed since. */
+static enum msg_type type_of(enum entry_state state, bool is_known)
+{
+	if (state == ENTRY_DEAD)
+		return MSG_CT_DEL;
+	return state == ENTRY_NEW || !is_known ? MSG_CT_NEW : MSG_CT_UPD;
+}
+
+size_t message_entry(struct wr *w, uint32_t n, const struct wire_flow_opts *o,
+		     const struct flow *f, enum entry_state state,
+		     bool is_known)
+{
+	size_t offset = wire_begin(w, type_of(state, is_known), 0, n);
+
+	wire_flow_encode(w, o, f);
+	return offset;
+}
