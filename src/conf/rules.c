@@ -62,12 +62,11 @@ void block_defaults(const struct block *b, void *base)
 
 enum { TEXT_SIZE = CONF_PATH_MAX + 1 };
 
-/* Writes the default as it stands in a file: it is set in an object of its own,
- * and that is printed. "" if it cannot be written. */
-static void default_text(const struct rule *r, char out[TEXT_SIZE])
+/* Writes the default as it stands in a file, and a zero byte: it is set in an
+ * object of its own, and that is printed. "" if it cannot be written. */
+static void write_default(const struct rule *r, struct wr *w)
 {
 	const struct kind *kind = &conf_kinds[r->kind];
-	struct wr w = { .buf = (uint8_t *)out, .size = TEXT_SIZE };
 	union {
 		char text[TEXT_SIZE];
 		uint32_t number;
@@ -77,8 +76,8 @@ static void default_text(const struct rule *r, char out[TEXT_SIZE])
 	if (kind->set_default)
 		kind->set_default(r, &value);
 	if (kind->print && !kind->is_unset(r, &value))
-		kind->print(&w, &value);
-	wr_u8(&w, '\0');
+		kind->print(w, &value);
+	wr_u8(w, '\0');
 }
 
 void conf_for_each_option(conf_option_fn *fn, void *ctx)
@@ -88,6 +87,8 @@ void conf_for_each_option(conf_option_fn *fn, void *ctx)
 			const struct rule *r = &conf_blocks[b]->rules[i];
 			const struct kind *kind = &conf_kinds[r->kind];
 			char text[TEXT_SIZE];
+			struct wr w = { .buf = (uint8_t *)text,
+					.size = sizeof(text) };
 			const struct conf_option o = {
 				.block = conf_blocks[b]->name,
 				.name = r->name,
@@ -99,7 +100,7 @@ void conf_for_each_option(conf_option_fn *fn, void *ctx)
 				.note = r->note,
 			};
 
-			default_text(r, text);
+			write_default(r, &w);
 			fn(ctx, &o);
 		}
 }
