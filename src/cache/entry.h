@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* What has happened to an entry since it was made; decides the type of the
- * message that tells of it (spec 5.3). */
+ * message that tells of it (PROTOCOL.md 4.1). */
 enum entry_state {
 	ENTRY_FREE,  /* no such entry */
 	ENTRY_NEW,   /* added, unchanged since */

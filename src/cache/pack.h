@@ -14,7 +14,7 @@
  *
  * Integers are in the byte order of this machine and not aligned. Two flows
  * with the same content have the same bytes. Counters and the use count are
- * left out (spec 6.1). */
+ * left out (PROTOCOL.md 5.1). */
 #ifndef CACHE_PACK_H
 #define CACHE_PACK_H
 

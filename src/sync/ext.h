@@ -19,7 +19,7 @@ enum {
 enum ext_capability {
 	EXT_CAP_ADDRESSED_ACK = 0x0001, /* records 1 and 2, bulk marks */
 	/* Its updates have all that it knows of a flow: what they leave out is
-	 * gone. Updates of others may be merged only (spec 5.5). */
+	 * gone. Updates of others may be merged only (PROTOCOL.md 4.3). */
 	EXT_CAP_WHOLE_UPDATES = 0x0002,
 };
 

@@ -93,8 +93,8 @@ static void end_entry(struct mirror *m, uint32_t id)
 /* ---- sequence numbers shifted by NAT helpers ---------------------------- */
 
 /* The kernel tells in no event by how much a NAT helper shifts the sequence
- * numbers of a connection (spec 11, 15). It is asked when the status says that
- * there is a shift; when a related flow begins, for its announcement has
+ * numbers of a connection (PROTOCOL.md 5.6). It is asked when the status says
+ * that there is a shift; when a related flow begins, for its announcement has
  * shifted those of its master; and once a second where a helper may shift at
  * any time. */
 static bool may_shift(const struct flow *f)

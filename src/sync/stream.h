@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* stream.h - whole messages out of a channel that cuts them anywhere (spec
- * 1.3, stream channel). One for each connection: what is left of one that
- * ended belongs to no other. Pure: the caller reads the socket. */
+/* stream.h - whole messages out of a channel that cuts them anywhere
+ * (PROTOCOL.md 1.3, stream channel). One for each connection: what is left of
+ * one that ended belongs to no other. Pure: the caller reads the socket. */
 #ifndef SYNC_STREAM_H
 #define SYNC_STREAM_H
 

@@ -11,7 +11,7 @@ enum tlv_step tlv_next(struct rd *msg, struct tlv *out)
 	struct rd padding;
 	uint16_t len; /* header and payload, without padding */
 
-	/* up to 4 stray bytes are no attribute (spec 2.4) */
+	/* up to 4 stray bytes are no attribute (PROTOCOL.md 2.4) */
 	if (msg->left <= TLV_HDR_LEN) {
 		msg->left = 0;
 		return TLV_END;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* tlv.h - walks the attributes of one sync message, and writes them (spec 2.1);
- * copies nothing. */
+/* tlv.h - walks the attributes of one sync message, and writes them
+ * (PROTOCOL.md 2.1); copies nothing. */
 #ifndef SYNC_TLV_H
 #define SYNC_TLV_H
 

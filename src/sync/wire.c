@@ -36,8 +36,8 @@ static bool has_range(uint8_t type, uint8_t flags)
 }
 
 /* Judges the length of the message whose header is h, of a datagram that has
- * left bytes from the start of that header: the rows of spec 1.3 in their
- * order. VERDICT_OK: it may be taken off. */
+ * left bytes from the start of that header: the rows of PROTOCOL.md 1.3 in
+ * their order. VERDICT_OK: it may be taken off. */
 static enum verdict judge_size(const struct msg *h, size_t len, size_t left)
 {
 	size_t least =

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* wire.h - headers of sync messages: one datagram in, one message after the
- * other out, and back (spec 1). */
+ * other out, and back (PROTOCOL.md 1). */
 #ifndef SYNC_WIRE_H
 #define SYNC_WIRE_H
 
@@ -35,7 +35,7 @@ enum {
 };
 
 /* What became of a received message: one value for each counter of
- * `-s network` (cli spec 4.3), and those the reference does not have. */
+ * `-s network` (PROTOCOL.md 8.2), and those the reference does not have. */
 enum verdict {
 	VERDICT_OK,
 	VERDICT_BAD_VERSION,
@@ -70,13 +70,13 @@ enum wire_step {
 	WIRE_END,  /* nothing is left */
 };
 
-/* Takes the next message off a datagram, with the checks of spec 1.3 up to
- * "wrong version". *out is written on WIRE_MSG, *why on SKIP and DROP. */
+/* Takes the next message off a datagram, with the checks of PROTOCOL.md 1.3 up
+ * to "wrong version". *out is written on WIRE_MSG, *why on SKIP and DROP. */
 NODISCARD enum wire_step wire_next(struct rd *dgram, struct msg *out,
 				   enum verdict *why);
 
 /* True if the message is data: type 5 or less, no flag but HELLO and
- * HELLO_BACK (spec 1.1). */
+ * HELLO_BACK (PROTOCOL.md 1.1). */
 bool msg_is_data(const struct msg *m);
 
 /* Begins a message: writes its header with a length to be filled in. Returns

@@ -14,7 +14,7 @@ enum wire_kind {
 	WIRE_NONE, /* ends the list */
 	WIRE_U8,
 	WIRE_BE16,
-	WIRE_NE16, /* in the byte order of the sending host (spec 2.2.1) */
+	WIRE_NE16, /* in the byte order of the sending host (PROTOCOL.md 2.5) */
 	WIRE_BE32,
 	WIRE_ADDR4, /* a struct addr; the bytes behind are zeroed on reading */
 	WIRE_ADDR16,

@@ -80,7 +80,8 @@ static uint64_t bits_of(uint64_t seen, const struct flow *f)
 
 /* Makes a whole reply tuple out of the NAT attributes: what they do not name
  * is the inverse of the original one. Ports mean nothing without original
- * ones, as on ICMP, where they are an artefact of the sender (spec 2.3). */
+ * ones, as on ICMP, where they are an artefact of the sender (PROTOCOL.md 2.3).
+ */
 static void complete_reply(struct flow *f, uint64_t seen)
 {
 	struct tuple named = f->reply;

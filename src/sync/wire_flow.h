@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* wire_flow.h - attributes of conntrack messages <-> struct flow, by one
- * table (spec 2.2 to 2.4). */
+ * table (PROTOCOL.md 2.2 to 2.4). */
 #ifndef SYNC_WIRE_FLOW_H
 #define SYNC_WIRE_FLOW_H
 
@@ -12,7 +12,7 @@
 struct wire_flow_opts {
 	struct names *helpers; /* may be NULL: helper names are not carried */
 	bool send_wscale;      /* TCPWindowTracking on */
-	bool send_timeout;     /* no CommitTimeout here (spec 2.3, step 5) */
+	bool send_timeout;     /* no CommitTimeout here (PROTOCOL.md 2.3) */
 };
 
 struct wire_flow_stats {
@@ -29,8 +29,8 @@ NODISCARD enum verdict wire_flow_decode(struct rd attrs,
 					struct flow *out,
 					struct wire_flow_stats *stats);
 
-/* Appends the attributes of a flow in the order of spec 2.3. Sets w->full if
- * they do not fit. */
+/* Appends the attributes of a flow in the order of PROTOCOL.md 2.3. Sets
+ * w->full if they do not fit. */
 void wire_flow_encode(struct wr *w, const struct wire_flow_opts *opts,
 		      const struct flow *f);
 

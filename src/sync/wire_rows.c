@@ -4,7 +4,7 @@
 #include "sync/tlv.h"
 
 enum {
-	HELPER_LEN_MAX = 11,   /* a receiver refuses longer ones (spec 2.2) */
+	HELPER_LEN_MAX = 11,   /* a receiver refuses longer ones */
 	LABELS_LEN_MAX = 1024, /* bytes */
 	LABEL_WORD = 4,        /* bytes */
 	LABELS_SIZE = sizeof(((struct flow *)0)->labels),
@@ -59,7 +59,7 @@ static void put_zone(struct wr *w, const struct wire_flow_opts *opts,
 
 /* A name of 1 to 11 characters and a zero byte; what follows that is ignored.
  * An empty or endless one would be read beyond its end by a careless
- * receiver, so no sender may make it (spec 2.4). */
+ * receiver, so no sender may make it (PROTOCOL.md 2.4). */
 static enum wire_got get_helper(struct rd body,
 				const struct wire_flow_opts *opts,
 				struct flow *out, struct wire_flow_stats *stats)

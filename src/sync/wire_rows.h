@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* wire_rows.h - the attributes of conntrack messages as a table: what each
  * holds, which presence bits it stands for, when and in which order it is
- * sent (spec 2.2, 2.3). */
+ * sent (PROTOCOL.md 2.2, 2.3). */
 #ifndef SYNC_WIRE_ROWS_H
 #define SYNC_WIRE_ROWS_H
 

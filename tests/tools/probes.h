@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* probes.h - short dialogues with a reference node in FT-FW mode, each for a
- * rule of spec 4.3. refprobe holds them with a real one, test_sim_reference.c
- * with the model: what one of them answers, the other has to. */
+ * rule of PROTOCOL.md 3. refprobe holds them with a real one,
+ * test_sim_reference.c with the model: what one of them answers, the other has
+ * to. */
 #ifndef TOOLS_PROBES_H
 #define TOOLS_PROBES_H
 

@@ -11,7 +11,7 @@
 
 enum {
 	ALIVE_MS = 1000,
-	CAPACITY = 1472, /* of its buffer; a datagram is shorter (spec 1.3) */
+	CAPACITY = 1472, /* of its buffer; a datagram is shorter */
 	MESSAGE_MAX = 512,
 };
 
@@ -57,7 +57,7 @@ struct sim_reference {
 	struct sim_reference_opts o;
 	int64_t now_ms, alive_ms;
 	uint32_t next_seq;
-	/* its state, as spec 4.3 names it */
+	/* its state, as PROTOCOL.md 3 names it */
 	uint32_t last;
 	bool last_set;
 	uint32_t window;
@@ -205,7 +205,7 @@ static const struct object *object_at(const struct sim_reference *r,
 	return number < r->n_objects ? r->objects[number] : NULL;
 }
 
-/* Removes the object, and takes it out of its queue (spec 5.4). */
+/* Removes the object, and takes it out of its queue (PROTOCOL.md 4.2). */
 static void remove_object(struct object *o)
 {
 	if (o->element)
@@ -434,7 +434,8 @@ static void note_heard(struct sim_reference *r, const struct flow *f,
 	r->heard[number].is_late = is_late;
 }
 
-/* The external cache (spec 5.5): there is no owner, the last message wins. */
+/* The external cache (PROTOCOL.md 4.3): there is no owner, the last message
+ * wins. */
 static bool take_data(struct sim_reference *r, const struct msg *m,
 		      bool is_late)
 {
@@ -507,7 +508,7 @@ static bool digest(struct sim_reference *r, const struct msg *m, bool is_late)
 	return m->flags & MSG_ALIVE;
 }
 
-/* Steps 3 and 4 of spec 4.3. */
+/* What is taken, and what becomes of it (PROTOCOL.md 3.2). */
 static bool accept(struct sim_reference *r, const struct msg *m, bool is_late)
 {
 	if (!digest(r, m, is_late)) {

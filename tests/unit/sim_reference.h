@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* sim_reference.h - a model of a reference node in FT-FW mode, as spec 4.3
+/* sim_reference.h - a model of a reference node in FT-FW mode, as PROTOCOL.md 3
  * describes it: one tracker, one window, one resend queue for all peers. It
  * knows what became of all it told, and so whose fault a difference is. */
 #ifndef UNIT_SIM_REFERENCE_H

@@ -82,7 +82,7 @@ static void check(const struct line *lines, size_t n)
 	}
 }
 
-/* The table of request codes, spec 1.2. */
+/* The table of request codes, PROTOCOL.md 7.1. */
 static void test_options_give_the_codes_of_the_reference(void **state)
 {
 	static const struct line lines[] = {
@@ -132,7 +132,7 @@ static void test_options_give_the_codes_of_the_reference(void **state)
 	check(lines, N_ELEMENTS(lines));
 }
 
-/* Spec 1.2 and golden rows 63 to 76. */
+/* PROTOCOL.md 7.1 and golden rows 63 to 76. */
 static void test_words_match_by_their_beginning_in_order(void **state)
 {
 	static const struct line lines[] = {

@@ -59,7 +59,8 @@ static void test_each_lost_number_is_counted_once(void **state)
 	sim_fini(&s);
 }
 
-/* A reference whose clock was set back has no HELLO for it (spec 1.4). */
+/* A reference whose clock was set back has no HELLO for it (PROTOCOL.md 1.4).
+ */
 static void test_numbers_that_fall_back_are_believed_after_a_while(void **state)
 {
 	uint32_t old = 90000, now = 500, i;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The FT-FW engine and a node that is not of our kind: it acknowledges after a
- * window of messages, or when it has sent nothing for a second (spec 4.3). */
+ * window of messages, or when it has sent nothing for a second
+ * (PROTOCOL.md 3.3). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

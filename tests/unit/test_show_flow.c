@@ -13,7 +13,7 @@
 
 static const struct {
 	uint8_t l4proto;
-	const char *states[10]; /* spec chapter 5 */
+	const char *states[10]; /* PROTOCOL.md 8.3 */
 } state_names[] = {
 	{ L4_TCP,
 	  { "NONE", "SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT",

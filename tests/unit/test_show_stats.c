@@ -205,8 +205,8 @@ static void test_answers_equal_the_recorded_ones(void **state)
 }
 
 /* Every value of a block stands where its label says: 1, 2, 3 ... in order of
- * the text, but 0 for what cannot happen here. Labels and widths: spec 4.3 to
- * 4.5. */
+ * the text, but 0 for what cannot happen here. Labels and widths:
+ * PROTOCOL.md 8.2. */
 static void test_no_two_values_are_mixed_up(void **state)
 {
 	const struct stats s = {

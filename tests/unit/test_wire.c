@@ -29,8 +29,8 @@ struct expected_step {
 #define DROP(why) { WIRE_DROP, why, 0, 0, 0, 0, 0, 0 }
 #define END       { WIRE_END, VERDICT_OK, 0, 0, 0, 0, 0, 0 }
 
-/* Captured messages (the text beside each file) and what spec 1.3 says of the
- * crafted ones; the checks of a mode come later. */
+/* Captured messages (the text beside each file) and what
+ * PROTOCOL.md 1.3 says of the crafted ones; the checks of a mode come later. */
 static const struct {
 	const char *name;
 	struct expected_step steps[6];

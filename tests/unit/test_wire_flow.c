@@ -372,7 +372,7 @@ static struct wire_flow_opts opts_of(void **state)
 
 /* Golden messages come from a little-endian node. On a big-endian machine the
  * three native-order attributes are turned into what a node of that kind would
- * have sent (spec 2.2.1). */
+ * have sent (PROTOCOL.md 2.5). */
 static void to_native(uint8_t *msg, size_t n)
 {
 	const uint16_t one = 1;

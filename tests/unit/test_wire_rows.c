@@ -17,13 +17,14 @@
 
 enum { ROUNDS = 2000 };
 
-/* nta_len less 4 of spec 2.2; 0: of no fixed length */
+/* nta_len less 4 of PROTOCOL.md 2.2; 0: of no fixed length */
 static const uint8_t payload[NTA_N] = {
 	8, 32, 1, 4, 1, 4, 4, 4, 8, 32, 1, 4, 4,  4,  2,  2, 24,
 	1, 4,  4, 1, 1, 1, 1, 2, 1, 1,  0, 0, 16, 16, 12, 2,
 };
 
-/* What the wire can say of any flow, and of flows of a protocol (spec 2.3). */
+/* What the wire can say of any flow, and of flows of a protocol
+ * (PROTOCOL.md 2.3). */
 #define CARRIED                                                          \
 	(FLOW_STATUS | FLOW_TIMEOUT | FLOW_MARK | FLOW_MASTER |          \
 	 FLOW_MASTER_PORTS | FLOW_HELPER | FLOW_LABELS | FLOW_SYNPROXY | \
