@@ -132,10 +132,11 @@ struct peer *ftfw_identify(struct ftfw *f, const struct peer_addr *from,
 			   const struct msg *m, const struct ext_alive *ext,
 			   int64_t now_ms)
 {
+	uint64_t node = ext ? ext->node : 0;
 	struct roster_found found;
 	struct peer *p;
 
-	if (ext && ext->node == f->o.node) {
+	if (node == f->o.node) {
 		note_own_id(f, m->seq, now_ms);
 		return NULL;
 	}
@@ -157,11 +158,11 @@ struct peer *ftfw_identify(struct ftfw *f, const struct peer_addr *from,
 	case ROSTER_FOUND:
 		added(f, p, now_ms);
 		if (ext)
-			new_node(f, &found, from, ext->node, now_ms);
+			new_node(f, &found, from, node, now_ms);
 		break;
 	case ROSTER_NAMED:
 	case ROSTER_RESTARTED:
-		new_node(f, &found, from, ext->node, now_ms);
+		new_node(f, &found, from, node, now_ms);
 		break;
 	}
 	if (ext)

@@ -314,15 +314,41 @@ static void test_who_leaves_amid_a_walk_is_not_told_its_end(void **state)
 	free_world(w);
 }
 
+static void test_who_leaves_after_its_end_does_not_hold_up_others(void **state)
+{
+	struct world *w = new_world(1, 10);
+	struct peer *p = add_peer(w, true), *q = add_peer(w, true);
+	uint32_t n;
+
+	(void)state;
+	bulk_want(&w->b, p);
+	bulk_want(&w->b, q);
+	progress(w);
+	bulk_mark_acked(&w->b, p, &w->marks[0]);
+	bulk_mark_acked(&w->b, q, &w->marks[1]);
+	progress(w);
+	walk(w, &n);
+	for (uint32_t k = w->ring.first; k != w->ring.next; k++)
+		ring_set_debtors(&w->ring, k, peer_bit(q));
+	progress(w);
+	assert_int_equal(w->receivers[2], p->number);
+	bulk_drop_peer(&w->b, p);
+	ack_all(w);
+	assert_int_equal(w->receivers[3], q->number);
+	assert_int_equal(w->b.phase, BULK_IDLE);
+	free_world(w);
+}
+
 static void test_requests_do_not_storm(void **state)
 {
-	/* Two at once, then one in 300 ms, for the table is small. */
-	static const int64_t least_ms[] = { 0, 300, 300, 300 };
-	struct world *w = new_world(1, 10);
+	/* Two at once, but for a pause, then one in 3 s: 4,000 entries. */
+	static const int64_t least_ms[] = { 0, 300, 2700, 3000 };
+	struct world *w = new_world(1, 4000);
 	struct peer *p = add_peer(w, false);
 	uint32_t n;
 
 	(void)state;
+	w->now_ms = 100000;
 	for (size_t i = 0; i < N_ELEMENTS(least_ms); i++) {
 		int64_t asked_ms = w->now_ms;
 
@@ -521,6 +547,7 @@ int main(void)
 		T(test_marks_count_as_long_as_they_mean_something),
 		T(test_a_mark_without_memory_is_tried_again),
 		T(test_who_leaves_amid_a_walk_is_not_told_its_end),
+		T(test_who_leaves_after_its_end_does_not_hold_up_others),
 		T(test_requests_do_not_storm),
 		T(test_only_what_is_not_told_anyway_is_walked),
 		T(test_a_walk_keeps_within_its_window),

@@ -398,6 +398,18 @@ static void test_data_may_come_before_the_id(void **state)
 	assert_int_equal(t->peers[1].unbelieved_ms, 3);
 }
 
+static void test_another_may_be_where_a_node_has_been(void **state)
+{
+	struct roster *t = *state;
+	struct peer_addr a = place(0, 1), b = place(0, 2);
+	struct roster_found found;
+
+	say_id(t, &a, 1, 7, 1, 0, &found);
+	say_id(t, &b, 2, 7, 1, 1, &found);
+	assert_int_equal(say_id(t, &a, 900, 8, 2, 2, &found), ROSTER_FOUND);
+	assert_ptr_equal(roster_at(t, &a), roster_of_node(t, 8));
+}
+
 static void test_a_node_elsewhere_says_first_who_it_is(void **state)
 {
 	struct roster *t = *state;
@@ -596,6 +608,7 @@ int main(void)
 		T(test_an_earlier_life_is_no_new_one),
 		T(test_a_forged_life_is_taken_back),
 		T(test_data_may_come_before_the_id),
+		T(test_another_may_be_where_a_node_has_been),
 		T(test_a_node_elsewhere_says_first_who_it_is),
 		T(test_one_that_was_taken_for_two_is_merged),
 		T(test_a_reference_goes_on_at_another_link),
