@@ -48,7 +48,7 @@ static void added(struct ftfw *f, struct peer *p, int64_t now_ms)
 	ftfw_event(f, ENGINE_PEER_FOUND, p, now_ms);
 }
 
-/* q, which is p, owes us what p does not have. */
+/* q was p all the time: what it had not acknowledged p may lack. */
 static void merge(struct ftfw *f, struct peer *p, struct peer *q)
 {
 	bulk_drop_peer(&f->bulk, q);
