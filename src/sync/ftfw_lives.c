@@ -315,7 +315,7 @@ static void check_life(struct ftfw *f, struct peer *p, int64_t now_ms)
  * cannot be told which one it is.) */
 static void join_references(struct ftfw *f)
 {
-	struct peer *live, *silent;
+	struct peer *live = NULL, *silent = NULL;
 
 	if (!roster_reference_moved(&f->roster, &live, &silent))
 		return;

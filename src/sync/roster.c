@@ -10,6 +10,14 @@ enum {
 	SURE_MS = 3000, /* heard for so long without an id: it has none */
 };
 
+int roster_next(const struct roster *r, int after)
+{
+	for (int i = after + 1; i < r->n_places; i++)
+		if (r->peers[i].is_used)
+			return i;
+	return -1;
+}
+
 bool peer_same_place(const struct peer_addr *a, const struct peer_addr *b)
 {
 	return a->link == b->link && a->family == b->family &&

@@ -93,13 +93,7 @@ static inline bool peer_is_heard(const struct peer *p)
 
 /* The number of the next peer there is, in order of numbers; -1 begins, and
  * ends. */
-static inline int roster_next(const struct roster *r, int after)
-{
-	for (int i = after + 1; i < r->n_places; i++)
-		if (r->peers[i].is_used)
-			return i;
-	return -1;
-}
+int roster_next(const struct roster *r, int after);
 
 /* Set of the live peers that have answered: those we wait for. */
 uint64_t roster_waited(const struct roster *r);
