@@ -134,11 +134,10 @@ static void start_cache_flush(void *ctx, int code)
 	flush_part(ctx, internal, external);
 }
 
-/* Removes a piece of one cache. True: all of it is gone. */
-static bool flush_piece(struct commands *c, bool is_internal)
+/* Removes a piece of a cache; the peers are not told. True: all of it is
+ * gone. */
+static bool flush_piece(struct commands *c, struct flow_cache *cache)
 {
-	struct flow_cache *cache = is_internal ? c->o.internal : c->o.external;
-
 	for (uint32_t n = 0; n < FLUSH_STEP;) {
 		uint32_t before = c->flush_position;
 
@@ -149,8 +148,6 @@ static bool flush_piece(struct commands *c, bool is_internal)
 		if (flow_cache_head(cache, c->flush_position)->state ==
 		    ENTRY_FREE)
 			continue;
-		if (is_internal)
-			c->o.forget(c->o.ctx, c->flush_position);
 		flow_cache_remove(cache, c->flush_position);
 	}
 	return false;
@@ -161,9 +158,9 @@ static bool work_cache_flush(void *ctx)
 	struct commands *c = ctx;
 
 	if (c->flushes_internal)
-		c->flushes_internal = !flush_piece(c, true);
+		c->flushes_internal = !flush_piece(c, c->o.internal);
 	else if (c->flushes_external)
-		c->flushes_external = !flush_piece(c, false);
+		c->flushes_external = !flush_piece(c, c->o.external);
 	else
 		jobs_end(c->o.jobs, 0, NULL);
 	return true;

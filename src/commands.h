@@ -20,9 +20,6 @@ struct commands_opts {
 	struct flow_cache *internal, *external;
 	uint32_t commit_timeout_s; /* 0: what is left of the sender's */
 	uint32_t purge_timeout_s;
-	/* This entry of the internal cache is about to be removed: the peers
-	 * are not told. */
-	void (*forget)(void *ctx, uint32_t id);
 	/* The job that runs can go on. */
 	void (*has_work)(void *ctx);
 	void *ctx;

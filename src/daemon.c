@@ -206,13 +206,6 @@ static void on_touch(void *ctx, uint32_t id, enum touch how)
 	node_touch(d->node, (struct ref){ OBJECT_FLOW, id }, how);
 }
 
-static void on_forget(void *ctx, uint32_t id)
-{
-	struct daemon *d = ctx;
-
-	node_forget(d->node, (struct ref){ OBJECT_FLOW, id });
-}
-
 static bool is_client_there(void *ctx, uint64_t client)
 {
 	struct daemon *d = ctx;
@@ -333,7 +326,6 @@ static int open_commands(struct daemon *d)
 	o->kernel = d->kernel;
 	o->internal = d->internal;
 	o->external = d->external;
-	o->forget = on_forget;
 	o->has_work = work_later;
 	o->ctx = d;
 	return commands_open(o, &d->commands);

@@ -32,7 +32,7 @@ struct kernel_side_opts {
 	bool tcp_window_tracking;
 	/* When a dump repairs what was lost with events: see struct overrun. */
 	int64_t overrun_fixed_ms;
-	/* An entry of the internal cache was made, changed or died. */
+	/* Whether an entry of the internal cache is to be told: engine.h. */
 	void (*touch)(void *ctx, uint32_t id, enum touch how);
 	/* kernel_side_work() has something to do at once. */
 	void (*has_work)(void *ctx);

@@ -45,6 +45,12 @@ void flow_cache_observe(struct flow_cache *c,
 	store_observe(&c->store, observer);
 }
 
+void flow_cache_unobserve(struct flow_cache *c,
+			  const struct store_observer *observer)
+{
+	store_unobserve(&c->store, observer);
+}
+
 static bool is_living(const struct flow_cache *c, uint32_t id)
 {
 	return id != STORE_NO_ID &&

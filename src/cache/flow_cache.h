@@ -30,6 +30,8 @@ void flow_cache_free(struct flow_cache *c); /* accepts NULL */
 /* Has every put, kill and remove told from now on: see cache/store.h. */
 void flow_cache_observe(struct flow_cache *c,
 			const struct store_observer *observer);
+void flow_cache_unobserve(struct flow_cache *c,
+			  const struct store_observer *observer);
 
 enum put_mode {
 	PUT_MERGE,   /* an existing entry is merged (flow_merge) */

@@ -45,6 +45,16 @@ void store_observe(struct store *s, const struct store_observer *observer)
 	s->observers[s->n_observers++] = observer;
 }
 
+void store_unobserve(struct store *s, const struct store_observer *observer)
+{
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < s->n_observers; i++)
+		if (s->observers[i] != observer)
+			s->observers[kept++] = s->observers[i];
+	s->n_observers = kept;
+}
+
 static void tell(const struct store *s, uint32_t id, enum store_event event)
 {
 	for (unsigned int i = 0; i < s->n_observers; i++)

@@ -97,9 +97,11 @@ NODISCARD int store_init(struct store *s, const struct store_opts *opts);
 /* Accepts a zeroed one. Observers are not told. */
 void store_fini(struct store *s);
 
-/* Adds an observer, which is borrowed as long as the store lives; they are told
- * in the order in which they were added. STORE_OBSERVERS at most. */
+/* Adds an observer, which is borrowed until it is taken off; they are told in
+ * the order in which they were added. STORE_OBSERVERS at most. */
 void store_observe(struct store *s, const struct store_observer *observer);
+/* Takes it off; one that is not there does no harm. */
+void store_unobserve(struct store *s, const struct store_observer *observer);
 
 /* Looks for a key. Two keys with the same first byte are equally long. */
 struct store_place store_find(const struct store *s, const uint8_t *key,

@@ -112,11 +112,9 @@ enum touch {
 };
 
 struct engine_ops {
-	/* The entry was made, changed or died: said after every put and kill,
-	 * for what revives a dead entry must reach who waits to remove it. */
+	/* Whether the entry that was put or killed is to be told. That it was
+	 * put, killed or removed the engine hears of the cache itself. */
 	void (*touch)(struct engine *e, struct ref entry, enum touch how);
-	/* The entry is about to be removed untold (flush). */
-	void (*forget)(struct engine *e, struct ref entry);
 	void (*ask)(struct engine *e, enum ask what);
 	/* From now on it is sent from another place. */
 	void (*link_changed)(struct engine *e);

@@ -79,11 +79,6 @@ static void ftfw_touch(struct engine *e, struct ref entry, enum touch how)
 	outbox_touch(&ftfw_of(e)->outbox, entry.id, how);
 }
 
-static void ftfw_forget(struct engine *e, struct ref entry)
-{
-	outbox_forget(&ftfw_of(e)->outbox, entry.id);
-}
-
 static void ftfw_ask(struct engine *e, enum ask what)
 {
 	struct ftfw *f = ftfw_of(e);
@@ -173,7 +168,6 @@ static void ftfw_free(struct engine *e)
 
 static const struct engine_ops ftfw_ops = {
 	.touch = ftfw_touch,
-	.forget = ftfw_forget,
 	.ask = ftfw_ask,
 	.link_changed = ftfw_link_changed,
 	.receive = ftfw_receive,

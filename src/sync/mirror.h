@@ -29,7 +29,7 @@ struct mirror_opts {
 	 * mirror_answer(), those of a batch before the submit() or finish()
 	 * that sends it returns (see ct_asker_open()). */
 	const struct kernel_ops *kernel;
-	/* The entry was made, changed or died: after every put and kill. */
+	/* Whether the entry that was put or killed is to be told. */
 	void (*touch)(void *ctx, uint32_t id, enum touch how);
 	void *ctx;
 };

@@ -163,11 +163,6 @@ void node_touch(struct node *n, struct ref entry, enum touch how)
 	n->engine->ops->touch(n->engine, entry, how);
 }
 
-void node_forget(struct node *n, struct ref entry)
-{
-	n->engine->ops->forget(n->engine, entry);
-}
-
 void node_ask(struct node *n, enum ask what)
 {
 	n->engine->ops->ask(n->engine, what);

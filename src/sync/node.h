@@ -83,7 +83,6 @@ int64_t node_due_ms(struct node *n);
 
 /* Of an entry of the internal cache: engine.h. */
 void node_touch(struct node *n, struct ref entry, enum touch how);
-void node_forget(struct node *n, struct ref entry);
 void node_ask(struct node *n, enum ask what);
 /* From now on it sends from another place. */
 void node_link_changed(struct node *n);

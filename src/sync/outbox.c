@@ -13,19 +13,27 @@ enum {
 	LONGEST_RANGE = 1 << 30, /* of announcements of years */
 };
 
+static void on_stored(void *ctx, uint32_t id, enum store_event event);
+
 int outbox_init(struct outbox *b, const struct outbox_opts *o, int64_t now_ms)
 {
 	*b = (struct outbox){
 		.o = *o,
+		.observer = { on_stored, b },
 		.stuck_at = o->first_seq,
 		.stuck_until = o->first_seq,
 		.stuck_since_ms = now_ms,
 	};
-	return ring_init(&b->ring, o->size, o->first_seq);
+	int err = ring_init(&b->ring, o->size, o->first_seq);
+
+	if (err == 0)
+		flow_cache_observe(o->cache, &b->observer);
+	return err;
 }
 
 void outbox_fini(struct outbox *b)
 {
+	flow_cache_unobserve(b->o.cache, &b->observer);
 	ring_fini(&b->ring);
 	ctl_pool_fini(&b->pool);
 }
@@ -85,35 +93,59 @@ static void unkeep(struct outbox *b, uint32_t id)
 void outbox_touch(struct outbox *b, uint32_t id, enum touch how)
 {
 	struct entry_head *h = flow_cache_head(b->o.cache, id);
-	bool is_known, is_next_life;
 
-	if (!h || h->state == ENTRY_FREE)
-		return;
-	if (how == TOUCH_UNTOLD && (h->outbox & OUTBOX_SENT))
-		return;
-	is_known = h->outbox & (OUTBOX_SENT | OUTBOX_KEPT);
-	is_next_life = h->state == ENTRY_NEW && is_known;
-	if (h->state == ENTRY_NEW) /* what was sent was another life */
-		outbox_tell_as_new(h);
-	if (h->outbox & OUTBOX_KEPT)
-		unkeep(b, id);
-	if (how == TOUCH_QUIET && !is_next_life && h->state != ENTRY_DEAD)
+	if (!h || h->state == ENTRY_FREE || how == TOUCH_QUIET ||
+	    (how == TOUCH_UNTOLD && (h->outbox & OUTBOX_SENT)))
 		return;
 	outbox_queue(b, id);
 }
 
-void outbox_forget(struct outbox *b, uint32_t id)
+/* What was sent was another life; whoever knows it is told of this one. */
+static void begin_anew(struct outbox *b, uint32_t id)
+{
+	struct entry_head *h = flow_cache_head(b->o.cache, id);
+	bool is_known = h->outbox & (OUTBOX_SENT | OUTBOX_KEPT);
+
+	outbox_tell_as_new(h);
+	if (h->outbox & OUTBOX_KEPT)
+		unkeep(b, id);
+	if (is_known)
+		outbox_queue(b, id);
+}
+
+/* What is to be removed is nowhere any more. */
+static void let_go(struct outbox *b, uint32_t id)
 {
 	struct entry_head *h = flow_cache_head(b->o.cache, id);
 
-	if (!h || h->state == ENTRY_FREE)
-		return;
 	if (h->outbox & OUTBOX_KEPT)
 		unkeep(b, id);
 	else if (h->outbox & OUTBOX_QUEUED)
 		unqueue(b, id);
 	b->o.sink.removed(b->o.sink.ctx, h);
 	h->outbox = 0;
+}
+
+/* A put that was not heard of could revive an entry that is about to be
+ * removed. */
+static void on_stored(void *ctx, uint32_t id, enum store_event event)
+{
+	switch (event) {
+	case STORE_REVIVED:
+	case STORE_REPLACED:
+		begin_anew(ctx, id);
+		break;
+	case STORE_KILLED:
+		outbox_queue(ctx, id);
+		break;
+	case STORE_REMOVING:
+		let_go(ctx, id);
+		break;
+	case STORE_NEW:
+	case STORE_CHANGED:
+	case STORE_SAME:
+		break;
+	}
 }
 
 void outbox_sent(struct outbox *b, uint32_t n, uint32_t id)
@@ -126,24 +158,18 @@ void outbox_sent(struct outbox *b, uint32_t n, uint32_t id)
 	h->outbox |= OUTBOX_SENT;
 }
 
-static void remove_entry(struct outbox *b, uint32_t id)
-{
-	b->o.sink.removed(b->o.sink.ctx, flow_cache_head(b->o.cache, id));
-	flow_cache_remove(b->o.cache, id);
-}
-
 /* The end of an entry is told to all who are live. A silent reference cannot
  * sweep, so what it has not heard is kept, the newest ones. */
 static void finish_dead(struct outbox *b, uint32_t id)
 {
 	if (!roster_has_silent_reference(b->o.roster)) {
-		remove_entry(b, id);
+		flow_cache_remove(b->o.cache, id);
 		return;
 	}
 	queue_push(&b->kept, b->o.cache, id);
 	flow_cache_head(b->o.cache, id)->outbox |= OUTBOX_KEPT;
 	if (b->kept.n > b->o.size)
-		remove_entry(b, queue_pop(&b->kept, b->o.cache));
+		flow_cache_remove(b->o.cache, b->kept.first);
 }
 
 void outbox_release_kept(struct outbox *b)
@@ -165,7 +191,7 @@ void outbox_spare_entries(struct outbox *b)
 	       !ring_debtors(&b->ring, b->ring.first))
 		outbox_release(b, b->ring.first);
 	while (b->kept.n && (!is_kept || flow_cache_wants_room(b->o.cache)))
-		remove_entry(b, queue_pop(&b->kept, b->o.cache));
+		flow_cache_remove(b->o.cache, b->kept.first);
 }
 
 bool outbox_control(struct outbox *b, const struct ctl *c)

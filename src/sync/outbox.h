@@ -72,6 +72,7 @@ struct outbox_peer {
 
 struct outbox {
 	struct outbox_opts o;
+	struct store_observer observer; /* of the cache */
 	struct ring ring;
 	struct ctl_pool pool;
 	/* Messages that must not be lost: */
@@ -95,7 +96,8 @@ struct outbox {
 	uint64_t n_no_memory; /* control messages lost to lack of memory */
 };
 
-/* 0 or -ENOMEM. */
+/* From here on it hears of every put, kill and remove in the cache, until
+ * outbox_fini(); it must not move. 0 or -ENOMEM. */
 NODISCARD int outbox_init(struct outbox *b, const struct outbox_opts *o,
 			  int64_t now_ms);
 void outbox_fini(struct outbox *b);
@@ -107,10 +109,9 @@ void outbox_new_life(struct outbox *b, const struct peer *p);
 
 /* ---- entries and control messages ---- */
 
-/* The entry was made, changed or died; it is about to be removed untold. Ids
- * that are not in use are ignored. */
+/* Whether the entry that was put is to be told. An end, and a next life of what
+ * the peers know, is told in any case. Ids that are not in use are ignored. */
 void outbox_touch(struct outbox *b, uint32_t id, enum touch how);
-void outbox_forget(struct outbox *b, uint32_t id);
 
 /* It is told as new when it is sent next: the peers may know something else
  * under its addresses and ports. */

@@ -120,7 +120,6 @@ static void end_flow(struct world *w, bool is_flush)
 	if (ref.id == FLOW_CACHE_NO_ID)
 		return;
 	if (is_flush) {
-		node_forget(w->node, ref);
 		flow_cache_remove(w->internal, ref.id);
 	} else {
 		flow_cache_kill(w->internal, ref.id);

@@ -36,7 +36,7 @@ struct fake {
 	enum verdict answers[HEARD_MAX];
 	size_t space, room, to_write;
 	enum fill fill;
-	struct ref touched, forgotten;
+	struct ref touched;
 	enum touch how;
 	enum ask asked;
 	int n_link_changes;
@@ -52,11 +52,6 @@ static void fake_touch(struct engine *e, struct ref entry, enum touch how)
 {
 	fake_of(e)->touched = entry;
 	fake_of(e)->how = how;
-}
-
-static void fake_forget(struct engine *e, struct ref entry)
-{
-	fake_of(e)->forgotten = entry;
 }
 
 static void fake_ask(struct engine *e, enum ask what)
@@ -138,9 +133,9 @@ static void fake_free(struct engine *e)
 }
 
 static const struct engine_ops fake_ops = {
-	fake_touch,      fake_forget, fake_ask,    fake_link_changed,
-	fake_receive,    fake_fill,   fake_due_ms, fake_stats,
-	fake_peer_stats, fake_held,   fake_peers,  fake_free,
+	fake_touch, fake_ask,    fake_link_changed, fake_receive,
+	fake_fill,  fake_due_ms, fake_stats,        fake_peer_stats,
+	fake_held,  fake_peers,  fake_free,
 };
 
 /* ---- the fixture -------------------------------------------------------- */
@@ -484,8 +479,6 @@ static void test_requests_and_questions_reach_the_engine(void **state)
 	node_touch(t->node, (struct ref){ OBJECT_FLOW, 5 }, TOUCH_UNTOLD);
 	assert_int_equal(t->fake.touched.id, 5);
 	assert_int_equal(t->fake.how, TOUCH_UNTOLD);
-	node_forget(t->node, (struct ref){ OBJECT_FLOW, 6 });
-	assert_int_equal(t->fake.forgotten.id, 6);
 	node_ask(t->node, ASK_RESYNC);
 	assert_int_equal(t->fake.asked, ASK_RESYNC);
 	node_link_changed(t->node);
