@@ -33,7 +33,9 @@ STRIP ?= $(CROSS_COMPILE)strip
 READELF ?= $(CROSS_COMPILE)readelf
 CLANG ?= clang
 MUSL_CC ?= $(if $(findstring musl,$(shell $(CC) -dumpmachine)),$(CC),musl-gcc)
-MUSL_LTO ?= -flto=auto
+MUSL_LTO ?= -flto=auto -flto-partition=none
+# for size; compilers before gcc 12 do not know the smallest
+MUSL_OPT ?= $(shell $(MUSL_CC) -Oz -E -x c /dev/null >/dev/null 2>&1 && echo -Oz || echo -Os)
 
 CFLAGS ?= -O2
 WERROR ?=
@@ -116,9 +118,10 @@ $(B)/$(1)/libconntrackd.a: $(LIB_SRCS:src/%.c=$(B)/$(1)/%.o)
 endef
 
 RELEASE_FLAGS = $(STD) $(WERROR) $(PATHS) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(KERNEL_INC)
-MUSL_FLAGS = $(STD) $(WERROR) $(PATHS) $(CPPFLAGS) -Os -g -ffunction-sections \
-	-fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables \
-	-fstack-protector-strong $(MUSL_LTO) $(MUSL_INC)
+MUSL_FLAGS = $(STD) $(WERROR) $(PATHS) $(CPPFLAGS) $(MUSL_OPT) -g \
+	-ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
+	-fno-unwind-tables -fno-pie -fstack-protector-strong $(MUSL_LTO) \
+	$(MUSL_INC)
 SAN_FLAGS = $(STD) $(WERROR) $(PATHS) $(SAN) $(KERNEL_INC)
 FUZZ_FLAGS = $(STD) $(PATHS) $(SAN) -fsanitize=fuzzer-no-link $(KERNEL_INC)
 
@@ -131,11 +134,13 @@ $(B)/conntrackd: $(SRCS:src/%.c=$(B)/obj/%.o)
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(HARDEN) $(HARDEN_LD) $(LDFLAGS) -o $@ $^
 
-# static, and so small that a router's flash takes it: `strip` is part of it
+# static, at a fixed address, and so small that a router's flash takes it: `strip`
+# is part of it, and code and constants lie in one segment
 $(B)/musl/conntrackd: $(SRCS:src/%.c=$(B)/musl/obj/%.o)
 	$(call say,LD)
-	$(Q)$(MUSL_CC) $(MUSL_FLAGS) -static -Wl,--gc-sections \
-		-Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS) -o $@ $^
+	$(Q)$(MUSL_CC) $(MUSL_FLAGS) -static -no-pie -Wl,--gc-sections \
+		-Wl,-z,relro,-z,now,-z,noexecstack,-z,noseparate-code \
+		$(LDFLAGS) -o $@ $^
 	$(Q)$(STRIP) $@
 
 $(B)/asan/conntrackd: $(SRCS:src/%.c=$(B)/san/%.o)
