@@ -136,6 +136,20 @@ cites() {
 	return $bad
 }
 
+# A counter names the module that keeps it.
+owners() {
+	local bad=0 owner
+
+	while read -r owner; do
+		[ -n "$(find src -name "$owner.[ch]")" ] || {
+			echo "src/cli/counters.def: there is no module $owner"
+			bad=1
+		}
+	done < <(sed -n 's/^\t"[^"]*", "\([^"]*\)",$/\1/p' \
+		src/cli/counters.def | sort -u)
+	return $bad
+}
+
 longest() {
 	echo "longest files:"
 	find src -name '*.[ch]' -exec wc -l {} + | grep -v total | sort -rn |
@@ -158,6 +172,7 @@ check calls symbols calls
 check spdx spdx
 check outside outside
 check todo todo
+check owners owners
 check cites cites
 check shellcheck shell_check
 check cppcheck cpp_check
