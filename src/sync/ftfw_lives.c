@@ -54,6 +54,7 @@ static void merge(struct ftfw *f, struct peer *p, struct peer *q)
 	bulk_drop_peer(&f->bulk, q);
 	outbox_settle(&f->outbox, q, SETTLE_SEND_AGAIN);
 	roster_merge(p, q);
+	intake_merged(&f->intake, p, q);
 	if (f->o.sink.merge)
 		f->o.sink.merge(f->o.sink.ctx, q->number, q->generation, p);
 }

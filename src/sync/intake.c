@@ -34,7 +34,8 @@ void intake_new_peer(struct intake *k, const struct peer *p)
 
 void intake_new_life(struct intake *k, const struct peer *p)
 {
-	*at(k, p) = (struct intake_peer){ .n_told = at(k, p)->n_told };
+	*at(k, p) = (struct intake_peer){ .n_told = at(k, p)->n_told,
+					  .has_told = at(k, p)->has_told };
 	set_incomplete(k, p, false);
 }
 
@@ -61,7 +62,7 @@ bool intake_is_reference(struct intake *k, const struct peer *p)
 bool intake_forgotten(struct intake *k, const struct roster *r,
 		      const struct peer *p)
 {
-	if (!at(k, p)->n_told) /* nothing of what we have */
+	if (!at(k, p)->has_told) /* nothing of what we have */
 		return false;
 	k->has_forgotten = true;
 	for (int i = roster_next(r, -1); i >= 0; i = roster_next(r, i))
@@ -72,9 +73,16 @@ bool intake_forgotten(struct intake *k, const struct roster *r,
 
 /* ---- bulks -------------------------------------------------------------- */
 
+void intake_merged(struct intake *k, const struct peer *p, const struct peer *q)
+{
+	at(k, p)->has_told |= at(k, q)->has_told;
+	at(k, q)->has_told = false;
+}
+
 void intake_told(struct intake *k, const struct peer *p, bool is_kept)
 {
 	at(k, p)->n_told++;
+	at(k, p)->has_told = true;
 	if (!is_kept)
 		intake_incomplete(k, p);
 }

@@ -24,6 +24,7 @@ struct intake {
 		bool has_walk;   /* walk is valid */
 		uint32_t walk;   /* number of the newest one that was marked */
 		uint32_t n_told; /* data messages since its begin */
+		bool has_told;   /* any since it was found */
 		/* A reference, which marks nothing: it was asked for all it
 		 * has. It has sent all when it acknowledges proof_seq. */
 		bool is_proving;
@@ -47,6 +48,10 @@ NODISCARD bool intake_is_reference(struct intake *k, const struct peer *p);
 /* It is forgotten. True: with what it told since it was found. */
 NODISCARD bool intake_forgotten(struct intake *k, const struct roster *r,
 				const struct peer *p);
+
+/* What q has told is p's. */
+void intake_merged(struct intake *k, const struct peer *p,
+		   const struct peer *q);
 
 /* A data message of it was taken. False: there was no room for it. */
 void intake_told(struct intake *k, const struct peer *p, bool is_kept);

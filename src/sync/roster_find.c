@@ -208,6 +208,8 @@ static struct peer *whose_life(struct roster *r, struct peer *at,
 		at && is_named(at, n->name) ? at : peer_of_name(r, n->name);
 
 	*is_new = false;
+	if (p && p != at && is_continued(p, n->seq))
+		return p; /* it went on there without its id for a while */
 	if (p && p != at)
 		switch (consider_claim(p, n, CLAIM_MS)) {
 		case CLAIM_GRANTED:

@@ -207,6 +207,22 @@ static void test_who_is_forgotten_may_have_been_any_of_ours(void **state)
 	assert_int_equal(w->k.incomplete, peer_bit(p));
 }
 
+/* A peer whose id was not heard for long goes on without one; what it told with
+ * its id, before a bulk and in an earlier life, is its own still. */
+static void test_what_was_told_in_any_life_and_bulk_is_forgotten(void **state)
+{
+	struct world *w = *state;
+	struct peer *p = add_peer(w, true), *q = add_peer(w, true);
+
+	intake_told(&w->k, p, true);
+	assert_int_equal(intake_mark(&w->k, p, EXT_BULK_BEGIN, 1, 0),
+			 INTAKE_BEGINS);
+	intake_new_life(&w->k, p);
+	intake_merged(&w->k, q, p);
+	assert_false(intake_forgotten(&w->k, &w->roster, p)); /* it is q's */
+	assert_true(intake_forgotten(&w->k, &w->roster, q));
+}
+
 static void test_all_is_asked_for_when_somebody_live_is_incomplete(void **state)
 {
 	struct world *w = *state;
@@ -251,6 +267,7 @@ int main(void)
 		T(test_a_node_of_ours_proves_by_marks_only),
 		T(test_what_a_reference_forgot_ends_its_proof),
 		T(test_who_is_forgotten_may_have_been_any_of_ours),
+		T(test_what_was_told_in_any_life_and_bulk_is_forgotten),
 		T(test_all_is_asked_for_when_somebody_live_is_incomplete),
 		T(test_the_user_asks_all),
 #undef T

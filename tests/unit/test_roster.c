@@ -343,6 +343,33 @@ static void test_two_that_go_on_with_one_name_are_two(void **state)
 	assert_int_equal(p->node, 7);
 }
 
+/* On a long way its announcements were lost for so long that it was taken for
+ * one without an id, which goes on while it says its id on another link. */
+static void
+test_one_whose_id_was_not_heard_is_known_by_its_numbers(void **state)
+{
+	struct roster *t = *state;
+	struct peer_addr a = place(0, 1), b = place(1, 1);
+	struct roster_found found;
+	enum roster_answer what = ROSTER_NOBODY;
+	struct peer *p;
+	int64_t ms;
+
+	say_id(t, &a, 1, 7, 1, 0, &found);
+	p = found.peer;
+	roster_new_life(p, 0);
+	for (ms = 10000; what == ROSTER_NOBODY && ms < 20000; ms += 100) {
+		uint32_t seq = (uint32_t)(ms / 100);
+
+		say_data(t, &a, seq, ms, &found);
+		what = say_id(t, &b, seq + 30, 7, 1, ms, &found);
+	}
+	assert_int_equal(what, ROSTER_RESTARTED);
+	assert_ptr_equal(found.peer, p);
+	assert_null(found.namesake);
+	assert_int_equal(p->node, 7);
+}
+
 static void test_an_earlier_life_is_no_new_one(void **state)
 {
 	struct roster *t = *state;
@@ -605,6 +632,7 @@ int main(void)
 		T(test_a_new_id_is_believed_when_the_old_one_is_not_said),
 		T(test_who_is_silent_may_have_a_new_id_at_once),
 		T(test_two_that_go_on_with_one_name_are_two),
+		T(test_one_whose_id_was_not_heard_is_known_by_its_numbers),
 		T(test_an_earlier_life_is_no_new_one),
 		T(test_a_forged_life_is_taken_back),
 		T(test_data_may_come_before_the_id),
