@@ -334,10 +334,8 @@ static int build(struct commands *c)
 	int err = ct_writer_open(kernel_side_table(c->o.kernel), ORIGIN_COMMIT,
 				 on_committed, c, &c->writer);
 
-	if (err < 0) {
-		log_error("can't open netlink handler: %s", strerror(-err));
+	if (err < 0)
 		return err;
-	}
 	commit.kernel = ct_writer_ops(c->writer);
 	c->commit = commit_new(&commit);
 	return c->commit ? 0 : -ENOMEM;
@@ -357,8 +355,8 @@ int commands_open(const struct commands_opts *opts, struct commands **out)
 		*out = c;
 	else
 		commands_close(c);
-	if (err == -ENOMEM)
-		log_error("can't start: %s", strerror(ENOMEM));
+	if (err < 0)
+		log_error("can't make ready for commits: %s", strerror(-err));
 	return err;
 }
 

@@ -4,12 +4,10 @@
 #define CONTROL_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "base/loop.h"
 #include "base/util.h"
 #include "commands.h"
-#include "jobs.h"
 #include "sources.h"
 
 struct control;
@@ -21,7 +19,6 @@ NODISCARD int control_open(struct loop *loop, const char *path,
 
 /* What requests are about; all borrowed. Before the loop runs. */
 struct control_parts {
-	struct jobs *jobs;
 	struct commands *commands;
 	struct node *node;
 	const struct sources *sources;

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -334,7 +333,6 @@ static int open_commands(struct daemon *d)
 static void connect_control(struct daemon *d)
 {
 	const struct control_parts parts = {
-		.jobs = &d->jobs,
 		.commands = d->commands,
 		.node = d->node,
 		.sources = &d->sources,
@@ -440,6 +438,7 @@ static void close_loop_users(struct daemon *d)
 	timer_cancel(d->loop, &d->second);
 	loop_defer_cancel(d->loop, &d->work);
 	log_keeper_fini(&d->log_keeper);
+	jobs_fini(&d->jobs);
 	links_close(d->links);
 	commands_close(d->commands);
 	kernel_side_close(d->kernel);
@@ -449,7 +448,6 @@ static void close_all(struct daemon *d)
 {
 	close_loop_users(d);
 	privileges_for_files(true);
-	jobs_fini(&d->jobs);
 	/* Who asked for the end hears of it when a new one can start. */
 	control_stop(d->control);
 	process_unlock(&d->process);

@@ -37,7 +37,7 @@ struct kernel_side_opts {
 	/* kernel_side_work() has something to do at once. */
 	void (*has_work)(void *ctx);
 	/* Once: the first dump has filled the cache, or has failed (a negative
-	 * errno value, logged). */
+	 * errno value, logged), which may be while it is being opened. */
 	void (*filled)(void *ctx, int error);
 	void *ctx;
 };

@@ -10,7 +10,6 @@
 #include "netlink/ifwatch.h"
 
 enum {
-	DATAGRAM_MAX = 65536,
 	SENDS_PER_TURN = 64, /* datagrams, before others get their turn */
 	WAIT_FIRST_MS = 1,   /* after ENOBUFS; doubles */
 	WAIT_MOST_MS = 50,
@@ -43,12 +42,12 @@ struct links {
 	struct strand strands[LINKSET_MAX];
 	struct ifwatch *ifwatch;
 	bool is_started;
-	uint8_t *dgram;       /* DATAGRAM_MAX, one that the link did not take */
-	size_t dgram_len;     /* 0: none is kept */
-	struct timer wait;    /* after ENOBUFS */
-	int64_t wait_ms;      /* how long the last one was, 0: none */
-	struct timer due;     /* of the node */
-	struct deferred more; /* the pump has used up its share of a turn */
+	uint8_t *dgram; /* LINK_DATAGRAM_MAX, one that the link did not take */
+	size_t dgram_len;      /* 0: none is kept */
+	struct timer wait;     /* after ENOBUFS */
+	int64_t wait_ms;       /* how long the last one was, 0: none */
+	struct timer due;      /* of the node */
+	struct deferred more;  /* the pump has used up its share of a turn */
 	struct timer patience; /* is set: links are still coming up */
 	struct timer repair;   /* some link has to be tried again */
 	int64_t repair_ms;     /* how long that waits, 0: nothing failed */
@@ -153,7 +152,7 @@ static bool send_datagram(struct links *l)
 
 static enum fill fill_datagram(struct links *l)
 {
-	struct wr w = { .buf = l->dgram, .size = DATAGRAM_MAX };
+	struct wr w = { .buf = l->dgram, .size = LINK_DATAGRAM_MAX };
 	enum fill done =
 		node_fill(l->opts.node, &w, link_payload_max(current(l)),
 			  loop_now_ms(l->opts.loop));
@@ -391,7 +390,7 @@ static int open_all(struct links *l, const struct links_opts *o)
 {
 	int err = 0;
 
-	l->dgram = calloc(1, DATAGRAM_MAX);
+	l->dgram = calloc(1, LINK_DATAGRAM_MAX);
 	if (!l->dgram)
 		return -ENOMEM;
 	timer_set(o->loop, &l->patience, loop_clock_ms(o->loop) + PATIENCE_MS);
@@ -407,8 +406,10 @@ int links_open(const struct links_opts *opts, struct links **out)
 	int err;
 
 	assert(opts->n_links > 0 && opts->n_links <= LINKSET_MAX);
-	if (!l)
+	if (!l) {
+		log_error("can't open links: %s", strerror(ENOMEM));
 		return -ENOMEM;
+	}
 	l->opts = *opts;
 	l->opts.links = NULL;
 	l->wait = (struct timer){ .fn = on_wake, .ctx = l };

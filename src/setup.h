@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* setup.h - from the configuration to what each part of the daemon is told: no
- * other part reads it. */
+/* setup.h - from the configuration to what each part of the daemon is told:
+ * none of them reads it. */
 #ifndef SETUP_H
 #define SETUP_H
 

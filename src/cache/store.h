@@ -111,7 +111,7 @@ struct store_place store_find(const struct store *s, const uint8_t *key,
  * with first; no two objects of different length may begin alike (say, their
  * length is told by what they begin with). now_s: monotonic seconds. place->id
  * is written for the first three results. An entry that begins anew keeps its
- * id, queue links, last_seq or generation, flags, owner, round and sets. */
+ * id, queue links, last_seq or generation, the bytes of its users and sets. */
 enum put_result store_put(struct store *s, struct store_place *place,
 			  const uint8_t *bytes, size_t len,
 			  enum store_mode mode, uint32_t now_s);

@@ -105,7 +105,5 @@ NODISCARD int ct_asker_open(struct ct_kernel *k, kernel_done_fn *done,
 			    void *ctx, struct ct_writer **out);
 void ct_writer_close(struct ct_writer *w); /* accepts NULL */
 const struct kernel_ops *ct_writer_ops(struct ct_writer *w);
-/* True while something is queued or in flight. */
-bool ct_writer_is_busy(const struct ct_writer *w);
 
 #endif

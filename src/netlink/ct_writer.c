@@ -414,8 +414,3 @@ const struct kernel_ops *ct_writer_ops(struct ct_writer *w)
 {
 	return &w->ops;
 }
-
-bool ct_writer_is_busy(const struct ct_writer *w)
-{
-	return w->state != WRITER_IDLE || w->filling->n > 0;
-}

@@ -43,7 +43,8 @@ struct apply_opts {
 };
 
 struct apply_item {
-	/* As it is to be in the kernel, with a timeout. Copied. */
+	/* As it is to be in the kernel, with a timeout. Copied: what its sender
+	 * tells of it from now on is for the caller to put again. */
 	const struct flow *flow;
 	uint32_t told_s; /* the peer's last word on it, monotonic seconds */
 	bool has_master; /* the caller knows its master: it can be had */

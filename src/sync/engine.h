@@ -60,8 +60,8 @@ struct engine_sink {
 	 * _IGNORED or _NO_ROOM. */
 	enum verdict (*data)(void *ctx, const struct peer *from,
 			     const struct msg *m, int64_t now_ms);
-	/* A bulk of this peer is complete: what it owns with another generation
-	 * than its present one is gone at its side. */
+	/* A bulk of this peer is complete: what it owns with an older
+	 * generation than its present one is gone at its side. */
 	void (*sweep)(void *ctx, const struct peer *from);
 	void (*event)(void *ctx, enum engine_event what, const struct peer *p);
 	/* What was taken for a node of its own, with this number and up to this

@@ -180,7 +180,7 @@ static void returned(struct ftfw *f, struct peer *p, int64_t now_ms)
 	outbox_lost_unwaited(&f->outbox);
 	ftfw_event(f, ENGINE_PEER_RETURNED, p, now_ms);
 	if (!p->node) {
-		outbox_release_kept(&f->outbox);
+		outbox_send_kept(&f->outbox);
 		/* What it was asked for may have been forgotten here. */
 		intake_incomplete(&f->intake, p);
 	}
@@ -321,7 +321,7 @@ static void join_references(struct ftfw *f)
 	if (!roster_reference_moved(&f->roster, &live, &silent))
 		return;
 	merge(f, live, silent);
-	outbox_release_kept(&f->outbox);
+	outbox_send_kept(&f->outbox);
 	intake_incomplete(&f->intake, live);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* ftfw_state.h - private to the files of the FT-FW engine: the parts that it is
- * put together from. ftfw.c calls ftfw_receive.c and ftfw_fill.c, these call
- * ftfw_lives.c, and all of them the parts. */
+ * put together from. ftfw.c calls ftfw_receive.c and ftfw_fill.c, that one
+ * ftfw_control.c, all of them ftfw_lives.c, and all the parts. */
 #ifndef SYNC_FTFW_STATE_H
 #define SYNC_FTFW_STATE_H
 

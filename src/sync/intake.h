@@ -89,7 +89,8 @@ NODISCARD bool intake_acked(struct intake *k, const struct peer *p,
 void intake_ask(struct intake *k, const struct roster *r);
 
 /* By the user; for the sake of a live peer that is incomplete, which of
- * ourselves is done every 10 s at most, and needs room in the cache. */
+ * ourselves is done every 10 s at most, and the caller asks for only if the
+ * cache has room. */
 bool intake_is_asked_for(const struct intake *k);
 bool intake_wants_all(const struct intake *k, const struct roster *r,
 		      int64_t now_ms);

@@ -14,6 +14,8 @@
 #include "base/loop.h"
 #include "base/util.h"
 
+enum { LINK_DATAGRAM_MAX = 65536 }; /* no datagram is larger */
+
 enum link_kind { LINK_MCAST, LINK_UDP, LINK_TCP };
 
 enum link_status { LINK_DOWN, LINK_NO_CARRIER, LINK_RUNNING };
@@ -42,8 +44,8 @@ struct link_stats {
 
 struct link;
 
-/* Who gets what arrives. The functions may call the link, but must not free,
- * repair or reset it. */
+/* Who gets what arrives. The functions may call the link, but must not free
+ * or repair it. */
 struct link_sink {
 	void *ctx;
 	/* Messages of the peer: a datagram, or as many whole ones as have come

@@ -12,7 +12,6 @@
 enum {
 	HEADERS_IPV4 = 20 + 8, /* IP and UDP */
 	HEADERS_IPV6 = 40 + 8,
-	DATAGRAM_MAX = 65536,
 	DRAIN_MOST = 256, /* errors read in one go; the rest later */
 };
 
@@ -20,7 +19,7 @@ struct link_dgram {
 	struct link base;
 	struct dgram_socks socks;
 	struct watch recv_watch, send_watch;
-	uint8_t bytes[DATAGRAM_MAX]; /* the one that was received */
+	uint8_t bytes[LINK_DATAGRAM_MAX]; /* the one that was received */
 };
 
 static struct link_dgram *dgram_of(struct link *l)

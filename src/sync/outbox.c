@@ -172,7 +172,7 @@ static void finish_dead(struct outbox *b, uint32_t id)
 		flow_cache_remove(b->o.cache, b->kept.first);
 }
 
-void outbox_release_kept(struct outbox *b)
+void outbox_send_kept(struct outbox *b)
 {
 	uint32_t id;
 

@@ -124,7 +124,7 @@ void outbox_sent(struct outbox *b, uint32_t n, uint32_t id);
 NODISCARD bool outbox_control(struct outbox *b, const struct ctl *c);
 
 /* Ends that were kept for a silent reference are due. */
-void outbox_release_kept(struct outbox *b);
+void outbox_send_kept(struct outbox *b);
 
 /* Dead entries that nobody waits for go when the cache has little room left;
  * those that are kept for a silent reference too, and when there is none. */

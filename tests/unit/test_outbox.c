@@ -475,7 +475,7 @@ static void test_ends_are_kept_for_a_silent_reference_the_newest(void **state)
 	assert_int_equal(head(w, id[1])->outbox & OUTBOX_KEPT, OUTBOX_KEPT);
 	flow_cache_remove(w->cache, id[1]);
 	assert_int_equal(w->b.kept.n, KEPT_MOST - 1);
-	outbox_release_kept(&w->b);
+	outbox_send_kept(&w->b);
 	assert_int_equal(w->b.kept.n, 0);
 	assert_int_equal(w->b.dirty.first, id[2]);
 	assert_int_equal(w->b.dirty.n, KEPT_MOST - 1);
