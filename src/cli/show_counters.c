@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "cli/show_counters.h"
 
-
 /* Quotes and backslashes with one before them, a newline as \n. */
 static void write_label(const char *name, const char *value, struct wr *out)
 {

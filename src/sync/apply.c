@@ -411,7 +411,7 @@ void apply_done(void *ctx, enum kernel_op op, uint32_t cookie, int error,
 	/* The creation that followed tells all, even that there is none. */
 	if (op == KERNEL_DELETE || !is_wanted(a, s))
 		return;
-	s->step = next_step(s, error);
+	s->step = (uint8_t)next_step(s, error);
 	if (s->step == STEP_SUCCEED) {
 		(void)end(a, s, &success);
 		return;
