@@ -265,9 +265,12 @@ static void find_new_node(struct roster *r, struct news *n,
 			at->unbelieved_ms = n->now_ms;
 		return;
 	}
+	/* A reference that was there does not begin to say an id: what the node
+	 * in its place has told so far was taken for the reference's. */
 	found->peer = p;
-	found->what = p == at && is_continued(p, n->seq) ? ROSTER_NAMED
-							 : ROSTER_RESTARTED;
+	found->what = p == at && is_continued(p, n->seq) && !p->is_reference
+			      ? ROSTER_NAMED
+			      : ROSTER_RESTARTED;
 }
 
 /* ---- messages without an id --------------------------------------------- */

@@ -425,6 +425,21 @@ static void test_data_may_come_before_the_id(void **state)
 	assert_int_equal(t->peers[1].unbelieved_ms, 3);
 }
 
+/* Upgraded: the first plain messages of the new life, with their far numbers,
+ * are taken for the reference's. What that one owes nobody will acknowledge. */
+static void test_a_node_in_the_place_of_a_reference_starts_anew(void **state)
+{
+	struct roster *t = *state;
+	struct peer_addr a = place(0, 1);
+	struct roster_found found;
+
+	say_data(t, &a, 100, 0, &found);
+	assert_true(roster_is_reference(found.peer));
+	say_data(t, &a, 500000, 2000, &found);
+	assert_int_equal(say_id(t, &a, 500001, 7, 1, 2001, &found),
+			 ROSTER_RESTARTED);
+}
+
 static void test_another_may_be_where_a_node_has_been(void **state)
 {
 	struct roster *t = *state;
@@ -636,6 +651,7 @@ int main(void)
 		T(test_an_earlier_life_is_no_new_one),
 		T(test_a_forged_life_is_taken_back),
 		T(test_data_may_come_before_the_id),
+		T(test_a_node_in_the_place_of_a_reference_starts_anew),
 		T(test_another_may_be_where_a_node_has_been),
 		T(test_a_node_elsewhere_says_first_who_it_is),
 		T(test_one_that_was_taken_for_two_is_merged),
