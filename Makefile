@@ -221,9 +221,10 @@ check-unit:
 # CONNTRACKD, REFERENCE: the daemons under test
 ALL_BATS := $(wildcard tests/integration/*.bats)
 # the longest first
-BATS ?= $(filter %/mixed.bats,$(ALL_BATS)) $(filter-out %/mixed.bats,$(ALL_BATS))
-# most of their time is waiting
-BATS_JOBS ?= 2
+LONG_BATS := $(filter %/mixed.bats %/everyday.bats %/commands.bats,$(ALL_BATS))
+BATS ?= $(LONG_BATS) $(filter-out $(LONG_BATS),$(ALL_BATS))
+# much of their time is waiting
+BATS_JOBS ?= 3
 CONNTRACKD ?= $(B)/conntrackd
 # what the tests run
 TESTED = $(if $(filter $(B)/%,$(CONNTRACKD)),$(CONNTRACKD)) tools \

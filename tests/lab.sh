@@ -183,10 +183,15 @@ lab_rules() { # NODE: its packet filter; LAB_SYNC=tracked: link traffic as well
 
 # The limit of the kernel's table and its buckets belong to the whole machine, and
 # while they change a dump of any table misses entries. -s: beside others; -x:
-# alone, for who changes them or fills a table. Until lab_down.
+# alone, for who changes them or fills a table. Until lab_down. Who waits stands
+# in the gate: else several others would never all have left.
 lab_lock() { # -s or -x
-	! command -v flock >/dev/null ||
-		{ exec 8>>/tmp/ctlab.lock && flock -w 900 "$1" 8; }
+	command -v flock >/dev/null || return 0
+	exec 8>>/tmp/ctlab.lock 7>>/tmp/ctlab.gate
+	flock -u 8 && flock -w 900 7 && flock -w 900 "$1" 8
+	_locked=$?
+	exec 7>&-
+	return $_locked
 }
 
 # Builds everything; false when something is missing (lab_down cleans up).
@@ -332,7 +337,7 @@ lab_general() { # NODE
 	echo "}"
 }
 
-lab_link() { # NODE LINK: Multicast, UDP, Multicast6 or UDP6
+lab_link() { # NODE LINK: Multicast, UDP or TCP, with 6 over IPv6
 	_own=${1#fw}
 	_peer=$((3 - _own))
 	case $2 in
@@ -347,8 +352,8 @@ lab_link() { # NODE LINK: Multicast, UDP, Multicast6 or UDP6
 			Checksum on
 		}
 	END
-	UDP) cat <<-END ;;
-		UDP {
+	UDP | TCP) cat <<-END ;;
+		$2 {
 			IPv4_address 192.168.100.$_own
 			IPv4_Destination_Address 192.168.100.$_peer
 			Port 3780
@@ -367,8 +372,8 @@ lab_link() { # NODE LINK: Multicast, UDP, Multicast6 or UDP6
 			RcvSocketBuffer 1249280
 		}
 	END
-	UDP6) cat <<-END ;;
-		UDP {
+	UDP6 | TCP6) cat <<-END ;;
+		${2%6} {
 			IPv6_address fd00:100::$_own
 			IPv6_Destination_Address fd00:100::$_peer
 			Port 3780

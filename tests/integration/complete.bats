@@ -8,7 +8,8 @@
 bats_require_minimum_version 1.5.0
 load lib
 
-N=20000
+N=5000
+[ -z "${FULL:-}" ] || N=20000
 
 both_externals_are() { # COUNT
 	count_is fw1 external "$1" && count_is fw2 external "$1"
@@ -73,9 +74,9 @@ complete() { # OF_FW1 OF_FW2 LINK LOSS
 	lab_loss fw2 "$4"
 	both_load insert $N
 	wait_until 30 both_complete $N || tell
-	both_load -m 7 update 5000
-	both_load delete 5000
-	wait_until 30 both_complete $((N - 5000)) || tell
+	both_load -m 7 update $((N / 4))
+	both_load delete $((N / 4))
+	wait_until 30 both_complete $((N - N / 4)) || tell
 	no_malformed "$1" "$2"
 }
 

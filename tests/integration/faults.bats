@@ -8,7 +8,7 @@
 bats_require_minimum_version 1.5.0
 load lib
 
-N=${N:-20000}
+N=${N:-$([ -n "${FULL:-}" ] && echo 20000 || echo 5000)}
 RATE=${RATE:-10000}
 SEED=${SEED:-$RANDOM}
 

@@ -9,7 +9,7 @@
 bats_require_minimum_version 1.5.0
 load lib
 
-KILLS=${KILLS:-20}
+KILLS=${KILLS:-10}
 [ -z "${FULL:-}" ] || KILLS=100
 SEED=${SEED:-$RANDOM}
 

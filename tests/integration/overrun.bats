@@ -8,7 +8,7 @@
 bats_require_minimum_version 1.5.0
 load lib
 
-RATE=${RATE:-50000}
+RATE=${RATE:-$([ -n "${FULL:-}" ] && echo 50000 || echo 20000)}
 N=$((RATE * 5)) # five seconds of load
 
 # The buffer of fw1 holds a few events, and may not grow.
