@@ -21,7 +21,7 @@ static bool has_room(const struct turn *t, size_t n)
 
 bool ftfw_has_slot(const struct ftfw *f)
 {
-	return ring_free(&f->outbox.ring) > ANNOUNCE_SLOTS;
+	return ring_free(&f->l.outbox.ring) > ANNOUNCE_SLOTS;
 }
 
 bool ftfw_end(struct ftfw *f, const struct turn *t, size_t offset,
@@ -33,15 +33,15 @@ bool ftfw_end(struct ftfw *f, const struct turn *t, size_t offset,
 		t->w->used = offset;
 		return false;
 	}
-	outbox_hold(&f->outbox, ref, debtors, t->waited, t->now_ms);
+	outbox_hold(&f->l.outbox, ref, debtors, t->waited, t->now_ms);
 	return true;
 }
 
 static size_t begin_alive(const struct ftfw *f, const struct turn *t,
 			  uint8_t flags)
 {
-	return message_alive(t->w, ftfw_next(f), flags, f->o.node,
-			     f->outbox.ring.first);
+	return message_alive(t->w, ftfw_next(f), flags, f->l.o.node,
+			     f->l.outbox.ring.first);
 }
 
 /* ---- announcements ------------------------------------------------------ */
@@ -49,7 +49,7 @@ static size_t begin_alive(const struct ftfw *f, const struct turn *t,
 /* Nodes of ours that have not answered, or do not any more, are asked to. */
 static void add_asks(const struct ftfw *f, const struct turn *t)
 {
-	const struct roster *r = &f->roster;
+	const struct roster *r = &f->l.roster;
 	const size_t len = ext_record_len(EXT_ASK);
 
 	for (int i = roster_next(r, -1); i >= 0 && has_room(t, len);
@@ -68,22 +68,22 @@ bool ftfw_announce(struct ftfw *f, const struct turn *t)
 	uint8_t flags = t->says_hello ? MSG_HELLO : 0;
 	size_t offset;
 
-	outbox_make_room(&f->outbox, t->waited);
-	if (!ring_free(&f->outbox.ring)) {
+	outbox_make_room(&f->l.outbox, t->waited);
+	if (!ring_free(&f->l.outbox.ring)) {
 		f->announced_ms = t->now_ms; /* not at once again */
 		return true;
 	}
 	if (f->hello.must_answer)
 		flags |= MSG_HELLO_BACK;
 	offset = begin_alive(f, t, flags);
-	message_add_name(t->w, f->o.name);
+	message_add_name(t->w, f->l.o.name);
 	add_asks(f, t);
 	if (!ftfw_end(f, t, offset, nothing, 0))
 		return false;
 	if (t->says_hello)
 		hello_said(&f->hello, ftfw_next(f), t->now_ms);
 	f->announced_ms = t->now_ms;
-	f->must_announce = f->hello.must_answer = false;
+	f->l.must_announce = f->hello.must_answer = false;
 	return true;
 }
 
@@ -91,7 +91,7 @@ bool ftfw_announce(struct ftfw *f, const struct turn *t)
  * one of us is new, which is believed when it was said twice. */
 static bool is_eager(const struct ftfw *f, int64_t now_ms)
 {
-	const struct roster *r = &f->roster;
+	const struct roster *r = &f->l.roster;
 
 	if (now_ms - f->started_ms < EAGER_MS)
 		return true;
@@ -100,7 +100,7 @@ static bool is_eager(const struct ftfw *f, int64_t now_ms)
 
 		if (!p->is_live || !peer_reads_records(p))
 			continue;
-		if (f->outbox.peers[i].n_debts ||
+		if (f->l.outbox.peers[i].n_debts ||
 		    (!p->has_answered && now_ms - p->found_ms < EAGER_MS))
 			return true;
 	}
@@ -109,7 +109,7 @@ static bool is_eager(const struct ftfw *f, int64_t now_ms)
 
 int64_t ftfw_announcement_due_ms(const struct ftfw *f, int64_t now_ms)
 {
-	if (f->must_announce)
+	if (f->l.must_announce)
 		return now_ms;
 	return f->announced_ms +
 	       (is_eager(f, now_ms) ? FTFW_PROBE_MS : ALIVE_MS);
@@ -121,7 +121,7 @@ static bool is_answer_due(const struct ftfw *f, const struct peer *p,
 			  int64_t now_ms)
 {
 	return peer_is_heard(p) &&
-	       now_ms >= order_due_ms(&f->orders[p->number]);
+	       now_ms >= order_due_ms(&f->l.orders[p->number]);
 }
 
 /* Acknowledgements go before the request: what it asks for in one piece, but
@@ -129,7 +129,7 @@ static bool is_answer_due(const struct ftfw *f, const struct peer *p,
 static void add_answer(struct ftfw *f, const struct turn *t,
 		       const struct peer *p)
 {
-	struct order *o = ftfw_order(f, p);
+	struct order *o = lives_order(&f->l, p);
 
 	for (uint8_t i = 0; i < o->n_runs; i++)
 		message_add_range(t->w, EXT_ACK, p->node, o->runs[i]);
@@ -137,14 +137,14 @@ static void add_answer(struct ftfw *f, const struct turn *t,
 	if (!o->is_ask_due || t->now_ms < o->ask_due_ms)
 		return;
 	message_add_range(t->w, EXT_NACK, p->node, o->unasked);
-	order_asked(o, outbox_again_ms(&f->outbox, p), t->now_ms);
+	order_asked(o, outbox_again_ms(&f->l.outbox, p), t->now_ms);
 }
 
 /* To all nodes of ours that are to have one, in one ALIVE, as far as it has
  * room. */
 static enum fill send_records(struct ftfw *f, const struct turn *t)
 {
-	const struct roster *r = &f->roster;
+	const struct roster *r = &f->l.roster;
 	const size_t more = ORDER_RUNS * ext_record_len(EXT_ACK);
 	size_t offset = 0;
 	bool is_begun = false;
@@ -173,26 +173,27 @@ static enum fill send_records(struct ftfw *f, const struct turn *t)
 static void ask_plainly(struct ftfw *f, const struct turn *t,
 			const struct peer *p)
 {
-	struct order *o = ftfw_order(f, p);
+	struct order *o = lives_order(&f->l, p);
 
 	if (!o->is_ask_due || t->now_ms < o->ask_due_ms)
 		return;
-	if (!outbox_control(&f->outbox, &(struct ctl){ .kind = CTL_NACK,
-						       .peer = p->number,
-						       .from = o->unasked.from,
-						       .to = o->unasked.to })) {
+	if (!outbox_control(&f->l.outbox,
+			    &(struct ctl){ .kind = CTL_NACK,
+					   .peer = p->number,
+					   .from = o->unasked.from,
+					   .to = o->unasked.to })) {
 		o->ask_due_ms = t->now_ms + FTFW_NACK_MS; /* tried again */
 		return;
 	}
 	order_asked(o, OUTBOX_RESEND_MS, t->now_ms);
-	intake_nack_queued(&f->intake, p);
+	intake_nack_queued(&f->l.intake, p);
 }
 
 /* To one that is no node of ours. What it has missed it asks for itself. */
 static enum fill send_plain_answer(struct ftfw *f, const struct turn *t,
 				   const struct peer *p)
 {
-	struct order *o = ftfw_order(f, p);
+	struct order *o = lives_order(&f->l, p);
 
 	while (o->n_runs && o->is_ack_due) {
 		size_t offset;
@@ -214,7 +215,7 @@ static enum fill send_plain_answer(struct ftfw *f, const struct turn *t,
 
 static enum fill send_answers(struct ftfw *f, const struct turn *t)
 {
-	const struct roster *r = &f->roster;
+	const struct roster *r = &f->l.roster;
 	enum fill done = send_records(f, t);
 
 	for (int i = roster_next(r, -1); i >= 0 && done == FILL_SOME;
@@ -239,7 +240,7 @@ static uint64_t receivers(const struct turn *t, const struct ctl *c)
 /* As many waiting marks as fit, in one ALIVE. */
 static enum fill send_marks(struct ftfw *f, const struct turn *t)
 {
-	struct outbox *b = &f->outbox;
+	struct outbox *b = &f->l.outbox;
 	struct ctl_queue taken = { 0 };
 	uint64_t debtors = 0;
 	size_t offset;
@@ -267,20 +268,20 @@ static enum fill send_marks(struct ftfw *f, const struct turn *t)
 /* Whoever hears the request for all begins to tell it. */
 static void note_request(struct ftfw *f, uint32_t n)
 {
-	const struct roster *r = &f->roster;
+	const struct roster *r = &f->l.roster;
 
 	for (int i = roster_next(r, -1); i >= 0; i = roster_next(r, i)) {
-		struct peer *p = &f->roster.peers[i];
+		struct peer *p = &f->l.roster.peers[i];
 
 		if (p->is_live && (p->has_answered || p->never_answers) &&
-		    intake_hears(&f->intake, p, n))
+		    intake_hears(&f->l.intake, p, n))
 			roster_next_generation(p);
 	}
 }
 
 static enum fill send_plain(struct ftfw *f, const struct turn *t)
 {
-	struct outbox *b = &f->outbox;
+	struct outbox *b = &f->l.outbox;
 	const struct ctl c = *ctl_at(&b->pool, b->plain.first);
 	bool is_nack = c.kind == CTL_NACK;
 	uint32_t n = ftfw_next(f);
@@ -298,7 +299,7 @@ static enum fill send_plain(struct ftfw *f, const struct turn *t)
 		return FILL_FULL;
 	}
 	if (is_nack)
-		intake_nack_sent(&f->intake, &f->roster.peers[c.peer], n);
+		intake_nack_sent(&f->l.intake, &f->l.roster.peers[c.peer], n);
 	else
 		note_request(f, n);
 	return FILL_SOME;
@@ -309,7 +310,7 @@ static enum fill send_plain(struct ftfw *f, const struct turn *t)
  * with HELLO: a reference forgets what it has sent at each that it hears. */
 static bool can_ask(const struct ftfw *f, const struct turn *t)
 {
-	const struct roster *r = &f->roster;
+	const struct roster *r = &f->l.roster;
 	bool is_heard = t->waited && !t->says_hello;
 
 	for (int i = roster_next(r, -1); i >= 0; i = roster_next(r, i))
@@ -320,23 +321,23 @@ static bool can_ask(const struct ftfw *f, const struct turn *t)
 /* Some peer is to be asked for what we lack, and there is room for it. */
 static bool wants_all(const struct ftfw *f, int64_t now_ms)
 {
-	return intake_wants_all(&f->intake, &f->roster, now_ms) &&
-	       (!f->o.sink.has_room || f->o.sink.has_room(f->o.sink.ctx));
+	return intake_wants_all(&f->l.intake, &f->l.roster, now_ms) &&
+	       (!f->l.o.sink.has_room || f->l.o.sink.has_room(f->l.o.sink.ctx));
 }
 
 static void ask_for_all(struct ftfw *f, const struct turn *t)
 {
-	if (!intake_is_asked_for(&f->intake) && !wants_all(f, t->now_ms))
+	if (!intake_is_asked_for(&f->l.intake) && !wants_all(f, t->now_ms))
 		return;
 	if (!can_ask(f, t) ||
-	    !outbox_control(&f->outbox, &(struct ctl){ .kind = CTL_RESYNC }))
+	    !outbox_control(&f->l.outbox, &(struct ctl){ .kind = CTL_RESYNC }))
 		return;
-	intake_asked(&f->intake, t->now_ms);
+	intake_asked(&f->l.intake, t->now_ms);
 }
 
 enum fill ftfw_fill_control(struct ftfw *f, const struct turn *t)
 {
-	struct outbox *b = &f->outbox;
+	struct outbox *b = &f->l.outbox;
 	enum fill done = FILL_SOME;
 
 	outbox_make_room(b, t->waited);

@@ -6,23 +6,23 @@
 
 static enum fill send_entry(struct ftfw *f, const struct turn *t, uint32_t id)
 {
-	struct entry_head *h = flow_cache_head(f->o.cache, id);
+	struct entry_head *h = flow_cache_head(f->l.o.cache, id);
 	uint32_t n = ftfw_next(f);
 	struct flow flow;
 	size_t offset;
 
-	outbox_make_room(&f->outbox, t->waited);
-	if (!outbox_has_room(&f->outbox))
+	outbox_make_room(&f->l.outbox, t->waited);
+	if (!outbox_has_room(&f->l.outbox))
 		return FILL_WAIT;
-	flow_cache_get(f->o.cache, id, &flow);
-	offset = message_entry(t->w, n, &f->o.wire, &flow,
+	flow_cache_get(f->l.o.cache, id, &flow);
+	offset = message_entry(t->w, n, &f->l.o.wire, &flow,
 			       (enum entry_state)h->state,
 			       h->outbox & OUTBOX_SENT);
 	if (!ftfw_end(f, t, offset, (struct ring_ref){ RING_FLOW, id },
 		      t->waited))
 		return FILL_FULL;
-	outbox_sent(&f->outbox, n, id);
-	bulk_sent(&f->bulk, n, h);
+	outbox_sent(&f->l.outbox, n, id);
+	bulk_sent(&f->l.bulk, n, h);
 	return FILL_SOME;
 }
 
@@ -30,8 +30,8 @@ static enum fill fill_dirty(struct ftfw *f, const struct turn *t)
 {
 	enum fill done = FILL_SOME;
 
-	while (done == FILL_SOME && f->outbox.dirty.first != FLOW_CACHE_NO_ID)
-		done = send_entry(f, t, f->outbox.dirty.first);
+	while (done == FILL_SOME && f->l.outbox.dirty.first != FLOW_CACHE_NO_ID)
+		done = send_entry(f, t, f->l.outbox.dirty.first);
 	return done;
 }
 
@@ -40,11 +40,11 @@ static enum fill send_bulk_entry(struct ftfw *f, const struct turn *t,
 {
 	enum fill done;
 
-	if (bulk_tells_as_new(&f->bulk))
-		outbox_tell_as_new(flow_cache_head(f->o.cache, id));
+	if (bulk_tells_as_new(&f->l.bulk))
+		outbox_tell_as_new(flow_cache_head(f->l.o.cache, id));
 	done = send_entry(f, t, id);
 	if (done == FILL_SOME)
-		bulk_took(&f->bulk, id);
+		bulk_took(&f->l.bulk, id);
 	return done;
 }
 
@@ -53,9 +53,10 @@ static enum fill fill_bulk(struct ftfw *f, const struct turn *t)
 	uint32_t n_skipped = 0, id;
 	enum fill done = FILL_SOME;
 
-	bulk_progress(&f->bulk, outbox_resend_ms(&f->outbox), t->now_ms);
+	bulk_progress(&f->l.bulk, outbox_resend_ms(&f->l.outbox), t->now_ms);
 	while (done == FILL_SOME)
-		switch (bulk_next(&f->bulk, t->waited != 0, &n_skipped, &id)) {
+		switch (bulk_next(&f->l.bulk, t->waited != 0, &n_skipped,
+				  &id)) {
 		case BULK_SEND:
 			done = send_bulk_entry(f, t, id);
 			break;
@@ -65,7 +66,7 @@ static enum fill fill_bulk(struct ftfw *f, const struct turn *t)
 			f->is_scanning = true;
 			return FILL_IDLE;
 		case BULK_END:
-			bulk_walked(&f->bulk, outbox_resend_ms(&f->outbox),
+			bulk_walked(&f->l.bulk, outbox_resend_ms(&f->l.outbox),
 				    t->now_ms);
 			return FILL_IDLE;
 		case BULK_NONE:
@@ -80,7 +81,7 @@ static enum fill fill_all(struct ftfw *f, const struct turn *t)
 {
 	enum fill done;
 
-	if (f->must_announce && !ftfw_announce(f, t))
+	if (f->l.must_announce && !ftfw_announce(f, t))
 		return FILL_FULL;
 	done = ftfw_fill_control(f, t);
 	if (done == FILL_SOME)
@@ -99,12 +100,12 @@ enum fill ftfw_fill(struct engine *e, struct wr *w, size_t room, int64_t now_ms)
 	f->called_ms = now_ms;
 	f->is_scanning = false;
 	if (now_ms >= ftfw_announcement_due_ms(f, now_ms)) {
-		ftfw_check_lives(f, now_ms);
-		hello_give_up(&f->hello, &f->roster, now_ms);
+		lives_check(&f->l, now_ms);
+		hello_give_up(&f->hello, &f->l.roster, now_ms);
 	}
-	t.says_hello = hello_is_due(&f->hello, &f->roster, now_ms);
-	t.waited = roster_waited(&f->roster);
-	outbox_spare_entries(&f->outbox);
+	t.says_hello = hello_is_due(&f->hello, &f->l.roster, now_ms);
+	t.waited = roster_waited(&f->l.roster);
+	outbox_spare_entries(&f->l.outbox);
 	done = fill_all(f, &t);
 	if (done == FILL_FULL)
 		return FILL_FULL;
@@ -116,10 +117,10 @@ enum fill ftfw_fill(struct engine *e, struct wr *w, size_t room, int64_t now_ms)
 int64_t ftfw_due_ms(struct engine *e)
 {
 	const struct ftfw *f = CONTAINER_OF(e, struct ftfw, base);
-	const struct roster *r = &f->roster;
+	const struct roster *r = &f->l.roster;
 	int64_t due_ms = ftfw_announcement_due_ms(f, f->called_ms);
 
-	if (!ring_free(&f->outbox.ring)) /* what must be said has no slot */
+	if (!ring_free(&f->l.outbox.ring)) /* what must be said has no slot */
 		due_ms = f->announced_ms + FTFW_PROBE_MS;
 	if (f->is_scanning)
 		return f->called_ms;
@@ -127,7 +128,7 @@ int64_t ftfw_due_ms(struct engine *e)
 		return due_ms;
 	for (int i = roster_next(r, -1); i >= 0; i = roster_next(r, i))
 		if (peer_is_heard(&r->peers[i]) &&
-		    order_due_ms(&f->orders[i]) < due_ms)
-			due_ms = order_due_ms(&f->orders[i]);
+		    order_due_ms(&f->l.orders[i]) < due_ms)
+			due_ms = order_due_ms(&f->l.orders[i]);
 	return due_ms;
 }

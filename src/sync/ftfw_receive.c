@@ -35,7 +35,7 @@ static bool is_asked(const struct ftfw *f, const struct ext_alive *ext)
 	while ((step = ext_next(&records, &r)) == EXT_RECORD ||
 	       step == EXT_UNKNOWN)
 		if (step == EXT_RECORD && r.type == EXT_ASK &&
-		    r.asked == f->o.node)
+		    r.asked == f->l.o.node)
 			return true;
 	return false;
 }
@@ -59,46 +59,69 @@ static struct order_msg place_of(const struct ftfw *f, const struct peer *p,
 
 /* ---- answers ------------------------------------------------------------ */
 
+/* p acknowledged or missed a number of ours, or said HELLO_BACK, so it hears
+ * us. from: the first number of the range, or NULL. */
+static void answered(struct ftfw *f, struct peer *p, const uint32_t *from,
+		     int64_t now_ms)
+{
+	if (roster_answered(p)) {
+		f->hello.ever_answered = true;
+		outbox_patience(&f->l.outbox, p, now_ms);
+		/* A HELLO is taken without looking for a gap before it, and an
+		 * ACK of a reference may cover what it missed. */
+		outbox_lost_before(&f->l.outbox, f->hello.end);
+		outbox_lost_unwaited(&f->l.outbox);
+		lives_event(&f->l, ENGINE_PEER_ANSWERED, p, now_ms);
+		/* What changed before this life of ours was not told. */
+		if (p->is_reference)
+			bulk_want(&f->l.bulk, p);
+	}
+	if (from)
+		outbox_first_ack(&f->l.outbox, p, *from);
+	if (p->is_deaf)
+		lives_returned(&f->l, p, now_ms);
+}
+
 static enum verdict take_ack(struct ftfw *f, struct peer *p, uint32_t from,
 			     uint32_t to, int64_t now_ms)
 {
-	if (!outbox_is_ours(&f->outbox, from, to)) {
+	if (!outbox_is_ours(&f->l.outbox, from, to)) {
 		f->n_foreign++;
 		return VERDICT_FOREIGN;
 	}
-	ftfw_answered(f, p, &from, now_ms);
-	bulk_acked(&f->bulk, outbox_acked(&f->outbox, p, from, to, now_ms));
+	answered(f, p, &from, now_ms);
+	bulk_acked(&f->l.bulk, outbox_acked(&f->l.outbox, p, from, to, now_ms));
 	return VERDICT_OK;
 }
 
 static enum verdict take_nack(struct ftfw *f, struct peer *p, uint32_t from,
 			      uint32_t to, int64_t now_ms)
 {
-	const struct outbox_peer *op = &f->outbox.peers[p->number];
+	const struct outbox_peer *op = &f->l.outbox.peers[p->number];
 	uint32_t last = to;
 
-	if (!outbox_is_ours(&f->outbox, from, to)) {
+	if (!outbox_is_ours(&f->l.outbox, from, to)) {
 		f->n_foreign++;
 		return VERDICT_FOREIGN;
 	}
-	ftfw_answered(f, p, &from, now_ms);
+	answered(f, p, &from, now_ms);
 	/* A reference that heard a late HELLO has gone back, and taken old
 	 * messages for new ones. */
 	if (p->is_reference && op->has_acked && !seq_after(from, op->acked_to))
-		bulk_want(&f->bulk, p);
-	if (!ring_clip(&f->outbox.ring, &from, &to))
+		bulk_want(&f->l.bulk, p);
+	if (!ring_clip(&f->l.outbox.ring, &from, &to))
 		return VERDICT_OK;
-	bulk_nacked(&f->bulk, last);
-	outbox_lost(&f->outbox, p, from, to, now_ms);
+	bulk_nacked(&f->l.bulk, last);
+	outbox_lost(&f->l.outbox, p, from, to, now_ms);
 	return VERDICT_OK;
 }
 
 /* A reference was asked for all it has. */
 static void look_for_proof(struct ftfw *f, struct peer *p, const struct msg *m)
 {
-	if (!ftfw_order(f, p)->is_ask_due &&
-	    intake_acked(&f->intake, p, m->from, m->to))
-		f->o.sink.sweep(f->o.sink.ctx, p);
+	if (!lives_order(&f->l, p)->is_ask_due &&
+	    intake_acked(&f->l.intake, p, m->from, m->to))
+		f->l.o.sink.sweep(f->l.o.sink.ctx, p);
 }
 
 /* ---- records of our own nodes ------------------------------------------- */
@@ -106,9 +129,9 @@ static void look_for_proof(struct ftfw *f, struct peer *p, const struct msg *m)
 static void take_mark(struct ftfw *f, struct peer *p,
 		      const struct ext_record *r)
 {
-	if (r->mark.node && r->mark.node != f->o.node)
+	if (r->mark.node && r->mark.node != f->l.o.node)
 		return;
-	switch (intake_mark(&f->intake, p, (enum ext_phase)r->mark.phase,
+	switch (intake_mark(&f->l.intake, p, (enum ext_phase)r->mark.phase,
 			    r->mark.walk, r->mark.n_entries)) {
 	case INTAKE_NONE:
 		break;
@@ -116,7 +139,7 @@ static void take_mark(struct ftfw *f, struct peer *p,
 		roster_next_generation(p);
 		break;
 	case INTAKE_ENDS:
-		f->o.sink.sweep(f->o.sink.ctx, p);
+		f->l.o.sink.sweep(f->l.o.sink.ctx, p);
 		break;
 	}
 }
@@ -126,7 +149,7 @@ static void take_mark(struct ftfw *f, struct peer *p,
 static void take_range(struct ftfw *f, struct peer *p,
 		       const struct ext_record *r, int64_t now_ms)
 {
-	if (r->range.node != f->o.node)
+	if (r->range.node != f->l.o.node)
 		return;
 	if (r->type == EXT_ACK)
 		(void)take_ack(f, p, r->range.from, r->range.to, now_ms);
@@ -142,13 +165,13 @@ static int64_t due_of(const struct ftfw *f, const struct ext_record *r,
 {
 	switch ((enum ext_record_type)r->type) {
 	case EXT_BULK_MARK:
-		return r->mark.node == f->o.node || !r->mark.node ? now_ms
-								  : INT64_MAX;
+		return r->mark.node == f->l.o.node || !r->mark.node ? now_ms
+								    : INT64_MAX;
 	case EXT_ASK:
-		return r->asked == f->o.node ? now_ms : INT64_MAX;
+		return r->asked == f->l.o.node ? now_ms : INT64_MAX;
 	case EXT_NACK:
-		return r->range.node == f->o.node ? now_ms + ACK_DATA_MS
-						  : INT64_MAX;
+		return r->range.node == f->l.o.node ? now_ms + ACK_DATA_MS
+						    : INT64_MAX;
 	case EXT_ACK:
 	case EXT_STABLE_NAME:
 	case EXT_HELD:
@@ -176,8 +199,8 @@ static int64_t take_records(struct ftfw *f, struct peer *p, struct rd records,
 		else if (r.type == EXT_ACK || r.type == EXT_NACK)
 			take_range(f, p, &r, now_ms);
 		else if (r.type == EXT_HELD)
-			order_held(ftfw_order(f, p), r.oldest,
-				   outbox_again_ms(&f->outbox, p), now_ms);
+			order_held(lives_order(&f->l, p), r.oldest,
+				   outbox_again_ms(&f->l.outbox, p), now_ms);
 	}
 	return due_ms;
 }
@@ -187,9 +210,9 @@ static int64_t take_records(struct ftfw *f, struct peer *p, struct rd records,
 static enum verdict take_data(struct ftfw *f, struct peer *p,
 			      const struct msg *m, int64_t now_ms)
 {
-	enum verdict v = f->o.sink.data(f->o.sink.ctx, p, m, now_ms);
+	enum verdict v = f->l.o.sink.data(f->l.o.sink.ctx, p, m, now_ms);
 
-	intake_told(&f->intake, p, v != VERDICT_NO_ROOM);
+	intake_told(&f->l.intake, p, v != VERDICT_NO_ROOM);
 	return v;
 }
 
@@ -215,12 +238,12 @@ static enum verdict digest(struct ftfw *f, struct peer *p, const struct msg *m,
 		return take_nack(f, p, m->from, m->to, now_ms);
 	if (m->flags & MSG_RESYNC) {
 		*ack_due_ms = now_ms + ACK_DATA_MS;
-		ftfw_event(f, ENGINE_PEER_ASKS_BULK, p, now_ms);
-		bulk_want(&f->bulk, p);
+		lives_event(&f->l, ENGINE_PEER_ASKS_BULK, p, now_ms);
+		bulk_want(&f->l.bulk, p);
 		return VERDICT_OK;
 	}
 	if (!ext)
-		outbox_idle(&f->outbox, p, now_ms);
+		outbox_idle(&f->l.outbox, p, now_ms);
 	*ack_due_ms =
 		ext ? take_records(f, p, ext->records, now_ms) : INT64_MAX;
 	return VERDICT_OK;
@@ -235,11 +258,11 @@ static void renumber(struct ftfw *f, struct peer *p,
 		     const struct ext_alive *ext, int64_t now_ms)
 {
 	if (ext) {
-		*ftfw_order(f, p) = (struct order){ 0 };
+		*lives_order(&f->l, p) = (struct order){ 0 };
 		roster_renumbered(p);
-		intake_incomplete(&f->intake, p);
+		intake_incomplete(&f->l.intake, p);
 	} else {
-		ftfw_restarted(f, p, 0, now_ms);
+		lives_restarted(&f->l, p, 0, now_ms);
 	}
 }
 
@@ -248,13 +271,13 @@ static void renumber(struct ftfw *f, struct peer *p,
 static void note_gap(struct ftfw *f, struct peer *p, const struct msg *m,
 		     const struct ext_alive *ext, int64_t now_ms)
 {
-	const struct outbox_peer *op = &f->outbox.peers[p->number];
+	const struct outbox_peer *op = &f->l.outbox.peers[p->number];
 
-	f->n_lost += order_miss(ftfw_order(f, p), m->seq,
-				ext ? now_ms + FTFW_NACK_MS : now_ms);
+	f->l.n_lost += order_miss(lives_order(&f->l, p), m->seq,
+				  ext ? now_ms + FTFW_NACK_MS : now_ms);
 	if (!p->node &&
 	    hello_may_reach(&f->hello, op->has_acked, op->acked_to, now_ms))
-		intake_missed(&f->intake, p);
+		intake_missed(&f->l.intake, p);
 }
 
 /* The message is accepted: remember its number. */
@@ -262,15 +285,15 @@ static void note_number(struct ftfw *f, struct peer *p, const struct msg *m,
 			const struct order_msg *place, int64_t ack_due_ms,
 			int64_t now_ms)
 {
-	struct order *o = ftfw_order(f, p);
+	struct order *o = lives_order(&f->l, p);
 
 	if (place->is_hello) {
-		f->hello.must_answer = f->must_announce = true;
+		f->hello.must_answer = f->l.must_announce = true;
 		ack_due_ms = now_ms;
 	}
 	/* Acknowledgements of acknowledgements do not fill the window, or two
 	 * nodes with a window of 1 would flood each other for ever. */
-	if (msg_is_data(m) && order_fills(o, f->o.ack_window))
+	if (msg_is_data(m) && order_fills(o, f->ack_window))
 		ack_due_ms = now_ms;
 	order_take(o, place, ack_due_ms, now_ms);
 	roster_accepted(p, m->seq, now_ms);
@@ -281,16 +304,16 @@ static void note_number(struct ftfw *f, struct peer *p, const struct msg *m,
 static void note_sender(struct ftfw *f, struct peer *p, const struct msg *m,
 			const struct ext_alive *ext, int64_t now_ms)
 {
-	ftfw_heard(f, p, now_ms);
+	lives_heard(&f->l, p, now_ms);
 	/* No node of ours says these without its id. */
 	if (!p->node && !ext &&
 	    (m->flags & (MSG_HELLO | MSG_HELLO_BACK | MSG_ALIVE)))
-		ftfw_is_reference(f, p);
+		lives_is_reference(&f->l, p);
 	/* HELLO_BACK says that a reference has heard our HELLO. (It may have
 	 * been that of our last life; then it shows itself as deaf.) */
 	if ((m->flags & MSG_HELLO_BACK) && !p->node &&
 	    hello_was_said(&f->hello))
-		ftfw_answered(f, p, NULL, now_ms);
+		answered(f, p, NULL, now_ms);
 }
 
 enum verdict ftfw_receive(struct engine *e, const struct peer_addr *from,
@@ -308,14 +331,14 @@ enum verdict ftfw_receive(struct engine *e, const struct peer_addr *from,
 	if (!is_known_header(m))
 		return VERDICT_BAD_HEADER;
 	ext = is_announcement(m, &announcement) ? &announcement : NULL;
-	p = ftfw_identify(f, from, m, ext, now_ms);
+	p = lives_identify(&f->l, from, m, ext, now_ms);
 	if (!p)
 		return VERDICT_IGNORED;
 	place = place_of(f, p, m, ext);
-	switch (order_judge(ftfw_order(f, p), &place, now_ms)) {
+	switch (order_judge(lives_order(&f->l, p), &place, now_ms)) {
 	case ORDER_LATE:
 	case ORDER_WILD:
-		f->n_before++;
+		f->l.n_before++;
 		return VERDICT_BEFORE;
 	case ORDER_RESTART:
 		renumber(f, p, ext, now_ms);
@@ -329,6 +352,6 @@ enum verdict ftfw_receive(struct engine *e, const struct peer_addr *from,
 	v = digest(f, p, m, ext, now_ms, &ack_due_ms);
 	note_sender(f, p, m, ext, now_ms);
 	note_number(f, p, m, &place, ack_due_ms, now_ms);
-	bulk_progress(&f->bulk, outbox_resend_ms(&f->outbox), now_ms);
+	bulk_progress(&f->l.bulk, outbox_resend_ms(&f->l.outbox), now_ms);
 	return v;
 }

@@ -5,19 +5,26 @@
 
 #include "sync/ftfw.h"
 
-struct engine *mode_ftfw(const struct node_opts *opts,
-			 const struct engine_sink *sink, int64_t now_ms)
+static struct lives_opts lives_of(const struct node_opts *opts,
+				  const struct engine_sink *sink)
 {
-	struct ftfw_opts o = {
+	struct lives_opts o = {
 		.cache = opts->internal,
 		.wire = opts->wire,
 		.sink = *sink,
-		.resend_queue_size = opts->resend_queue_size,
-		.ack_window = opts->ack_window,
+		.queue_size = opts->resend_queue_size,
 		.first_seq = opts->first_seq,
 		.node = opts->node_id,
 	};
 
 	memcpy(o.name, opts->name, sizeof(o.name));
-	return ftfw_new(&o, now_ms);
+	return o;
+}
+
+struct engine *mode_ftfw(const struct node_opts *opts,
+			 const struct engine_sink *sink, int64_t now_ms)
+{
+	const struct lives_opts o = lives_of(opts, sink);
+
+	return ftfw_new(&o, opts->ack_window, now_ms);
 }

@@ -307,11 +307,11 @@ static void check_controls(const struct outbox *b)
 
 static void check_entries(const struct ftfw *f)
 {
-	const struct outbox *b = &f->outbox;
+	const struct outbox *b = &f->l.outbox;
 	uint32_t id = FLOW_CACHE_NO_ID, queued = 0, reprove = 0, kept = 0;
 
-	while ((id = flow_cache_next(f->o.cache, id)) != FLOW_CACHE_NO_ID) {
-		const struct entry_head *h = flow_cache_head(f->o.cache, id);
+	while ((id = flow_cache_next(f->l.o.cache, id)) != FLOW_CACHE_NO_ID) {
+		const struct entry_head *h = flow_cache_head(f->l.o.cache, id);
 		struct ring_ref ref;
 
 		if (h->state == ENTRY_FREE)
@@ -328,7 +328,7 @@ static void check_entries(const struct ftfw *f)
 	}
 	assert(queued == b->dirty.n);
 	assert(kept == b->kept.n);
-	assert(reprove == f->bulk.n_reprove);
+	assert(reprove == f->l.bulk.n_reprove);
 }
 
 /* What the peers owe is counted where it is held. */
@@ -358,11 +358,11 @@ static void check_order(const struct order *o)
 /* What the roster knows of a peer's numbers is what was taken. */
 static void check_peers(const struct ftfw *f)
 {
-	const struct roster *r = &f->roster;
+	const struct roster *r = &f->l.roster;
 
 	for (int i = roster_next(r, -1); i >= 0; i = roster_next(r, i)) {
 		const struct peer *p = &r->peers[i];
-		const struct order *o = &f->orders[i];
+		const struct order *o = &f->l.orders[i];
 
 		check_order(o);
 		assert(p->has_seq == o->is_set);
@@ -384,11 +384,11 @@ static void check(struct world *w)
 	while (node_held(w->node, &walk, &held))
 		n++;
 	assert(n <= s.engine.n_outstanding);
-	assert(s.engine.n_outstanding <= f->outbox.ring.mask + 1);
+	assert(s.engine.n_outstanding <= f->l.outbox.ring.mask + 1);
 	assert(s.engine.n_peers_live <= N_PLACES);
 	assert(flow_cache_stats(w->external_cache)->n_entries <= LIMIT);
-	check_controls(&f->outbox);
-	check_debts(&f->outbox);
+	check_controls(&f->l.outbox);
+	check_debts(&f->l.outbox);
 	check_entries(f);
 	check_peers(f);
 }

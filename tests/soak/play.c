@@ -411,13 +411,13 @@ static uint32_t count_leaked(struct engine *e)
 	struct engine_held held;
 	uint32_t n_free = 0;
 
-	for (uint32_t id = f->outbox.pool.first_free; id;
-	     id = f->outbox.pool.all[id].next)
+	for (uint32_t id = f->l.outbox.pool.first_free; id;
+	     id = f->l.outbox.pool.all[id].next)
 		n_free++;
 	while (e->ops->held(e, &walk, &held))
 		if (held.is_control)
 			return 0; /* a chain, of a length that is not told */
-	return f->outbox.pool.n_all ? f->outbox.pool.n_all - 1 - n_free : 0;
+	return f->l.outbox.pool.n_all ? f->l.outbox.pool.n_all - 1 - n_free : 0;
 }
 
 /* A reference that is silent cannot sweep: the ends it missed are kept. */

@@ -117,9 +117,9 @@ static void test_a_datagram_of_ranges_is_looked_at_for_so_long(void **state)
 	forge_announcement(d, 1, 77, r, 1); /* it hears us: all is sent again */
 	forge_say(&s, FORGE_STRANGER, 0, d);
 	sim_run(&s, 200);
-	first = ftfw(&s, 0)->outbox.ring.first;
-	last = ftfw(&s, 0)->outbox.ring.next - 1;
-	while (!ring_debtors(&ftfw(&s, 0)->outbox.ring, last))
+	first = ftfw(&s, 0)->l.outbox.ring.first;
+	last = ftfw(&s, 0)->l.outbox.ring.next - 1;
+	while (!ring_debtors(&ftfw(&s, 0)->l.outbox.ring, last))
 		last--;
 	for (int i = 0; i < n; i++) {
 		r[i].range.node = s.nodes[0].node_id;
@@ -130,14 +130,14 @@ static void test_a_datagram_of_ranges_is_looked_at_for_so_long(void **state)
 	d = forge_open();
 	forge_announcement(d, 2, 77, r, n);
 	forge_say(&s, FORGE_STRANGER, 0, d);
-	assert_true(ring_debtors(&ftfw(&s, 0)->outbox.ring, first));
-	assert_true(ring_debtors(&ftfw(&s, 0)->outbox.ring, last));
-	assert_false(ring_debtors(&ftfw(&s, 0)->outbox.ring, last - 1));
+	assert_true(ring_debtors(&ftfw(&s, 0)->l.outbox.ring, first));
+	assert_true(ring_debtors(&ftfw(&s, 0)->l.outbox.ring, last));
+	assert_false(ring_debtors(&ftfw(&s, 0)->l.outbox.ring, last - 1));
 	sim_run(&s, 1);
 	d = forge_open();
 	forge_announcement(d, 3, 77, &r[n - 1], 1);
 	forge_say(&s, FORGE_STRANGER, 0, d);
-	assert_false(ring_debtors(&ftfw(&s, 0)->outbox.ring, last));
+	assert_false(ring_debtors(&ftfw(&s, 0)->l.outbox.ring, last));
 	sim_fini(&s);
 }
 
@@ -160,9 +160,9 @@ test_gaps_of_a_peer_that_answers_do_not_fill_the_memory(void **state)
 	sim_run(&s, 3000);
 	for (int t = 0; t < 5000; t++) {
 		if (t % 2500 == 0) {
-			r.range.node = ftfw(&s, 1)->o.node;
+			r.range.node = ftfw(&s, 1)->l.o.node;
 			r.range.from = r.range.to =
-				ftfw(&s, 1)->outbox.ring.next - 1;
+				ftfw(&s, 1)->l.outbox.ring.next - 1;
 			d = forge_open();
 			forge_announcement(d, seq++, 0xbad, &r, 1);
 			forge_say(&s, FORGE_STRANGER, 1, d);
@@ -178,7 +178,7 @@ test_gaps_of_a_peer_that_answers_do_not_fill_the_memory(void **state)
 	for (int t = 0; t < 60; t++) {
 		if (t % 5 == 0) { /* one small datagram in 5 s */
 			r.range.from = r.range.to =
-				ftfw(&s, 1)->outbox.ring.next - 1;
+				ftfw(&s, 1)->l.outbox.ring.next - 1;
 			d = forge_open();
 			forge_announcement(d, seq++, 0xbad, &r, 1);
 			forge_say(&s, FORGE_STRANGER, 1, d);
@@ -258,8 +258,8 @@ static void test_a_stranger_makes_no_hello(void **state)
 			forge_say(&s, FORGE_STRANGER + 1 + t % 200, 0, d);
 		}
 		d = forge_open();
-		forge_range(d, MSG_ACK, seq, ftfw(&s, 0)->outbox.ring.first,
-			    ftfw(&s, 0)->outbox.ring.next - 1);
+		forge_range(d, MSG_ACK, seq, ftfw(&s, 0)->l.outbox.ring.first,
+			    ftfw(&s, 0)->l.outbox.ring.next - 1);
 		seq++;
 		forge_say(&s, FORGE_STRANGER, 0, d);
 		sim_flow_new(&s, 0, (uint32_t)t);

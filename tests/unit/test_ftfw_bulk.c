@@ -115,9 +115,9 @@ static void test_one_that_never_begins_holds_up_no_bulk(void **state)
 	for (int t = 0; t < 120; t++) {
 		if (t % 5 ==
 		    0) { /* the newest number, when it is a plain ALIVE */
-			r.range.node = ftfw(&s, 0)->o.node;
+			r.range.node = ftfw(&s, 0)->l.o.node;
 			r.range.from = r.range.to =
-				ftfw(&s, 0)->outbox.ring.next - 1;
+				ftfw(&s, 0)->l.outbox.ring.next - 1;
 			d = forge_open();
 			forge_announcement(d, seq++, 0xbad, &r, 1);
 			forge_say(&s, FORGE_STRANGER, 0, d);
@@ -204,7 +204,7 @@ static void test_a_later_number_proves_no_walk(void **state)
 	sim_ask(&s, 0, ASK_BULK);
 	for (int i = 0; i < 3000; i++) {
 		sim_run(&s, 1);
-		if (is_walked || ftfw(&s, 0)->bulk.phase != BULK_PROVE)
+		if (is_walked || ftfw(&s, 0)->l.bulk.phase != BULK_PROVE)
 			continue;
 		is_walked = true;
 		t.n_lost = 3;
@@ -286,15 +286,15 @@ static void test_a_loss_counts_after_a_long_time(void **state)
 	sim_start(&s, 0);
 	sim_start(&s, 1);
 	sim_run(&s, 2000);
-	ftfw(&s, 0)->bulk.shrunk_at =
-		ftfw(&s, 0)->outbox.ring.next - 0x80000010U;
+	ftfw(&s, 0)->l.bulk.shrunk_at =
+		ftfw(&s, 0)->l.outbox.ring.next - 0x80000010U;
 	s.faults.loss = 20;
 	for (uint32_t i = 0; i < 10000; i++) {
 		sim_flow_new(&s, 0, i);
 		if (i % 10 == 0)
 			sim_run(&s, 1);
 	}
-	window = ftfw(&s, 0)->bulk.window;
+	window = ftfw(&s, 0)->l.bulk.window;
 	sim_fini(&s);
 	assert_in_range(window, 0, 8191);
 }
@@ -314,8 +314,8 @@ static void test_a_wrong_walk_holds_up_no_later_one(void **state)
 	sim_flow_new(&s, 0, 1);
 	assert_true(sim_run_until(&s, 5000, sim_is_complete));
 	sim_run(&s, 5000);
-	p = &ftfw(&s, 1)->roster.peers[0];
-	in = &ftfw(&s, 1)->intake.peers[0];
+	p = &ftfw(&s, 1)->l.roster.peers[0];
+	in = &ftfw(&s, 1)->l.intake.peers[0];
 	assert_true(in->has_walk);
 	for (uint32_t bit = 0; bit < 32; bit++) {
 		uint32_t generation = p->generation;
@@ -344,7 +344,7 @@ static void test_a_mark_lost_to_lack_of_memory_is_sent_later(void **state)
 	sim_run(&s, 5000);
 	n_proven = s.nodes[0].events[ENGINE_BULK_PROVEN];
 	ctl_pool_fini(
-		&ftfw(&s, 0)->outbox.pool); /* so that one has to be had */
+		&ftfw(&s, 0)->l.outbox.pool); /* so that one has to be had */
 	sim_ask(&s, 0, ASK_BULK);
 	for (int i = 0; i < 500; i++) {
 		alloc_fail_after(0);
@@ -355,7 +355,7 @@ static void test_a_mark_lost_to_lack_of_memory_is_sent_later(void **state)
 	assert_int_equal(s.nodes[0].events[ENGINE_BULK_PROVEN], n_proven);
 	sim_run(&s, 5000);
 	assert_int_equal(s.nodes[0].events[ENGINE_BULK_PROVEN], n_proven + 1);
-	assert_int_equal(ftfw(&s, 0)->bulk.phase, BULK_IDLE);
+	assert_int_equal(ftfw(&s, 0)->l.bulk.phase, BULK_IDLE);
 	sim_fini(&s);
 }
 

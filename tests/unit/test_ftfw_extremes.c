@@ -61,7 +61,8 @@ static void test_acks_take_no_more_slots_than_there_are(void **state)
 			}
 			sim_run(&s, 101);
 		}
-		assert_in_range(ring_free(&ftfw(&s, 0)->outbox.ring), 1, 4096);
+		assert_in_range(ring_free(&ftfw(&s, 0)->l.outbox.ring), 1,
+				4096);
 		sim_fini(&s);
 	}
 }
@@ -80,7 +81,7 @@ static void test_what_has_no_slot_for_its_announcement_waits(void **state)
 
 	(void)state;
 	fill_ring(&s);
-	for (int i = 0; i < 2000 && ring_free(&ftfw(&s, 0)->outbox.ring); i++)
+	for (int i = 0; i < 2000 && ring_free(&ftfw(&s, 0)->l.outbox.ring); i++)
 		change_link(&s);
 	change_link(&s);
 	assert_in_range(turns_in(&s, 500), 0, 100);
@@ -108,12 +109,13 @@ static void test_a_walk_waits_for_a_full_ring(void **state)
 	sim_run(&s, 5000);
 	s.is_cut_way[1][0] = true;
 	f = ftfw(&s, 0);
-	f->bulk.phase = BULK_WALK;
-	f->bulk.round++;
-	f->bulk.begin_seq = f->outbox.ring.next;
-	f->bulk.position = 0;
+	f->l.bulk.phase = BULK_WALK;
+	f->l.bulk.round++;
+	f->l.bulk.begin_seq = f->l.outbox.ring.next;
+	f->l.bulk.position = 0;
 	for (uint32_t id = 1; id <= 5000; id++)
-		flow_cache_head(s.nodes[0].internal, id)->round = f->bulk.round;
+		flow_cache_head(s.nodes[0].internal, id)->round =
+			f->l.bulk.round;
 	(void)s.nodes[0].engine->ops->fill(s.nodes[0].engine, &w, 1472,
 					   s.now_ms);
 	assert_true(f->is_scanning);
@@ -138,7 +140,7 @@ static void test_acks_cover_no_more_than_half_of_all_numbers(void **state)
 	for (uint32_t i = 0; i < 1000; i++)
 		sim_flow_new(&s, 1, i);
 	sim_run(&s, 8000);
-	o = &ftfw(&s, 0)->orders[0];
+	o = &ftfw(&s, 0)->l.orders[0];
 	assert_int_equal(o->n_runs, 1);
 	o->runs[0].from = o->last - 0x80000000U + 500;
 	for (uint32_t i = 1000; i < 9000; i++) {
@@ -236,7 +238,7 @@ static void test_a_silence_is_not_a_long_way(void **state)
 		sim_run(&s, 3600000 + 37 * k);
 		s.is_cut_way[1][0] = false;
 		sim_run(&s, 2000);
-		assert_in_range(ftfw(&s, 0)->outbox.peers[0].rtt_ms, 0, 1000);
+		assert_in_range(ftfw(&s, 0)->l.outbox.peers[0].rtt_ms, 0, 1000);
 		sim_fini(&s);
 	}
 }

@@ -199,14 +199,14 @@ static void test_what_a_reference_was_owed_goes_with_it(void **state)
 	for (uint32_t i = 0; i < 8000; i++)
 		sim_flow_end(&s, 0, i);
 	sim_run(&s, 15000);
-	assert_true(ftfw(&s, 0)->outbox.kept.n > 0);
+	assert_true(ftfw(&s, 0)->l.outbox.kept.n > 0);
 	at = wire_begin(&w, MSG_CTL, MSG_ALIVE, 5000);
 	ext_begin(&w, EXT_CAP_ADDRESSED_ACK, 77);
 	ext_add(&w, &name);
 	assert_true(wire_end(&w, at));
 	sim_forge(&s, stranger, 0, bytes, w.used);
 	sim_run(&s, 30000);
-	assert_int_equal(ftfw(&s, 0)->outbox.kept.n, 0);
+	assert_int_equal(ftfw(&s, 0)->l.outbox.kept.n, 0);
 	sim_fini(&s);
 }
 

@@ -227,7 +227,7 @@ static void test_two_nodes_of_one_name_are_two_nodes(void **state)
 		s.faults.loss = 5;
 		for (int i = 0; i < 3; i++) {
 			sim_start(&s, i);
-			ftfw(&s, i)->o.name[0] = 1;
+			ftfw(&s, i)->l.o.name[0] = 1;
 			for (uint32_t k = 0; k < 100; k++)
 				sim_flow_dumped(&s, i, k);
 			sim_run(&s, (int64_t)sim_random(&s, 5000));
@@ -329,8 +329,8 @@ static void test_two_nodes_of_one_id_become_two(void **state)
 	s.first_seq = 1000;
 	for (int i = 0; i < 3; i++)
 		sim_start(&s, i);
-	memcpy(ftfw(&s, 1)->o.name, ftfw(&s, 0)->o.name, EXT_NAME_SIZE);
-	ftfw(&s, 1)->o.node = ftfw(&s, 0)->o.node;
+	memcpy(ftfw(&s, 1)->l.o.name, ftfw(&s, 0)->l.o.name, EXT_NAME_SIZE);
+	ftfw(&s, 1)->l.o.node = ftfw(&s, 0)->l.o.node;
 	for (uint32_t i = 0; i < 100; i++) {
 		sim_flow_new(&s, 0, i);
 		sim_flow_new(&s, 1, i);
@@ -344,7 +344,7 @@ static void test_two_nodes_of_one_id_become_two(void **state)
 	assert_int_equal(s.nodes[0].events[ENGINE_NODE_ID_TWICE] +
 				 s.nodes[1].events[ENGINE_NODE_ID_TWICE],
 			 1);
-	assert_true(ftfw(&s, 0)->o.node != ftfw(&s, 1)->o.node);
+	assert_true(ftfw(&s, 0)->l.o.node != ftfw(&s, 1)->l.o.node);
 	assert_true(sim_is_complete(&s));
 	sim_fini(&s);
 }
@@ -363,9 +363,9 @@ static void test_nobody_is_silent_for_a_number(void **state)
 	sim_flow_new(&s, 0, 1);
 	assert_true(sim_run_until(&s, 5000, sim_is_complete));
 	sim_run(&s, 5000);
-	ftfw(&s, 1)->orders[0].last += 1 << 21;
+	ftfw(&s, 1)->l.orders[0].last += 1 << 21;
 	sim_run(&s, 30000);
-	assert_true(ftfw(&s, 1)->roster.peers[0].is_live);
+	assert_true(ftfw(&s, 1)->l.roster.peers[0].is_live);
 	/* whatever was taken for its words meanwhile */
 	assert_int_equal(s.nodes[0].events[ENGINE_PEER_ASKS_BULK], 1);
 	sim_flow_update(&s, 0, 1, 7);
@@ -388,7 +388,7 @@ static void announce(struct sim *s, int place, uint32_t seq, uint64_t node,
 static struct peer *peer_with(struct sim *s, uint64_t node)
 {
 	for (int i = 0; i < PEER_MAX; i++) {
-		struct peer *p = &ftfw(s, 0)->roster.peers[i];
+		struct peer *p = &ftfw(s, 0)->l.roster.peers[i];
 
 		if (p->is_used && p->node == node)
 			return p;
@@ -464,9 +464,9 @@ static void test_who_says_an_id_is_no_reference(void **state)
 	forge_range(d, MSG_RESYNC | MSG_HELLO, 700001, 0, 0);
 	forge_say(&s, FORGE_STRANGER + 1, 0, d);
 	for (int i = 0; i < PEER_MAX && !p; i++)
-		if (ftfw(&s, 0)->roster.peers[i].is_used &&
-		    !ftfw(&s, 0)->roster.peers[i].node)
-			p = &ftfw(&s, 0)->roster.peers[i];
+		if (ftfw(&s, 0)->l.roster.peers[i].is_used &&
+		    !ftfw(&s, 0)->l.roster.peers[i].node)
+			p = &ftfw(&s, 0)->l.roster.peers[i];
 	assert_non_null(p);
 	assert_false(p->is_reference);
 	sim_fini(&s);

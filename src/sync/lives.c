@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: ISC */
+#include "sync/lives.h"
+
+#include "base/hash.h"
+
+enum {
+	EVENTS_MS = 60000,
+	EVENTS_MOST = 100, /* of a kind that are told in EVENTS_MS */
+	OWN_NEAR = 4096,   /* numbers of ours that may be sent back to us */
+	OWN_ID_MS = 10000, /* one id is said for so long, at least */
+};
+
+/* Whoever floods us does not fill the log. */
+static bool is_worth_telling(struct lives *l, enum engine_event what,
+			     int64_t now_ms)
+{
+	uint32_t most = what == ENGINE_PEER_REFUSED ? 1 : EVENTS_MOST;
+
+	if (now_ms - l->told_since_ms[what] >= EVENTS_MS) {
+		l->told_since_ms[what] = now_ms;
+		l->n_told[what] = 0;
+	}
+	return l->n_told[what]++ < most;
+}
+
+void lives_event(struct lives *l, enum engine_event what, const struct peer *p,
+		 int64_t now_ms)
+{
+	if (l->o.sink.event && is_worth_telling(l, what, now_ms))
+		l->o.sink.event(l->o.sink.ctx, what, p);
+}
+
+/* ---- what the outbox tells the bulk, and the bulk the outbox ------------- */
+
+static void on_lost(void *ctx, uint32_t n, struct entry_head *h)
+{
+	struct lives *l = ctx;
+
+	bulk_lost(&l->bulk, n, h);
+}
+
+static void on_removed(void *ctx, struct entry_head *h)
+{
+	struct lives *l = ctx;
+
+	bulk_forget(&l->bulk, h);
+}
+
+static struct bulk_mark mark_of(const struct ctl *c)
+{
+	return (struct bulk_mark){ .phase = (enum ext_phase)c->phase,
+				   .walk = c->from,
+				   .n_entries = c->to };
+}
+
+static void on_mark_acked(void *ctx, const struct peer *p, const struct ctl *c)
+{
+	struct lives *l = ctx;
+	const struct bulk_mark mark = mark_of(c);
+
+	if (c->peer == p->number && c->node == p->node)
+		bulk_mark_acked(&l->bulk, p, &mark);
+}
+
+static bool mark_counts(void *ctx, const struct ctl *c)
+{
+	const struct lives *l = ctx;
+	const struct bulk_mark mark = mark_of(c);
+
+	return bulk_mark_counts(&l->bulk, &mark);
+}
+
+static bool on_mark(void *ctx, const struct peer *p,
+		    const struct bulk_mark *mark)
+{
+	struct lives *l = ctx;
+
+	return outbox_control(&l->outbox,
+			      &(struct ctl){ .kind = CTL_MARK,
+					     .peer = p->number,
+					     .phase = (uint8_t)mark->phase,
+					     .from = mark->walk,
+					     .to = mark->n_entries,
+					     .node = p->node });
+}
+
+static void on_event(void *ctx, enum engine_event what, const struct peer *p,
+		     int64_t now_ms)
+{
+	lives_event(ctx, what, p, now_ms);
+}
+
+/* ---- the parts ---------------------------------------------------------- */
+
+static int init_outbox(struct lives *l, int64_t now_ms)
+{
+	const struct outbox_opts o = {
+		.cache = l->o.cache,
+		.roster = &l->roster,
+		.sink = { l, on_lost, on_removed, on_mark_acked, mark_counts },
+		.size = l->o.queue_size,
+		.first_seq = l->o.first_seq,
+	};
+
+	return outbox_init(&l->outbox, &o, now_ms);
+}
+
+static void init_bulk(struct lives *l)
+{
+	const struct bulk_opts o = {
+		.cache = l->o.cache,
+		.roster = &l->roster,
+		.ring = &l->outbox.ring,
+		.sink = { l, on_mark, on_event },
+	};
+
+	bulk_init(&l->bulk, &o);
+}
+
+int lives_init(struct lives *l, const struct lives_opts *o, int64_t now_ms)
+{
+	int err;
+
+	*l = (struct lives){ .o = *o };
+	err = init_outbox(l, now_ms);
+	if (err < 0)
+		return err;
+	init_bulk(l);
+	for (int i = 0; i < ENGINE_EVENT_N; i++)
+		l->told_since_ms[i] = now_ms;
+	l->must_announce = true; /* a node's first message tells who it is */
+	return 0;
+}
+
+void lives_fini(struct lives *l)
+{
+	outbox_fini(&l->outbox);
+}
+
+void lives_stats(const struct lives *l, struct engine_stats *out)
+{
+	const struct roster *r = &l->roster;
+
+	*out = (struct engine_stats){
+		.n_lost = l->n_lost,
+		.n_before = l->n_before,
+		.n_refused = r->n_refused,
+		.n_dirty = l->outbox.dirty.n,
+		.n_outstanding = ring_used(&l->outbox.ring),
+		.n_no_memory = l->outbox.n_no_memory,
+	};
+	for (int i = roster_next(r, -1); i >= 0; i = roster_next(r, i))
+		out->n_peers_live += r->peers[i].is_live;
+}
+
+static void sweep(struct lives *l, const struct peer *p)
+{
+	l->o.sink.sweep(l->o.sink.ctx, p);
+}
+
+/* ---- coming ------------------------------------------------------------- */
+
+/* What its number stood for before is over. */
+static void added(struct lives *l, struct peer *p, int64_t now_ms)
+{
+	*lives_order(l, p) = (struct order){ 0 };
+	intake_new_peer(&l->intake, p);
+	outbox_new_peer(&l->outbox, p, now_ms);
+	bulk_drop_peer(&l->bulk, p);
+	bulk_new_life(&l->bulk, p);
+	lives_event(l, ENGINE_PEER_FOUND, p, now_ms);
+}
+
+/* q was p all the time: what it had not acknowledged p may lack. */
+static void merge(struct lives *l, struct peer *p, struct peer *q)
+{
+	bulk_drop_peer(&l->bulk, q);
+	outbox_settle(&l->outbox, q, SETTLE_SEND_AGAIN);
+	roster_merge(p, q);
+	intake_merged(&l->intake, p, q);
+	if (l->o.sink.merge)
+		l->o.sink.merge(l->o.sink.ctx, q->number, q->generation, p);
+}
+
+/* p announces itself at this place, where it may have been heard before it said
+ * who it is. */
+static void move_to(struct lives *l, struct peer *p,
+		    const struct peer_addr *from, int64_t now_ms)
+{
+	struct peer *q = roster_twin(&l->roster, p, from);
+
+	if (roster_at(&l->roster, from) == p)
+		return;
+	if (q) {
+		/* Late words of a life before are not what is true now. */
+		if (p->has_seq && q->has_seq && !peer_is_near(p, q->last_seq))
+			intake_incomplete(&l->intake, p);
+		order_join(lives_order(l, p), lives_order(l, q), now_ms);
+		roster_continue(p, q);
+		merge(l, p, q);
+	}
+	roster_add_place(&l->roster, p, from);
+}
+
+/* Our own announcements may be sent back to us. A number that we have not come
+ * to is somebody else's: a copy of this machine, made while it ran. Who is
+ * behind takes another id, at which the peers hear a new life. */
+static void note_own_id(struct lives *l, uint32_t seq, int64_t now_ms)
+{
+	static const uint64_t key[2] = { 3, 0 };
+	const uint64_t seed[] = { l->o.node, (uint64_t)now_ms, seq };
+	const struct roster *r = &l->roster;
+
+	if (seq - l->outbox.ring.next >= OWN_NEAR ||
+	    (l->has_new_id && now_ms - l->new_id_ms < OWN_ID_MS))
+		return;
+	l->has_new_id = true;
+	l->new_id_ms = now_ms;
+	l->o.node = hash_bytes(key, seed, sizeof(seed));
+	l->o.node += l->o.node == 0; /* 0 is no node */
+	l->must_announce = true;
+	for (int i = roster_next(r, -1); i >= 0; i = roster_next(r, i))
+		if (r->peers[i].is_live)
+			bulk_want(&l->bulk, &r->peers[i]);
+	lives_event(l, ENGINE_NODE_ID_TWICE, NULL, now_ms);
+}
+
+static void note_cleared(struct lives *l, uint64_t peers)
+{
+	for (; peers; peers &= peers - 1)
+		intake_incomplete(&l->intake,
+				  &l->roster.peers[__builtin_ctzll(peers)]);
+}
+
+/* The id of a peer is known from now on. */
+static void new_node(struct lives *l, const struct roster_found *found,
+		     const struct peer_addr *from, uint64_t node,
+		     int64_t now_ms)
+{
+	struct peer *p = found->peer;
+
+	if (found->what == ROSTER_RESTARTED) {
+		lives_restarted(l, p, node, now_ms);
+		move_to(l, p, from, now_ms);
+	} else {
+		roster_named(p, node);
+		intake_named(&l->intake, p);
+	}
+	/* What it had told was swept with the life that it was taken for. */
+	if (found->has_rival)
+		intake_incomplete(&l->intake, p);
+	bulk_want(&l->bulk, p);
+}
+
+struct peer *lives_identify(struct lives *l, const struct peer_addr *from,
+			    const struct msg *m, const struct ext_alive *ext,
+			    int64_t now_ms)
+{
+	uint64_t node = ext ? ext->node : 0;
+	struct roster_found found;
+	struct peer *p;
+
+	if (node == l->o.node) {
+		note_own_id(l, m->seq, now_ms);
+		return NULL;
+	}
+	roster_find(&l->roster, from, m->seq, ext, now_ms, &found);
+	p = found.peer;
+	note_cleared(l, found.cleared);
+	if (found.namesake)
+		lives_event(l, ENGINE_PEER_NAME_TWICE, found.namesake, now_ms);
+	switch (found.what) {
+	case ROSTER_NOBODY:
+		return NULL;
+	case ROSTER_REFUSED:
+		lives_event(l, ENGINE_PEER_REFUSED, NULL, now_ms);
+		return NULL;
+	case ROSTER_KNOWN:
+		if (ext)
+			move_to(l, p, from, now_ms);
+		break;
+	case ROSTER_FOUND:
+		added(l, p, now_ms);
+		if (ext)
+			new_node(l, &found, from, node, now_ms);
+		break;
+	case ROSTER_NAMED:
+	case ROSTER_RESTARTED:
+		new_node(l, &found, from, node, now_ms);
+		break;
+	}
+	if (ext)
+		roster_announced(p, from, ext, now_ms);
+	return p;
+}
+
+/* ---- hearing ------------------------------------------------------------ */
+
+void lives_returned(struct lives *l, struct peer *p, int64_t now_ms)
+{
+	roster_returned(p);
+	outbox_patience(&l->outbox, p, now_ms);
+	outbox_lost_unwaited(&l->outbox);
+	lives_event(l, ENGINE_PEER_RETURNED, p, now_ms);
+	if (!p->node) {
+		outbox_send_kept(&l->outbox);
+		/* What it was asked for may have been forgotten here. */
+		intake_incomplete(&l->intake, p);
+	}
+	bulk_want(&l->bulk, p);
+}
+
+void lives_heard(struct lives *l, struct peer *p, int64_t now_ms)
+{
+	if (roster_heard(p, now_ms))
+		lives_returned(l, p, now_ms);
+}
+
+/* ---- one life after the other ------------------------------------------- */
+
+void lives_is_reference(struct lives *l, struct peer *p)
+{
+	if (!roster_is_reference(p))
+		return;
+	if (p->has_answered)
+		bulk_want(&l->bulk, p);
+	if (intake_is_reference(&l->intake, p))
+		sweep(l, p);
+}
+
+void lives_restarted(struct lives *l, struct peer *p, uint64_t node,
+		     int64_t now_ms)
+{
+	bool was_known = p->has_seq;
+
+	bulk_drop_peer(&l->bulk, p);
+	outbox_settle(&l->outbox, p, SETTLE_SEND_AGAIN);
+	roster_new_life(p, node);
+	*lives_order(l, p) = (struct order){ 0 };
+	intake_new_life(&l->intake, p);
+	outbox_new_life(&l->outbox, p);
+	bulk_new_life(&l->bulk, p);
+	if (!was_known)
+		return;
+	lives_event(l, ENGINE_PEER_RESTARTED, p, now_ms);
+	if (node)
+		return;
+	/* A reference: it marks no bulk, but what it does not tell when it is
+	 * asked for all has gone with its old life. */
+	intake_incomplete(&l->intake, p);
+	lives_is_reference(l, p);
+	bulk_want(&l->bulk, p);
+}
+
+/* ---- going -------------------------------------------------------------- */
+
+/* Of the other node of a pair nobody knows who will be in its place: what it
+ * has not acknowledged is held, as if it had not been there yet. */
+static void gone(struct lives *l, struct peer *p, enum engine_event how,
+		 int64_t now_ms)
+{
+	bool is_alone = roster_is_alone(&l->roster);
+
+	intake_silent(&l->intake, p);
+	bulk_drop_peer(&l->bulk, p);
+	/* It may not have heard a request: it is asked when it is back. */
+	if (outbox_settle(&l->outbox, p,
+			  is_alone ? SETTLE_HOLD : SETTLE_LET_GO))
+		intake_incomplete(&l->intake, p);
+	lives_event(l, how, p, now_ms);
+}
+
+static void fell_silent(struct lives *l, struct peer *p, int64_t now_ms)
+{
+	roster_silent(p);
+	gone(l, p, ENGINE_PEER_SILENT, now_ms);
+}
+
+/* A node of ours that has started anew twice, most likely. Whoever it is will
+ * be asked for all. */
+static void forget(struct lives *l, struct peer *p, int64_t now_ms)
+{
+	fell_silent(l, p, now_ms);
+	roster_forget(p);
+	if (!intake_forgotten(&l->intake, &l->roster, p))
+		return;
+	roster_next_generation(p);
+	sweep(l, p);
+}
+
+static void check_life(struct lives *l, struct peer *p, int64_t now_ms)
+{
+	bool is_deaf = outbox_is_deaf(&l->outbox, p, now_ms);
+
+	if (roster_lacks_id(p))
+		lives_is_reference(l, p);
+	switch (roster_lapse(p, now_ms)) {
+	case LAPSE_SILENT:
+		fell_silent(l, p, now_ms);
+		return;
+	case LAPSE_UNKNOWN:
+		forget(l, p, now_ms);
+		return;
+	case LAPSE_ID: /* its numbers go on in its place */
+		lives_restarted(l, p, 0, now_ms);
+		return;
+	case LAPSE_NONE:
+		break;
+	}
+	if (!p->is_live || !is_deaf)
+		return;
+	roster_deaf(p);
+	gone(l, p, ENGINE_PEER_DEAF, now_ms);
+}
+
+/* The reference of a pair has come back at another place: what it owned before
+ * is its own still, and the ends that were kept for it are due. (Of several it
+ * cannot be told which one it is.) */
+static void join_references(struct lives *l)
+{
+	struct peer *live = NULL, *silent = NULL;
+
+	if (!roster_reference_moved(&l->roster, &live, &silent))
+		return;
+	merge(l, live, silent);
+	outbox_send_kept(&l->outbox);
+	intake_incomplete(&l->intake, live);
+}
+
+void lives_check(struct lives *l, int64_t now_ms)
+{
+	const struct roster *r = &l->roster;
+
+	for (int i = roster_next(r, -1); i >= 0; i = roster_next(r, i))
+		if (peer_is_heard(&r->peers[i]))
+			check_life(l, &l->roster.peers[i], now_ms);
+	join_references(l);
+	outbox_resend_stuck(&l->outbox, now_ms);
+}
