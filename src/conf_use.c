@@ -69,11 +69,6 @@ static bool is_alarm(const struct conf *c)
 	return c->sync.present && c->sync.mode == CONF_ALARM;
 }
 
-static bool is_notrack(const struct conf *c)
-{
-	return c->sync.present && c->sync.mode == CONF_NOTRACK;
-}
-
 static bool uses_tcp(const struct conf *c)
 {
 	return c->sync.n_links && c->sync.links[0].kind == CONF_TCP;
@@ -101,7 +96,6 @@ static const struct {
 	{ has_no_external_cache, "DisableExternalCache", "DisableExternalCache",
 	  NULL },
 	{ is_alarm, "Mode", "Mode ALARM", NULL },
-	{ is_notrack, "Mode", "Mode NOTRACK", NULL },
 	{ uses_tcp, "TCP", "a TCP link", NULL },
 	{ has_stats, "Stats", "the Stats section", NULL },
 };

@@ -13,7 +13,6 @@
 #include "losses.h"
 #include "notify.h"
 #include "peer_log.h"
-#include "sync/mode.h"
 #include "sysctl.h"
 
 enum {
@@ -263,7 +262,7 @@ static int build_node(struct daemon *d)
 	o->ctx = d;
 	o->event = on_node_event;
 	o->work = work_later;
-	d->node = node_new(o, mode_ftfw, loop_now_ms(d->loop));
+	d->node = node_new(o, d->o.engine, loop_now_ms(d->loop));
 	return d->node ? 0 : -ENOMEM;
 }
 

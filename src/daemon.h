@@ -35,6 +35,7 @@ struct daemon_opts {
 	struct flow_cache_opts cache; /* both; the key is chosen here */
 	/* Of the node but for its caches, id and first number. */
 	struct node_opts node;
+	node_engine_fn *engine; /* its mode */
 	struct kernel_side_opts kernel;
 	struct links_opts links;
 	struct commands_opts commands;

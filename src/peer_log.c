@@ -62,6 +62,12 @@ void peer_log(enum engine_event what, const struct peer *p)
 	case ENGINE_BULK_PROVEN:
 		log_notice("peer %s: has all of the bulk update", text);
 		break;
+	case ENGINE_PEER_LOSES:
+		log_warn("peer %s: messages of it are lost", text);
+		break;
+	case ENGINE_PEER_LOSES_NOT:
+		log_notice("peer %s: no messages of it are lost any more", text);
+		break;
 	case ENGINE_EVENT_N:
 		break;
 	}

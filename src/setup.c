@@ -7,6 +7,7 @@
 #include <syslog.h>
 
 #include "base/hash.h"
+#include "sync/mode.h"
 
 enum { FIRST_FREE_PORT = 1024 };
 
@@ -176,6 +177,17 @@ static struct node_opts node_of(const struct conf *c)
 	return o;
 }
 
+static node_engine_fn *engine_of(const struct conf_sync *s)
+{
+	static node_engine_fn *const modes[] = {
+		[CONF_FTFW] = mode_ftfw,
+		[CONF_NOTRACK] = mode_notrack,
+		[CONF_ALARM] = mode_ftfw, /* not in this version: conf_use */
+	};
+
+	return modes[s->mode];
+}
+
 static struct link_opts link_of(const struct conf_link *c,
 				uint32_t reads_per_turn)
 {
@@ -237,6 +249,7 @@ int setup_read(const struct conf *conf, bool is_background, struct setup *out)
 		.socket_path = g->unix_path,
 		.cache = { .first_size = g->hash_size, .limit = g->hash_limit },
 		.node = node_of(conf),
+		.engine = engine_of(&conf->sync),
 		.kernel = kernel_of(conf),
 		.commands = { .commit_timeout_s = conf->sync.commit_timeout_s,
 			      .purge_timeout_s = conf->sync.purge_timeout_s },

@@ -57,11 +57,15 @@ void bulk_want_all(struct bulk *b)
 			bulk_want(b, &r->peers[i]);
 }
 
-static bool hears_us(const struct peer *p)
+static bool reads_marks(const struct bulk *b, const struct peer *p)
+{
+	return p->node && (p->capabilities & b->o.marks);
+}
+
+static bool hears_us(const struct bulk *b, const struct peer *p)
 {
 	return p->is_used && p->is_live &&
-	       (p->has_answered ||
-		(p->never_answers && !peer_reads_records(p)));
+	       (p->has_answered || (p->never_answers && !reads_marks(b, p)));
 }
 
 static const struct peer *first_of(const struct bulk *b, uint64_t set)
@@ -77,7 +81,7 @@ static uint64_t ready(const struct bulk *b, int64_t now_ms)
 	for (uint64_t left = b->wanted; left; left &= left - 1) {
 		const struct peer *p = first_of(b, left);
 
-		if (hears_us(p) &&
+		if (hears_us(b, p) &&
 		    (b->is_forced || now_ms >= b->peers[p->number].due_ms))
 			set |= peer_bit(p);
 	}
@@ -139,7 +143,7 @@ static void join(struct bulk *b, int64_t now_ms)
 	for (uint64_t set = ready(b, now_ms); set; set &= set - 1) {
 		const struct peer *p = first_of(b, set);
 
-		if (!peer_reads_records(p))
+		if (!reads_marks(b, p))
 			b->plain |= peer_bit(p);
 		else if (send_mark(b, p, EXT_BULK_BEGIN))
 			b->receivers |= peer_bit(p);

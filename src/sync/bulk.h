@@ -43,6 +43,7 @@ struct bulk_opts {
 	struct flow_cache *cache;    /* internal; outlives the bulk */
 	const struct roster *roster; /* the same */
 	const struct ring *ring;     /* the same: what is not acknowledged */
+	enum ext_capability marks;   /* of peers that read marks */
 	struct bulk_sink sink;
 };
 

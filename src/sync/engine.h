@@ -49,7 +49,11 @@ enum engine_event {
 	ENGINE_NODE_ID_TWICE,   /* another one has our id: we take a new one */
 	ENGINE_BULK_BEGINS,
 	ENGINE_BULK_SENT,
-	ENGINE_BULK_PROVEN, /* the peer has all of it */
+	ENGINE_BULK_PROVEN,    /* the peer has all of it */
+	ENGINE_PEER_LOSES,     /* messages of it are missed, not the first time
+				* only: until ... */
+	ENGINE_PEER_LOSES_NOT, /* ... none was for a while, and what was is
+				* made up for, by one of our nodes */
 	ENGINE_EVENT_N
 };
 

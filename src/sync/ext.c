@@ -28,6 +28,7 @@ static size_t body_len(uint16_t type)
 	case EXT_HELD:
 		return HELD_LEN;
 	case EXT_ASK:
+	case EXT_WANT:
 		return ASK_LEN;
 	}
 	return 0;
@@ -82,6 +83,7 @@ static bool read_body(struct rd *body, struct ext_record *r)
 		ok = rd_be32(body, &r->oldest);
 		break;
 	case EXT_ASK:
+	case EXT_WANT:
 		ok = rd_be64(body, &r->asked);
 		break;
 	}
@@ -159,6 +161,7 @@ void ext_add(struct wr *w, const struct ext_record *r)
 		wr_be32(w, r->oldest);
 		break;
 	case EXT_ASK:
+	case EXT_WANT:
 		wr_be64(w, r->asked);
 		break;
 	}

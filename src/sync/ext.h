@@ -21,6 +21,9 @@ enum ext_capability {
 	/* Its updates have all that it knows of a flow: what they leave out is
 	 * gone. Updates of others may be merged only (PROTOCOL.md 4.3). */
 	EXT_CAP_WHOLE_UPDATES = 0x0002,
+	/* Record 19, and bulk marks that nobody acknowledges: what lies between
+	 * them is complete if no number of it is missed. */
+	EXT_CAP_WANTS = 0x0004,
 };
 
 enum ext_record_type {
@@ -30,6 +33,7 @@ enum ext_record_type {
 	EXT_BULK_MARK = 16,
 	EXT_HELD = 17,
 	EXT_ASK = 18,
+	EXT_WANT = 19,
 };
 
 enum ext_phase { EXT_BULK_BEGIN = 1, EXT_BULK_END = 2 };
@@ -56,7 +60,8 @@ struct ext_record {
 		/* EXT_HELD: the oldest number that the sender holds. What was
 		 * missed before it need not be asked for. */
 		uint32_t oldest;
-		/* EXT_ASK: this node is to acknowledge the message at once. */
+		/* EXT_ASK: this node is to acknowledge the message at once;
+		 * EXT_WANT: it is to send the asking one a bulk. */
 		uint64_t asked;
 	};
 };

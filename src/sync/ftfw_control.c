@@ -40,7 +40,9 @@ bool ftfw_end(struct ftfw *f, const struct turn *t, size_t offset,
 static size_t begin_alive(const struct ftfw *f, const struct turn *t,
 			  uint8_t flags)
 {
-	return message_alive(t->w, ftfw_next(f), flags, f->l.o.node,
+	const struct message_self self = lives_self(&f->l);
+
+	return message_alive(t->w, ftfw_next(f), flags, &self,
 			     f->l.outbox.ring.first);
 }
 
@@ -58,7 +60,7 @@ static void add_asks(const struct ftfw *f, const struct turn *t)
 		bool is_asked = p->is_live ? !p->has_answered : p->is_deaf;
 
 		if (is_asked && peer_reads_records(p))
-			message_add_ask(t->w, p->node);
+			message_add_ask(t->w, EXT_ASK, p->node);
 	}
 }
 

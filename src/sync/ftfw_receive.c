@@ -18,13 +18,6 @@ static bool is_known_header(const struct msg *m)
 	       (m->flags & (MSG_ACK | MSG_NACK | MSG_RESYNC | MSG_ALIVE));
 }
 
-static bool is_announcement(const struct msg *m, struct ext_alive *out)
-{
-	return m->type == MSG_CTL && (m->flags & MSG_ALIVE) &&
-	       !(m->flags & (MSG_ACK | MSG_NACK | MSG_RESYNC)) &&
-	       ext_open(m->body, out);
-}
-
 /* Whether the announcement asks us for an answer. */
 static bool is_asked(const struct ftfw *f, const struct ext_alive *ext)
 {
@@ -175,6 +168,7 @@ static int64_t due_of(const struct ftfw *f, const struct ext_record *r,
 	case EXT_ACK:
 	case EXT_STABLE_NAME:
 	case EXT_HELD:
+	case EXT_WANT:
 		break;
 	}
 	return INT64_MAX;
@@ -251,21 +245,6 @@ static enum verdict digest(struct ftfw *f, struct peer *p, const struct msg *m,
 
 /* ---- numbers ------------------------------------------------------------ */
 
-/* The numbers of p start anew. Its life goes on if it says the same id, and
- * what was taken for it under other numbers was not; without one it is a
- * reference now. */
-static void renumber(struct ftfw *f, struct peer *p,
-		     const struct ext_alive *ext, int64_t now_ms)
-{
-	if (ext) {
-		*lives_order(&f->l, p) = (struct order){ 0 };
-		roster_renumbered(p);
-		intake_incomplete(&f->l.intake, p);
-	} else {
-		lives_restarted(&f->l, p, 0, now_ms);
-	}
-}
-
 /* What shows a gap under load has more behind it; an ALIVE of an idle node may
  * tell that nothing is lost. */
 static void note_gap(struct ftfw *f, struct peer *p, const struct msg *m,
@@ -330,7 +309,7 @@ enum verdict ftfw_receive(struct engine *e, const struct peer_addr *from,
 	f->called_ms = now_ms;
 	if (!is_known_header(m))
 		return VERDICT_BAD_HEADER;
-	ext = is_announcement(m, &announcement) ? &announcement : NULL;
+	ext = lives_announcement(m, &announcement) ? &announcement : NULL;
 	p = lives_identify(&f->l, from, m, ext, now_ms);
 	if (!p)
 		return VERDICT_IGNORED;
@@ -341,7 +320,7 @@ enum verdict ftfw_receive(struct engine *e, const struct peer_addr *from,
 		f->l.n_before++;
 		return VERDICT_BEFORE;
 	case ORDER_RESTART:
-		renumber(f, p, ext, now_ms);
+		lives_renumbered(&f->l, p, ext, now_ms);
 		break;
 	case ORDER_GAP:
 		note_gap(f, p, m, ext, now_ms);

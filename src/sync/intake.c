@@ -24,6 +24,22 @@ void intake_incomplete(struct intake *k, const struct peer *p)
 	k->incomplete |= peer_bit(p);
 }
 
+void intake_gap(struct intake *k, const struct peer *p)
+{
+	at(k, p)->in_bulk = false;
+	intake_incomplete(k, p);
+}
+
+bool intake_is_incomplete(const struct intake *k, const struct peer *p)
+{
+	return k->incomplete & peer_bit(p);
+}
+
+void intake_told_anew(struct intake *k, const struct peer *p)
+{
+	set_incomplete(k, p, false);
+}
+
 /* ---- lives -------------------------------------------------------------- */
 
 void intake_new_peer(struct intake *k, const struct peer *p)

@@ -59,6 +59,13 @@ void intake_told(struct intake *k, const struct peer *p, bool is_kept);
 /* Some of what it told is lost for good. */
 void intake_incomplete(struct intake *k, const struct peer *p);
 
+/* Numbers of it are missed, and it holds none of them: nor is the bulk that it
+ * is sending complete. */
+void intake_gap(struct intake *k, const struct peer *p);
+bool intake_is_incomplete(const struct intake *k, const struct peer *p);
+/* It tells all, from the begin of a bulk on. */
+void intake_told_anew(struct intake *k, const struct peer *p);
+
 enum intake_step {
 	INTAKE_NONE,
 	INTAKE_BEGINS, /* of a bulk: what is told from now on is newer */

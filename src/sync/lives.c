@@ -53,13 +53,18 @@ static struct bulk_mark mark_of(const struct ctl *c)
 				   .n_entries = c->to };
 }
 
-static void on_mark_acked(void *ctx, const struct peer *p, const struct ctl *c)
+void lives_mark_acked(struct lives *l, const struct peer *p,
+		      const struct ctl *c)
 {
-	struct lives *l = ctx;
 	const struct bulk_mark mark = mark_of(c);
 
 	if (c->peer == p->number && c->node == p->node)
 		bulk_mark_acked(&l->bulk, p, &mark);
+}
+
+static void on_mark_acked(void *ctx, const struct peer *p, const struct ctl *c)
+{
+	lives_mark_acked(ctx, p, c);
 }
 
 static bool mark_counts(void *ctx, const struct ctl *c)
@@ -111,6 +116,7 @@ static void init_bulk(struct lives *l)
 		.cache = l->o.cache,
 		.roster = &l->roster,
 		.ring = &l->outbox.ring,
+		.marks = l->o.mode,
 		.sink = { l, on_mark, on_event },
 	};
 
@@ -252,6 +258,13 @@ static void new_node(struct lives *l, const struct roster_found *found,
 	bulk_want(&l->bulk, p);
 }
 
+bool lives_announcement(const struct msg *m, struct ext_alive *out)
+{
+	return m->type == MSG_CTL && (m->flags & MSG_ALIVE) &&
+	       !(m->flags & (MSG_ACK | MSG_NACK | MSG_RESYNC)) &&
+	       ext_open(m->body, out);
+}
+
 struct peer *lives_identify(struct lives *l, const struct peer_addr *from,
 			    const struct msg *m, const struct ext_alive *ext,
 			    int64_t now_ms)
@@ -350,6 +363,18 @@ void lives_restarted(struct lives *l, struct peer *p, uint64_t node,
 	intake_incomplete(&l->intake, p);
 	lives_is_reference(l, p);
 	bulk_want(&l->bulk, p);
+}
+
+void lives_renumbered(struct lives *l, struct peer *p,
+		      const struct ext_alive *ext, int64_t now_ms)
+{
+	if (ext) {
+		*lives_order(l, p) = (struct order){ 0 };
+		roster_renumbered(p);
+		intake_incomplete(&l->intake, p);
+	} else {
+		lives_restarted(l, p, 0, now_ms);
+	}
 }
 
 /* ---- going -------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 
 #include "sync/bulk.h"
 #include "sync/intake.h"
+#include "sync/message.h"
 #include "sync/order.h"
 #include "sync/outbox.h"
 #include "sync/wire_flow.h"
@@ -19,6 +20,8 @@ struct lives_opts {
 	uint32_t queue_size; /* numbers held, and ends kept for a silent peer */
 	uint32_t first_seq;  /* random */
 	uint64_t node;       /* random, not 0: this life of ours */
+	/* Of the mode: a peer that says it too reads our marks. */
+	enum ext_capability mode;
 	uint8_t name[EXT_NAME_SIZE]; /* the same over restarts */
 };
 
@@ -48,12 +51,22 @@ NODISCARD int lives_init(struct lives *l, const struct lives_opts *o,
 			 int64_t now_ms);
 void lives_fini(struct lives *l);
 
+/* As whom we announce ourselves. */
+static inline struct message_self lives_self(const struct lives *l)
+{
+	return (struct message_self){
+		l->o.node, (uint16_t)(l->o.mode | EXT_CAP_WHOLE_UPDATES)
+	};
+}
+
 /* What is known here; the rest is zeroed. */
 void lives_stats(const struct lives *l, struct engine_stats *out);
 
 /* Tells it, for the log: so many of a kind a minute. */
 void lives_event(struct lives *l, enum engine_event what, const struct peer *p,
 		 int64_t now_ms);
+/* False: it does not say who its sender is. */
+NODISCARD bool lives_announcement(const struct msg *m, struct ext_alive *out);
 /* The peer a message is from, found or added; NULL: refused or outdated. ext:
  * what it says as an announcement, or NULL. */
 struct peer *lives_identify(struct lives *l, const struct peer_addr *from,
@@ -66,6 +79,14 @@ void lives_returned(struct lives *l, struct peer *p, int64_t now_ms);
 /* p has started anew. node: its new id, 0 if it has none. */
 void lives_restarted(struct lives *l, struct peer *p, uint64_t node,
 		     int64_t now_ms);
+/* The numbers of p start anew. Its life goes on if it says the same id (ext is
+ * not NULL), and what was taken for it under other numbers was not; without one
+ * it is a reference now. */
+void lives_renumbered(struct lives *l, struct peer *p,
+		      const struct ext_alive *ext, int64_t now_ms);
+/* p has a mark, or has been sent one that nobody acknowledges. */
+void lives_mark_acked(struct lives *l, const struct peer *p,
+		      const struct ctl *c);
 /* It says what only a reference says. */
 void lives_is_reference(struct lives *l, struct peer *p);
 /* Peers that fell silent or deaf; what makes no progress. */

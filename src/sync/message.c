@@ -3,20 +3,18 @@
 
 #include <string.h>
 
-enum { CAPABILITIES = EXT_CAP_ADDRESSED_ACK | EXT_CAP_WHOLE_UPDATES };
-
 size_t message_alive_len(enum ext_record_type type)
 {
 	return WIRE_HEADER_LEN + EXT_FIXED_LEN + ext_record_len(EXT_HELD) +
 	       ext_record_len(type);
 }
 
-size_t message_alive(struct wr *w, uint32_t n, uint8_t flags, uint64_t node,
-		     uint32_t oldest)
+size_t message_alive(struct wr *w, uint32_t n, uint8_t flags,
+		     const struct message_self *self, uint32_t oldest)
 {
 	size_t offset = wire_begin(w, MSG_CTL, MSG_ALIVE | flags, n);
 
-	ext_begin(w, CAPABILITIES, node);
+	ext_begin(w, self->capabilities, self->node);
 	ext_add(w, &(struct ext_record){ .type = EXT_HELD, .oldest = oldest });
 	return offset;
 }
@@ -29,9 +27,10 @@ void message_add_name(struct wr *w, const uint8_t name[EXT_NAME_SIZE])
 	ext_add(w, &r);
 }
 
-void message_add_ask(struct wr *w, uint64_t node)
+void message_add_ask(struct wr *w, enum ext_record_type type, uint64_t node)
 {
-	ext_add(w, &(struct ext_record){ .type = EXT_ASK, .asked = node });
+	ext_add(w,
+		&(struct ext_record){ .type = (uint16_t)type, .asked = node });
 }
 
 void message_add_range(struct wr *w, enum ext_record_type type, uint64_t node,

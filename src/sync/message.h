@@ -18,14 +18,21 @@
 /* Bytes of an ALIVE of ours with one record of this type. */
 size_t message_alive_len(enum ext_record_type type);
 
+/* Who says something. */
+struct message_self {
+	uint64_t node;
+	uint16_t capabilities; /* enum ext_capability */
+};
+
 /* Our ALIVE, with what every one says: who we are, and the oldest number that
  * we hold. Records may follow. flags: besides MSG_ALIVE. */
-size_t message_alive(struct wr *w, uint32_t n, uint8_t flags, uint64_t node,
-		     uint32_t oldest);
+size_t message_alive(struct wr *w, uint32_t n, uint8_t flags,
+		     const struct message_self *self, uint32_t oldest);
 
 /* Records of an ALIVE. */
 void message_add_name(struct wr *w, const uint8_t name[EXT_NAME_SIZE]);
-void message_add_ask(struct wr *w, uint64_t node);
+/* type: EXT_ASK or EXT_WANT. */
+void message_add_ask(struct wr *w, enum ext_record_type type, uint64_t node);
 void message_add_range(struct wr *w, enum ext_record_type type, uint64_t node,
 		       struct seq_run run);
 void message_add_mark(struct wr *w, uint64_t node, enum ext_phase phase,

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "sync/ftfw.h"
+#include "sync/notrack.h"
 
 static struct lives_opts lives_of(const struct node_opts *opts,
-				  const struct engine_sink *sink)
+				  const struct engine_sink *sink,
+				  enum ext_capability mode)
 {
 	struct lives_opts o = {
 		.cache = opts->internal,
@@ -15,6 +17,7 @@ static struct lives_opts lives_of(const struct node_opts *opts,
 		.queue_size = opts->resend_queue_size,
 		.first_seq = opts->first_seq,
 		.node = opts->node_id,
+		.mode = mode,
 	};
 
 	memcpy(o.name, opts->name, sizeof(o.name));
@@ -24,7 +27,17 @@ static struct lives_opts lives_of(const struct node_opts *opts,
 struct engine *mode_ftfw(const struct node_opts *opts,
 			 const struct engine_sink *sink, int64_t now_ms)
 {
-	const struct lives_opts o = lives_of(opts, sink);
+	const struct lives_opts o = lives_of(opts, sink, EXT_CAP_ADDRESSED_ACK);
 
 	return ftfw_new(&o, opts->ack_window, now_ms);
+}
+
+/* Nothing is held. */
+struct engine *mode_notrack(const struct node_opts *opts,
+			    const struct engine_sink *sink, int64_t now_ms)
+{
+	struct lives_opts o = lives_of(opts, sink, EXT_CAP_WANTS);
+
+	o.queue_size = 0;
+	return notrack_new(&o, now_ms);
 }

@@ -10,4 +10,8 @@
 struct engine *mode_ftfw(const struct node_opts *opts,
 			 const struct engine_sink *sink, int64_t now_ms);
 
+/* NOTRACK: nobody is waited for. */
+struct engine *mode_notrack(const struct node_opts *opts,
+			    const struct engine_sink *sink, int64_t now_ms);
+
 #endif

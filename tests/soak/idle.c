@@ -14,12 +14,14 @@ enum {
 	SENT_MOST = 500000,
 };
 
-static void start(struct sim *s, uint64_t seed, const struct sim_watch *watch)
+static void start(struct sim *s, uint64_t seed, node_engine_fn *mode,
+		  const struct sim_watch *watch)
 {
 	static const uint32_t windows[] = { 1, 20, 300 };
 	uint32_t n_flows;
 
 	sim_init(s, seed, 2);
+	s->mode = mode;
 	s->watch = watch;
 	s->n_nodes = 2 + (int)sim_random(s, SIM_NODES_MAX - 1);
 	s->ack_window = windows[sim_random(s, 3)];
@@ -95,7 +97,7 @@ bool play_idle(uint64_t seed, const struct play_opts *o, char why[WHY_SIZE])
 	bool ok;
 
 	trace_watch(&t, &watch);
-	start(&s, seed, o->trace ? &watch : NULL);
+	start(&s, seed, o->mode, o->trace ? &watch : NULL);
 	sim_run(&s, SETTLE_MS);
 	for (int i = 0; i < s.n_nodes; i++)
 		before[i] = count(&s.nodes[i]);

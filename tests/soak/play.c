@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "sync/ftfw_state.h"
+#include "sync/mode.h"
+#include "sync/notrack_state.h"
 #include "trace.h"
 
 enum {
@@ -276,6 +278,8 @@ static void make_whole(struct play *p)
 	}
 	make_room(p);
 	s->faults = p->c->last;
+	if (p->o->mode == mode_notrack) /* what it tells is not told again */
+		s->faults.loss = 0;
 	if (!p->had_bits)
 		return;
 	sim_run(s, BITS_MS);
@@ -404,20 +408,22 @@ static bool is_quiet(struct play *p)
 
 /* Control messages that are neither held nor free, so waiting to be sent or
  * lost track of; no statistic has them. */
-static uint32_t count_leaked(struct engine *e)
+static uint32_t count_leaked(const struct play *p, struct engine *e)
 {
-	const struct ftfw *f = CONTAINER_OF(e, struct ftfw, base);
+	const struct ctl_pool *pool =
+		p->o->mode == mode_notrack
+			? &CONTAINER_OF(e, struct notrack, base)->l.outbox.pool
+			: &CONTAINER_OF(e, struct ftfw, base)->l.outbox.pool;
 	struct engine_walk walk = { 0 };
 	struct engine_held held;
 	uint32_t n_free = 0;
 
-	for (uint32_t id = f->l.outbox.pool.first_free; id;
-	     id = f->l.outbox.pool.all[id].next)
+	for (uint32_t id = pool->first_free; id; id = pool->all[id].next)
 		n_free++;
 	while (e->ops->held(e, &walk, &held))
 		if (held.is_control)
 			return 0; /* a chain, of a length that is not told */
-	return f->l.outbox.pool.n_all ? f->l.outbox.pool.n_all - 1 - n_free : 0;
+	return pool->n_all ? pool->n_all - 1 - n_free : 0;
 }
 
 /* A reference that is silent cannot sweep: the ends it missed are kept. */
@@ -446,11 +452,11 @@ static bool is_clean_node(struct play *p, int node)
 		 "node %d: %u outstanding, %u dirty, %u dead, %u peers, %u "
 		 "leaked",
 		 node, st.n_outstanding, st.n_dirty, c->n_entries - c->n_active,
-		 st.n_peers_live, count_leaked(n->engine));
+		 st.n_peers_live, count_leaked(p, n->engine));
 	if (st.n_outstanding > OUTSTANDING_MOST || st.n_dirty ||
 	    (c->n_entries != c->n_active && !owes_a_reference(n)) ||
 	    st.n_peers_live != n_up - 1 ||
-	    count_leaked(n->engine) > WAITING_MOST)
+	    count_leaked(p, n->engine) > WAITING_MOST)
 		return fails(p, "left over:", text);
 	if (sim_malformed(&p->s, node) && !p->had_bits)
 		return fails(p, "malformed:", text);
@@ -472,6 +478,7 @@ static void begin(struct play *p)
 	struct start first = { .asks = true };
 
 	sim_init(s, c->seed, c->n_nodes);
+	s->mode = p->o->mode;
 	s->resend_queue_size = c->resend_queue_size;
 	s->ack_window = c->ack_window;
 	s->cache_limit = c->cache_limit;

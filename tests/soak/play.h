@@ -7,6 +7,7 @@
 #include "scenario.h"
 
 struct play_opts {
+	node_engine_fn *mode; /* of all nodes but references */
 	FILE *trace;        /* steps and engine events go there; may be NULL */
 	bool has_datagrams; /* in the trace too */
 	/* Flows that differ by what is nobody's fault, by cause; may be NULL.

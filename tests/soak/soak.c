@@ -13,6 +13,7 @@
 #include "idle.h"
 #include "play.h"
 #include "shrink.h"
+#include "sync/mode.h"
 
 enum kind { KIND_OWN, KIND_REFERENCE, KIND_IDLE, KIND_N };
 
@@ -23,6 +24,7 @@ static const char *const kind_names[] = {
 };
 
 struct opts {
+	node_engine_fn *mode;
 	enum kind kind;
 	uint64_t first, n;
 	long n_jobs;
@@ -39,11 +41,13 @@ struct tally {
 static void usage(FILE *out)
 {
 	fprintf(out,
-		"soak [-k KIND] [-j JOBS] [-x FEATURES | -o FEATURES] [-s] "
+		"soak [-m MODE] [-k KIND] [-j JOBS] [-x FEATURES | -o "
+		"FEATURES] [-s] "
 		"[-v] "
 		"[-t] FIRST [SEEDS]\n"
 		"Plays random clusters, one for each seed, and prints a line\n"
 		"for each that ends wrong. Exit status 1 if any does.\n"
+		"  -m MODE      of all nodes: ftfw (default), notrack\n"
 		"  -k KIND      own: everything that can happen (default)\n"
 		"               reference: a pair with a modelled reference\n"
 		"               idle: idle nodes on links that lose\n"
@@ -63,7 +67,7 @@ static bool play_scenario(const struct opts *o, uint64_t seed, struct tally *t,
 			  char why[WHY_SIZE])
 {
 	uint32_t n_excused[CAUSE_N] = { 0 };
-	struct play_opts p = { .n_excused = n_excused };
+	struct play_opts p = { .mode = o->mode, .n_excused = n_excused };
 	struct scenario c;
 	bool ok;
 
@@ -94,6 +98,7 @@ static bool play_seed(const struct opts *o, uint64_t seed, struct tally *t,
 	case KIND_IDLE:
 		return play_idle(seed,
 				 &(struct play_opts){
+					 .mode = o->mode,
 					 .trace = o->is_verbose ? stdout : NULL,
 					 .has_datagrams = o->has_trace },
 				 why);
@@ -210,11 +215,29 @@ static bool read_kind(const char *name, enum kind *out)
 	return false;
 }
 
+static bool read_mode(const char *name, node_engine_fn **out)
+{
+	static const struct {
+		const char *name;
+		node_engine_fn *mode;
+	} modes[] = { { "ftfw", mode_ftfw }, { "notrack", mode_notrack } };
+
+	for (size_t i = 0; i < N_ELEMENTS(modes); i++)
+		if (strcmp(name, modes[i].name) == 0) {
+			*out = modes[i].mode;
+			return true;
+		}
+	fprintf(stderr, "soak: there is no mode %s\n", name);
+	return false;
+}
+
 static bool read_option(int c, struct opts *o)
 {
 	uint32_t features;
 
 	switch (c) {
+	case 'm':
+		return read_mode(optarg, &o->mode);
 	case 'k':
 		return read_kind(optarg, &o->kind);
 	case 'j':
@@ -240,11 +263,13 @@ static bool read_option(int c, struct opts *o)
 
 int main(int argc, char **argv)
 {
-	struct opts o = { .n = 1, .n_jobs = 1, .features = FEATURES_ALL };
+	struct opts o = {
+		.mode = mode_ftfw, .n = 1, .n_jobs = 1, .features = FEATURES_ALL
+	};
 	bool ok = true;
 	int c;
 
-	while (ok && (c = getopt(argc, argv, "k:j:x:o:svt")) != -1)
+	while (ok && (c = getopt(argc, argv, "m:k:j:x:o:svt")) != -1)
 		ok = read_option(c, &o);
 	if (!ok || optind >= argc || optind + 2 < argc) {
 		usage(stderr);

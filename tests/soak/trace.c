@@ -20,6 +20,8 @@ static const char *const event_names[] = {
 	[ENGINE_BULK_BEGINS] = "bulk begins",
 	[ENGINE_BULK_SENT] = "bulk sent",
 	[ENGINE_BULK_PROVEN] = "bulk proven",
+	[ENGINE_PEER_LOSES] = "loses",
+	[ENGINE_PEER_LOSES_NOT] = "loses no more",
 };
 
 static void print_time(FILE *out, const struct sim *s)
@@ -71,6 +73,9 @@ static void print_records(FILE *out, struct rd records)
 			fprintf(out, " (holds %u)", r.oldest);
 		else if (r.type == EXT_ASK)
 			fprintf(out, " (asks %04x)",
+				(unsigned int)(r.asked >> 48));
+		else if (r.type == EXT_WANT)
+			fprintf(out, " (wants all of %04x)",
 				(unsigned int)(r.asked >> 48));
 	}
 }

@@ -27,6 +27,7 @@ void sim_init(struct sim *s, uint64_t seed, int n_nodes)
 	*s = (struct sim){ .random = seed * 2654435761u + 88172645463325252u,
 			   .n_nodes = n_nodes,
 			   .now_ms = 1000,
+			   .mode = mode_ftfw,
 			   .resend_queue_size = 131072,
 			   .ack_window = 300,
 			   .cache_limit = 1000000 };
@@ -71,7 +72,7 @@ static struct engine *new_engine(const struct node_opts *opts,
 {
 	struct sim_node *n = opts->ctx;
 
-	n->engine = mode_ftfw(opts, sink, now_ms);
+	n->engine = n->sim->mode(opts, sink, now_ms);
 	return n->engine;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* sim.h - FT-FW nodes in virtual time: the daemon's `struct node` with its
- * caches, without sockets and clock. Time goes from event to event: a node runs
- * when the daemon would, that is when a datagram or a change came, its engine
- * is due, or its link takes more. */
+/* sim.h - nodes of one mode in virtual time: the daemon's `struct node` with
+ * its caches, without sockets and clock. Time goes from event to event: a node
+ * runs when the daemon would, that is when a datagram or a change came, its
+ * engine is due, or its link takes more. */
 #ifndef UNIT_SIM_H
 #define UNIT_SIM_H
 
@@ -81,6 +81,7 @@ struct sim {
 	bool is_cut[SIM_NODES_MAX]; /* hears nothing and is not heard */
 	bool is_cut_way[SIM_NODES_MAX][SIM_NODES_MAX]; /* from, to */
 	/* Of the nodes started from now on. */
+	node_engine_fn *mode; /* mode_ftfw, at first */
 	uint32_t resend_queue_size, ack_window;
 	uint32_t cache_limit;
 	bool has_first_seq;

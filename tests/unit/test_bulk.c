@@ -70,6 +70,7 @@ static struct world *new_world(uint32_t first_seq, uint32_t n_flows)
 	o.cache = w->cache;
 	o.roster = &w->roster;
 	o.ring = &w->ring;
+	o.marks = EXT_CAP_ADDRESSED_ACK;
 	o.sink = (struct bulk_sink){ w, on_mark, on_event };
 	bulk_init(&w->b, &o);
 	return w;

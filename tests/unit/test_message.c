@@ -10,6 +10,8 @@
 
 enum { NODE = 77, SIZE = 512 };
 
+static const struct message_self self = { NODE, EXT_CAP_WHOLE_UPDATES };
+
 /* Reads back the only message in w. */
 static struct msg read_back(const struct wr *w)
 {
@@ -26,7 +28,7 @@ static void test_an_alive_says_who_we_are_and_what_we_hold(void **state)
 {
 	uint8_t bytes[SIZE];
 	struct wr w = { .buf = bytes, .size = sizeof(bytes) };
-	size_t at = message_alive(&w, UINT32_MAX, MSG_HELLO, NODE, 4711);
+	size_t at = message_alive(&w, UINT32_MAX, MSG_HELLO, &self, 4711);
 	struct ext_record r;
 	struct ext_alive ext;
 	struct msg m;
@@ -38,8 +40,7 @@ static void test_an_alive_says_who_we_are_and_what_we_hold(void **state)
 	assert_int_equal(m.flags, MSG_ALIVE | MSG_HELLO);
 	assert_true(ext_open(m.body, &ext));
 	assert_int_equal(ext.node, NODE);
-	assert_int_equal(ext.capabilities,
-			 EXT_CAP_ADDRESSED_ACK | EXT_CAP_WHOLE_UPDATES);
+	assert_int_equal(ext.capabilities, EXT_CAP_WHOLE_UPDATES);
 	assert_int_equal(ext_next(&ext.records, &r), EXT_RECORD);
 	assert_int_equal(r.type, EXT_HELD);
 	assert_int_equal(r.oldest, 4711);
@@ -51,13 +52,14 @@ static void test_records_come_in_the_order_they_are_added(void **state)
 	const uint8_t name[EXT_NAME_SIZE] = { 1, 2, 3 };
 	uint8_t bytes[SIZE];
 	struct wr w = { .buf = bytes, .size = sizeof(bytes) };
-	size_t at = message_alive(&w, 1, 0, NODE, 1);
+	size_t at = message_alive(&w, 1, 0, &self, 1);
 	struct ext_record r;
 	struct ext_alive ext;
 
 	(void)state;
 	message_add_name(&w, name);
-	message_add_ask(&w, 5);
+	message_add_ask(&w, EXT_ASK, 5);
+	message_add_ask(&w, EXT_WANT, 9);
 	message_add_range(&w, EXT_NACK, 6, (struct seq_run){ 10, 20 });
 	message_add_mark(&w, 7, EXT_BULK_END, 30, 40);
 	assert_true(wire_end(&w, at));
@@ -69,6 +71,9 @@ static void test_records_come_in_the_order_they_are_added(void **state)
 	assert_int_equal(ext_next(&ext.records, &r), EXT_RECORD);
 	assert_int_equal(r.type, EXT_ASK);
 	assert_int_equal(r.asked, 5);
+	assert_int_equal(ext_next(&ext.records, &r), EXT_RECORD);
+	assert_int_equal(r.type, EXT_WANT);
+	assert_int_equal(r.asked, 9);
 	assert_int_equal(ext_next(&ext.records, &r), EXT_RECORD);
 	assert_int_equal(r.type, EXT_NACK);
 	assert_int_equal(r.range.node, 6);
@@ -88,7 +93,7 @@ static void test_the_length_of_an_alive_is_known_before(void **state)
 	struct wr w = { .buf = bytes, .size = sizeof(bytes) };
 
 	(void)state;
-	message_alive(&w, 1, 0, NODE, 1);
+	message_alive(&w, 1, 0, &self, 1);
 	message_add_mark(&w, NODE, EXT_BULK_BEGIN, 1, 1);
 	assert_int_equal(w.used, message_alive_len(EXT_BULK_MARK));
 }
