@@ -25,8 +25,11 @@ struct entry_head {
 	union {
 		uint32_t last_seq; /* internal, outbox: the number it was last
 				    * sent under */
+		uint32_t due_tick; /* internal, wheel: when it is told again */
 		uint32_t
 			generation; /* external: of its owner when last heard */
+		uint32_t told_s;    /* external, expiry: it was last told,
+				     * monotonic seconds */
 	};
 	uint32_t created_s; /* monotonic seconds; the shown age */
 	uint32_t changed_s; /* last change of content, monotonic seconds */
@@ -37,6 +40,7 @@ struct entry_head {
 			uint8_t bulk;   /* enum bulk_flag */
 			uint8_t round;  /* bulk: when it was last sent */
 		};
+		uint8_t alarm; /* internal: enum alarm_flag */
 		uint8_t owner; /* external: number of the peer that sent it */
 	};
 };
