@@ -12,6 +12,7 @@
 #include "cli/show_flow.h"
 #include "cli/show_stats.h"
 #include "stats.h"
+#include "sync/expiry.h"
 
 struct control {
 	struct loop *loop;
@@ -46,6 +47,7 @@ static void show_entry(const struct dump *dump, const struct entry_head *h,
 {
 	const struct control *c = dump->control;
 	const struct sources *from = c->parts.sources;
+	uint32_t now_s = (uint32_t)(loop_now_ms(c->loop) / 1000);
 	struct flow f;
 	struct flow_view v = { .flow = &f, .parts = dump->parts };
 
@@ -55,7 +57,9 @@ static void show_entry(const struct dump *dump, const struct entry_head *h,
 	v.secctx = f.has & FLOW_SECCTX ? names_text(from->contexts, f.secctx)
 				       : NULL;
 	v.wall_s = loop_wall_s(c->loop);
-	v.age_s = (uint32_t)(loop_now_ms(c->loop) / 1000) - h->created_s;
+	v.age_s = now_s - h->created_s;
+	if (dump->parts & SHOW_EXPIRES)
+		v.expires_s = expiry_left_s(h, c->parts.cache_timeout_s, now_s);
 	show_flow(&v, out);
 	wr_u8(out, '\n');
 }
@@ -82,6 +86,7 @@ static enum ctl_progress next_lines(void *ctx, struct wr *out)
 static void dump_cache(struct control *c, uint64_t client, int code)
 {
 	bool is_internal = code == CTL_DUMP_INTERNAL;
+	bool expires = !is_internal && c->parts.cache_timeout_s;
 	struct dump *dump = calloc(1, sizeof(*dump));
 	struct ctl_source source = { next_lines, free, dump };
 
@@ -92,7 +97,8 @@ static void dump_cache(struct control *c, uint64_t client, int code)
 	*dump = (struct dump){
 		.control = c,
 		.cache = is_internal ? c->parts.internal : c->parts.external,
-		.parts = is_internal ? SHOW_INTERNAL : SHOW_EXTERNAL,
+		.parts = (is_internal ? SHOW_INTERNAL : SHOW_EXTERNAL) |
+			 (expires ? SHOW_EXPIRES : 0),
 	};
 	ctl_server_answer(c->server, client, &source);
 }

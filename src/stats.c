@@ -78,6 +78,7 @@ static const struct field node_fields[] = {
 	FIELD(MESSAGES_IGNORED, struct node_stats, n_verdicts[VERDICT_IGNORED]),
 	FIELD(MESSAGES_NO_ROOM, struct node_stats, n_verdicts[VERDICT_NO_ROOM]),
 	FIELD(ENTRIES_SWEPT, struct node_stats, n_swept),
+	FIELD(ENTRIES_EXPIRED, struct node_stats, n_expired),
 	FIELD(ENDS_NOT_OWNER, struct node_stats, n_not_owner),
 	FIELD(LABELS_CUT, struct node_stats, wire.n_labels_cut),
 	FIELD(LABELS_ODD, struct node_stats, wire.n_labels_odd),

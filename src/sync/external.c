@@ -27,20 +27,44 @@ static void end_entry(struct external *x, const struct peer *from,
 		x->n_not_owner++;
 }
 
+/* Where entries are told again and again, NEW does not tell the begin of a
+ * life; what has not changed keeps its age. */
+static enum put_mode mode_of(const struct external *x, const struct peer *from,
+			     enum msg_type type)
+{
+	if (type == MSG_CT_NEW)
+		return x->expiry ? PUT_CONTENT : PUT_REPLACE;
+	return peer_sends_whole_updates(from) ? PUT_CONTENT : PUT_MERGE;
+}
+
+static void note_told(const struct external *x, const struct peer *from,
+		      uint32_t id, uint32_t now_s)
+{
+	struct entry_head *h = flow_cache_head(x->cache, id);
+
+	h->owner = from->number;
+	if (x->expiry)
+		expiry_told(x->expiry, id, now_s);
+	else
+		h->generation = from->generation;
+}
+
 static enum verdict store_entry(struct external *x, const struct peer *from,
-				const struct flow *f, enum put_mode mode,
+				const struct flow *f, enum msg_type type,
 				uint32_t now_s)
 {
+	enum put_mode mode = mode_of(x, from, type);
 	uint32_t id;
-	struct entry_head *h;
 
 	switch (flow_cache_put(x->cache, f, mode, now_s, &id)) {
-	case PUT_NEW:
 	case PUT_CHANGED:
+		if (type == MSG_CT_NEW)
+			flow_cache_head(x->cache, id)->created_s = now_s;
+		note_told(x, from, id, now_s);
+		break;
+	case PUT_NEW:
 	case PUT_SAME:
-		h = flow_cache_head(x->cache, id);
-		h->owner = from->number;
-		h->generation = from->generation;
+		note_told(x, from, id, now_s);
 		break;
 	case PUT_OTHER:    /* of PUT_TOLD only */
 	case PUT_NO_SPACE: /* both are counted by the cache */
@@ -48,13 +72,6 @@ static enum verdict store_entry(struct external *x, const struct peer *from,
 		return VERDICT_NO_ROOM;
 	}
 	return VERDICT_OK;
-}
-
-static enum put_mode mode_of(const struct peer *from, const struct msg *m)
-{
-	if (m->type == MSG_CT_NEW)
-		return PUT_REPLACE;
-	return peer_sends_whole_updates(from) ? PUT_CONTENT : PUT_MERGE;
 }
 
 enum verdict external_data(struct external *x, const struct peer *from,
@@ -72,7 +89,7 @@ enum verdict external_data(struct external *x, const struct peer *from,
 		end_entry(x, from, &f);
 		return VERDICT_OK;
 	}
-	return store_entry(x, from, &f, mode_of(from, m),
+	return store_entry(x, from, &f, (enum msg_type)m->type,
 			   (uint32_t)(now_ms / 1000));
 }
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "cache/flow_cache.h"
+#include "sync/expiry.h"
 #include "sync/roster.h"
 #include "sync/wire_flow.h"
 
@@ -17,6 +18,9 @@ struct external {
 	struct wire_flow_opts wire;
 	struct wire_flow_stats wire_stats;
 	const struct roster *peers; /* whose liveness protects entries */
+	/* NULL: entries stay until their end is told, or they are swept. With
+	 * it, nothing is swept or merged. */
+	struct expiry *expiry;
 
 	/* Walks over the cache, in steps: entries of an owner that are older
 	 * than a generation go; those of an owner that was merged into another

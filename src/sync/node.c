@@ -9,6 +9,7 @@
 struct node {
 	struct engine *engine;
 	struct external external;
+	struct expiry expiry; /* of external, if it has one */
 	struct node_seal seal;
 	void *ctx;
 	void (*event)(void *ctx, enum engine_event what, const struct peer *p);
@@ -95,6 +96,10 @@ struct node *node_new(const struct node_opts *opts, node_engine_fn *engine,
 		return NULL;
 	}
 	n->external.peers = node_peers(n);
+	if (opts->cache_timeout_s) {
+		expiry_init(&n->expiry, opts->external, opts->cache_timeout_s);
+		n->external.expiry = &n->expiry;
+	}
 	return n;
 }
 
@@ -103,6 +108,8 @@ void node_free(struct node *n)
 	if (!n)
 		return;
 	n->engine->ops->free(n->engine);
+	if (n->external.expiry)
+		expiry_fini(&n->expiry);
 	free(n);
 }
 
@@ -173,9 +180,18 @@ void node_link_changed(struct node *n)
 	n->engine->ops->link_changed(n->engine);
 }
 
+void node_second(struct node *n, int64_t now_ms)
+{
+	if (n->external.expiry &&
+	    expiry_is_due(&n->expiry, (uint32_t)(now_ms / 1000)))
+		ask_for_work(n);
+}
+
 bool node_work(struct node *n)
 {
-	return external_step(&n->external);
+	bool more = n->external.expiry && expiry_step(&n->expiry);
+
+	return external_step(&n->external) || more;
 }
 
 /* ---- how it is ---------------------------------------------------------- */
@@ -186,6 +202,7 @@ void node_stats(const struct node *n, struct node_stats *out)
 		.n_unopened = n->n_unopened,
 		.n_swept = n->external.n_swept,
 		.n_not_owner = n->external.n_not_owner,
+		.n_expired = n->expiry.n_expired,
 		.wire = n->external.wire_stats,
 	};
 	memcpy(out->n_verdicts, n->n_verdicts, sizeof(out->n_verdicts));

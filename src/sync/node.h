@@ -31,17 +31,21 @@ struct node_seal {
 struct node_opts {
 	struct flow_cache *internal, *external; /* outlive the node */
 	struct wire_flow_opts wire;             /* how flows are encoded */
-	uint32_t resend_queue_size;  /* messages that are not acknowledged */
-	uint32_t ack_window;         /* messages received before an ACK */
-	uint32_t first_seq;          /* random */
-	uint64_t node_id;            /* random, not 0: this life of ours */
+	uint32_t resend_queue_size; /* messages that are not acknowledged */
+	uint32_t ack_window;        /* messages received before an ACK */
+	uint32_t refresh_s;       /* ALARM: an entry is told again within it */
+	uint32_t cache_timeout_s; /* entries of peers go when they were not told
+				   * for so long; 0: they do not, as in all
+				   * modes but ALARM */
+	uint32_t first_seq;       /* random */
+	uint64_t node_id;         /* random, not 0: this life of ours */
 	uint8_t name[EXT_NAME_SIZE]; /* the same over restarts */
 	struct node_seal seal;
 	/* Both may be NULL, and must not call the node. */
 	void *ctx;
 	void (*event)(void *ctx, enum engine_event what, const struct peer *p);
-	/* node_work() is due, now or soon: said with every datagram, and when a
-	 * walk begins. */
+	/* node_work() is due, now or soon: said with every datagram, when a
+	 * walk begins, and when entries expire. */
 	void (*work)(void *ctx);
 };
 
@@ -58,6 +62,7 @@ struct node_stats {
 	uint64_t n_unopened;            /* datagrams that the seal refused */
 	uint64_t n_swept;               /* entries that a proven bulk lacked */
 	uint64_t n_not_owner; /* ends told by another than the live owner */
+	uint64_t n_expired;   /* entries that were not told for too long */
 	struct wire_flow_stats wire; /* what was odd in messages */
 };
 
@@ -87,8 +92,11 @@ void node_ask(struct node *n, enum ask what);
 /* From now on it sends from another place. */
 void node_link_changed(struct node *n);
 
-/* A bounded piece of the walks over the external cache. True if more is left.
- */
+/* To be called every second: what is due by time becomes work. */
+void node_second(struct node *n, int64_t now_ms);
+
+/* A bounded piece of the walks over the external cache, and of what has expired
+ * there. True if more is left. */
 bool node_work(struct node *n);
 
 void node_stats(const struct node *n, struct node_stats *out);

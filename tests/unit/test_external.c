@@ -133,6 +133,46 @@ static void test_an_update_of_an_unknown_flow_adds_it(void **state)
 	assert_int_equal(n_held(t), 1);
 }
 
+/* Repeated for as long as the flow lives: what does not change keeps its age,
+ * or its timeout would begin anew each time. */
+static void
+test_where_entries_expire_a_new_that_is_repeated_changes_nothing(void **state)
+{
+	struct fixture *t = *state;
+	struct flow f = flow_of(1), held;
+	const struct entry_head *h;
+	struct expiry e;
+	uint32_t id;
+
+	expiry_init(&e, t->x.cache, 30);
+	t->x.expiry = &e;
+	t->peers.peers[0].generation = 4711; /* nothing is swept */
+	f.has |= FLOW_MARK;
+	hear(t, 0, MSG_CT_NEW, &f, 7000);
+	hear(t, 0, MSG_CT_NEW, &f, 20000);
+	id = flow_cache_find(t->x.cache, &f);
+	h = flow_cache_head(t->x.cache, id);
+	assert_int_equal(h->created_s, 7);
+	assert_int_equal(h->changed_s, 7);
+	assert_int_equal(h->told_s, 20);
+	f.has &= ~FLOW_MARK; /* the next life */
+	hear(t, 0, MSG_CT_NEW, &f, 21000);
+	flow_cache_get(t->x.cache, id, &held);
+	assert_false(held.has & FLOW_MARK);
+	assert_int_equal(h->created_s, 21);
+	assert_int_equal(h->changed_s, 21);
+	f.status = STATUS_ASSURED;
+	hear(t, 1, MSG_CT_UPD, &f, 25000);
+	assert_int_equal(h->created_s, 21);
+	assert_int_equal(h->changed_s, 25);
+	assert_int_equal(h->told_s, 25);
+	assert_int_equal(h->owner, 1);
+	hear(t, 1, MSG_CT_DEL, &f, 26000);
+	assert_int_equal(n_held(t), 0);
+	assert_int_equal(e.queue.n, 0);
+	expiry_fini(&e);
+}
+
 static void test_a_live_owner_keeps_what_another_ends(void **state)
 {
 	struct fixture *t = *state;
@@ -312,6 +352,7 @@ int main(void)
 		T(test_a_whole_update_takes_fields_away),
 		T(test_new_replaces_update_merges_delete_removes),
 		T(test_an_update_of_an_unknown_flow_adds_it),
+		T(test_where_entries_expire_a_new_that_is_repeated_changes_nothing),
 		T(test_a_live_owner_keeps_what_another_ends),
 		T(test_a_sweep_takes_only_the_older_ones_of_its_owner),
 		T(test_a_sweep_during_a_sweep_is_done_after_it),

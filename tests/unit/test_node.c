@@ -397,6 +397,38 @@ static void test_a_sweep_asks_for_work_and_is_done_by_it(void **state)
 	assert_int_equal(look(t)->n_swept, 1);
 }
 
+/* Told at 5 s; another one is told again while it waits. */
+static void test_what_has_expired_asks_for_work_and_is_done_by_it(void **state)
+{
+	struct fixture *t = *state;
+
+	t->opts.cache_timeout_s = 30;
+	open_node(t);
+	tell(t, 0, MSG_CT_NEW, 1);
+	t->n_work = 0;
+	node_second(t->node, 35999);
+	assert_int_equal(t->n_work, 0);
+	node_second(t->node, 36000);
+	assert_int_equal(t->n_work, 1);
+	assert_int_equal(n_external(t), 1);
+	assert_false(node_work(t->node));
+	assert_int_equal(n_external(t), 0);
+	assert_int_equal(look(t)->n_expired, 1);
+}
+
+static void test_without_a_timeout_nothing_expires(void **state)
+{
+	struct fixture *t = *state;
+
+	open_node(t);
+	tell(t, 0, MSG_CT_NEW, 1);
+	t->n_work = 0;
+	node_second(t->node, INT64_C(4000000000));
+	assert_int_equal(t->n_work, 0);
+	assert_false(node_work(t->node));
+	assert_int_equal(n_external(t), 1);
+}
+
 static void test_a_merge_asks_for_work_and_is_done_by_it(void **state)
 {
 	struct fixture *t = *state;
@@ -708,6 +740,8 @@ int main(void)
 		T(test_what_peers_tell_is_in_the_external_cache),
 		T(test_a_sweep_asks_for_work_and_is_done_by_it),
 		T(test_a_merge_asks_for_work_and_is_done_by_it),
+		T(test_what_has_expired_asks_for_work_and_is_done_by_it),
+		T(test_without_a_timeout_nothing_expires),
 		T(test_the_engine_hears_of_a_full_cache),
 		T(test_every_datagram_may_make_work),
 		T(test_events_are_passed_on),
