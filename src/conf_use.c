@@ -64,11 +64,6 @@ static bool has_no_internal_cache(const struct conf *c)
 	return c->sync.disable_internal_cache;
 }
 
-static bool is_alarm(const struct conf *c)
-{
-	return c->sync.present && c->sync.mode == CONF_ALARM;
-}
-
 static bool uses_tcp(const struct conf *c)
 {
 	return c->sync.n_links && c->sync.links[0].kind == CONF_TCP;
@@ -95,7 +90,6 @@ static const struct {
 	  NULL },
 	{ has_no_external_cache, "DisableExternalCache", "DisableExternalCache",
 	  NULL },
-	{ is_alarm, "Mode", "Mode ALARM", NULL },
 	{ uses_tcp, "TCP", "a TCP link", NULL },
 	{ has_stats, "Stats", "the Stats section", NULL },
 };

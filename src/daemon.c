@@ -86,6 +86,7 @@ static void on_second(void *ctx, int64_t now_ms)
 	losses_tell(&d->losses, &d->sources, now_ms);
 	log_keeper_second(&d->log_keeper);
 	kernel_side_second(d->kernel);
+	node_second(d->node, now_ms);
 	timer_set(d->loop, &d->second, now_ms + 1000);
 }
 
@@ -336,6 +337,7 @@ static void connect_control(struct daemon *d)
 		.node = d->node,
 		.sources = &d->sources,
 		.syncs_expectations = d->o.syncs_expectations,
+		.cache_timeout_s = d->o.node.cache_timeout_s,
 		.internal = d->internal,
 		.external = d->external,
 	};

@@ -173,6 +173,10 @@ static struct node_opts node_of(const struct conf *c)
 		.ack_window = s->ack_window_size,
 	};
 
+	if (s->mode == CONF_ALARM) {
+		o.refresh_s = s->refresh_s;
+		o.cache_timeout_s = s->cache_timeout_s;
+	}
 	stable_name(c->general.unix_path, o.name);
 	return o;
 }
@@ -182,7 +186,7 @@ static node_engine_fn *engine_of(const struct conf_sync *s)
 	static node_engine_fn *const modes[] = {
 		[CONF_FTFW] = mode_ftfw,
 		[CONF_NOTRACK] = mode_notrack,
-		[CONF_ALARM] = mode_ftfw, /* not in this version: conf_use */
+		[CONF_ALARM] = mode_alarm,
 	};
 
 	return modes[s->mode];

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "sync/alarm.h"
 #include "sync/ftfw.h"
 #include "sync/notrack.h"
 
@@ -40,4 +41,21 @@ struct engine *mode_notrack(const struct node_opts *opts,
 
 	o.queue_size = 0;
 	return notrack_new(&o, now_ms);
+}
+
+struct engine *mode_alarm(const struct node_opts *opts,
+			  const struct engine_sink *sink, int64_t now_ms)
+{
+	struct alarm_opts o = {
+		.cache = opts->internal,
+		.wire = opts->wire,
+		.sink = *sink,
+		.refresh_s = opts->refresh_s,
+		.cache_timeout_s = opts->cache_timeout_s,
+		.first_seq = opts->first_seq,
+		.node = opts->node_id,
+	};
+
+	memcpy(o.name, opts->name, sizeof(o.name));
+	return alarm_new(&o, now_ms);
 }

@@ -14,4 +14,8 @@ struct engine *mode_ftfw(const struct node_opts *opts,
 struct engine *mode_notrack(const struct node_opts *opts,
 			    const struct engine_sink *sink, int64_t now_ms);
 
+/* ALARM: what is told is told again within RefreshTime, for ever. */
+struct engine *mode_alarm(const struct node_opts *opts,
+			  const struct engine_sink *sink, int64_t now_ms);
+
 #endif

@@ -203,10 +203,10 @@ Multicast { IPv4_address 225.0.0.50 Group 3780 Interface nosuch0 } }" \
 }
 
 @test "what is not in this version yet is said, and stops what cannot be" {
-	conf "Sync { Mode ALARM { } $LINK }"
+	conf "Sync { Mode NOTRACK { } $LINK }"
 	ours 0 -T
-	grep -q 'c.conf:2:8: warning: Mode ALARM .*\[version\]$' "$D/err"
+	grep -q 'c.conf:2:8: warning: Mode NOTRACK .*\[version\]$' "$D/err"
 	ours 1
-	grep -q 'c.conf:2:8: error: Mode ALARM .*\[version\]$' "$D/err"
+	grep -q 'c.conf:2:8: error: Mode NOTRACK .*\[version\]$' "$D/err"
 	[ ! -e "$D/ctl" ]
 }

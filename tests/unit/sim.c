@@ -111,6 +111,8 @@ static void open_node(struct sim *s, struct sim_node *n)
 			  .send_timeout = true },
 		.resend_queue_size = s->resend_queue_size,
 		.ack_window = s->ack_window,
+		.refresh_s = s->refresh_s,
+		.cache_timeout_s = s->cache_timeout_s,
 		.first_seq = (uint32_t)sim_random(s, UINT64_C(1) << 32),
 		.node_id = sim_random(s, UINT64_MAX) | 1,
 		.ctx = n,
@@ -432,6 +434,10 @@ static void take_turn(struct sim *s, struct sim_node *n)
 	if (n->reference) {
 		take_turn_of_reference(s, n);
 		return;
+	}
+	if (s->now_ms - n->second_ms >= 1000) {
+		n->second_ms = s->now_ms;
+		node_second(n->node, s->now_ms);
 	}
 	if (node_work(n->node)) {
 		pump(s, n);

@@ -51,6 +51,7 @@ struct sim_node {
 	uint64_t n_turns;     /* of its loop */
 	uint64_t events[ENGINE_EVENT_N];
 
+	int64_t second_ms;             /* since its timer of a second came */
 	int64_t wake_us;               /* its next turn */
 	int64_t ready_us;              /* not before */
 	int64_t free_us;               /* its link has sent all it took */
@@ -82,6 +83,7 @@ struct sim {
 	bool is_cut_way[SIM_NODES_MAX][SIM_NODES_MAX]; /* from, to */
 	/* Of the nodes started from now on. */
 	node_engine_fn *mode; /* mode_ftfw, at first */
+	uint32_t refresh_s, cache_timeout_s;
 	uint32_t resend_queue_size, ack_window;
 	uint32_t cache_limit;
 	bool has_first_seq;

@@ -76,7 +76,7 @@ static const struct {
 	{ "Sync{Mode NOTRACK{DisableInternalCache on} " LINK "}",
 	  "error 1:19 version", 1 },
 	{ "Sync{Mode NOTRACK{} " LINK "}", "", 0 },
-	{ "Sync{Mode ALARM{} " LINK "}", "error 1:6 version", 1 },
+	{ "Sync{Mode ALARM{} " LINK "}", "", 0 },
 	{ "Sync{Mode FTFW{} " TCP "}", "error 1:18 version", 1 },
 	{ "Stats{}", "error 1:1 version", 1 },
 	{ "General{} Helper{Type ftp inet tcp{QueueNum 1}}",
