@@ -24,6 +24,8 @@ enum {
 	WAITING_MOST = 4,      /* control messages about to be sent */
 	CHECK_MS = 250,
 	BITS_MS = 15000, /* after wrong bits, before the bulks that repair */
+	REFRESH_S = 5,   /* ALARM: what is told wrong is told right by then */
+	CACHE_TIMEOUT_S = 30, /* and what is not told any more goes */
 };
 
 struct play {
@@ -36,6 +38,11 @@ struct play {
 	bool asked[SIM_NODES_MAX]; /* when it started */
 	char *why;
 };
+
+static bool is_alarm(const struct play *p)
+{
+	return p->o->mode == mode_alarm;
+}
 
 static uint32_t roll(struct play *p, uint32_t below)
 {
@@ -376,13 +383,24 @@ static struct counts count(const struct sim_node *n)
 	};
 }
 
+/* Datagrams of one node in IDLE_MS. In ALARM each entry is told again. */
+static uint64_t most_sent(const struct play *p)
+{
+	if (is_alarm(p))
+		return UINT64_MAX;
+	return has_reference(p) ? IDLE_SENT_WITH_REFERENCE : IDLE_SENT_MOST;
+}
+
+static uint64_t most_turns(const struct play *p)
+{
+	return is_alarm(p) ? UINT64_MAX : IDLE_TURNS_MOST;
+}
+
 static bool is_quiet(struct play *p)
 {
 	struct counts before[SIM_NODES_MAX];
 	struct sim *s = &p->s;
 	char text[80];
-	uint64_t most_sent =
-		has_reference(p) ? IDLE_SENT_WITH_REFERENCE : IDLE_SENT_MOST;
 
 	for (int i = 0; i < s->n_nodes; i++)
 		before[i] = count(&s->nodes[i]);
@@ -396,9 +414,9 @@ static bool is_quiet(struct play *p)
 			 i, now.n_sent - before[i].n_sent,
 			 now.n_turns - before[i].n_turns,
 			 now.n_events - before[i].n_events);
-		if (now.n_sent - before[i].n_sent > most_sent)
+		if (now.n_sent - before[i].n_sent > most_sent(p))
 			return fails(p, "restless:", text);
-		if (now.n_turns - before[i].n_turns > IDLE_TURNS_MOST)
+		if (now.n_turns - before[i].n_turns > most_turns(p))
 			return fails(p, "busy:", text);
 		if (now.n_events != before[i].n_events)
 			return fails(p, "events:", text);
@@ -410,13 +428,16 @@ static bool is_quiet(struct play *p)
  * lost track of; no statistic has them. */
 static uint32_t count_leaked(const struct play *p, struct engine *e)
 {
-	const struct ctl_pool *pool =
-		p->o->mode == mode_notrack
-			? &CONTAINER_OF(e, struct notrack, base)->l.outbox.pool
-			: &CONTAINER_OF(e, struct ftfw, base)->l.outbox.pool;
+	const struct ctl_pool *pool;
 	struct engine_walk walk = { 0 };
 	struct engine_held held;
 	uint32_t n_free = 0;
+
+	if (is_alarm(p)) /* it has none */
+		return 0;
+	pool = p->o->mode == mode_notrack
+		       ? &CONTAINER_OF(e, struct notrack, base)->l.outbox.pool
+		       : &CONTAINER_OF(e, struct ftfw, base)->l.outbox.pool;
 
 	for (uint32_t id = pool->first_free; id; id = pool->all[id].next)
 		n_free++;
@@ -479,6 +500,10 @@ static void begin(struct play *p)
 
 	sim_init(s, c->seed, c->n_nodes);
 	s->mode = p->o->mode;
+	if (is_alarm(p)) {
+		s->refresh_s = REFRESH_S;
+		s->cache_timeout_s = CACHE_TIMEOUT_S;
+	}
 	s->resend_queue_size = c->resend_queue_size;
 	s->ack_window = c->ack_window;
 	s->cache_limit = c->cache_limit;

@@ -3,8 +3,9 @@
 #
 # run.sh SOAK FIRST SEEDS KINDS: the seeds that ended wrong once, then SEEDS of
 # each kind from FIRST on; without SEEDS 10,000 of our own nodes and 3,000 of the
-# others. A line for each that ends wrong; the last line is `soak: N passed, N
-# failed`, by kinds.
+# others. A kind that is the name of a mode plays our own nodes in that mode. A
+# line for each that ends wrong; the last line is `soak: N passed, N failed`, by
+# kinds.
 soak=$1 first=$2 seeds=$3 kinds=$4
 passed=0 failed=0
 jobs=$(nproc)
@@ -35,7 +36,11 @@ count $?
 for kind in $kinds; do
 	n=${seeds:-3000}
 	[ -n "$seeds" ] || [ "$kind" != own ] || n=10000
-	"$soak" -k "$kind" -j "$jobs" "$first" "$n"
+	case $kind in
+	notrack | alarm) set -- -m "$kind" ;;
+	*) set -- -k "$kind" ;;
+	esac
+	"$soak" "$@" -j "$jobs" "$first" "$n"
 	count $?
 done
 echo "soak: $passed passed, $failed failed"

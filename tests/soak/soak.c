@@ -47,7 +47,7 @@ static void usage(FILE *out)
 		"[-t] FIRST [SEEDS]\n"
 		"Plays random clusters, one for each seed, and prints a line\n"
 		"for each that ends wrong. Exit status 1 if any does.\n"
-		"  -m MODE      of all nodes: ftfw (default), notrack\n"
+		"  -m MODE      of all nodes: ftfw (default), notrack, alarm\n"
 		"  -k KIND      own: everything that can happen (default)\n"
 		"               reference: a pair with a modelled reference\n"
 		"               idle: idle nodes on links that lose\n"
@@ -220,7 +220,9 @@ static bool read_mode(const char *name, node_engine_fn **out)
 	static const struct {
 		const char *name;
 		node_engine_fn *mode;
-	} modes[] = { { "ftfw", mode_ftfw }, { "notrack", mode_notrack } };
+	} modes[] = { { "ftfw", mode_ftfw },
+		      { "notrack", mode_notrack },
+		      { "alarm", mode_alarm } };
 
 	for (size_t i = 0; i < N_ELEMENTS(modes); i++)
 		if (strcmp(name, modes[i].name) == 0) {
