@@ -27,6 +27,7 @@ setup() {
 teardown() {
 	local file
 
+	[ -n "${P:-}" ] || return 0
 	if [ -z "${BATS_TEST_COMPLETED:-}" ] && [ -z "${BATS_TEST_SKIPPED:-}" ]; then
 		for file in "$D"/*.start "$D"/*.log "$D"/client.*; do
 			[ -s "$file" ] || continue
