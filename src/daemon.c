@@ -402,6 +402,9 @@ static int open_all(struct daemon *d)
 		err = open_links(d);
 	if (err < 0)
 		return err;
+	if (d->o.has_no_mode)
+		log_warn("No synchronization mode specified. "
+			 "Defaulting to FT-FW mode.");
 	log_filter(&d->o.filter);
 	err = open_kernel(d);
 	if (err == 0)

@@ -25,6 +25,7 @@ struct daemon_opts {
 	bool has_manager;        /* a service manager is to be told */
 	bool asks_at_start;      /* the peers for all they have */
 	bool syncs_expectations; /* the file wants it */
+	bool has_no_mode;        /* the file names none */
 	struct log_opts log;
 	struct process_lock_opts lock;
 	enum process_policy policy;

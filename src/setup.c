@@ -244,6 +244,7 @@ int setup_read(const struct conf *conf, bool is_background, struct setup *out)
 		.is_background = is_background,
 		.has_manager = g->systemd,
 		.asks_at_start = conf->sync.startup_resync,
+		.has_no_mode = !conf_find_given(conf, "Sync", "Mode", -1),
 		.syncs_expectations = conf->sync.expect_sync != CONF_EXPECT_OFF,
 		.log = log_of(g),
 		.lock = lock_of(g),

@@ -77,6 +77,9 @@ scenario_start() { # BINARY
 	sed -i 's/^General {/&\nNetlinkEventsReliable on/
 		s/^Mode FTFW {/&\nStartupResync on/' "$D/fw1.conf"
 	start_stop "$1"
+	lab_conf fw1 Multicast
+	sed -i '/^Mode FTFW/,/^}/d' "$D/fw1.conf"
+	start_stop "$1"
 	for filter in 'State Accept { ESTABLISHED for TCP }' ''; do
 		LAB_FILTER=none lab_conf fw1 Multicast
 		sed -i "s/^General {/&\nFilter From Userspace { $filter }/" \
