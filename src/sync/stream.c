@@ -40,13 +40,17 @@ void stream_added(struct stream *s, size_t n)
 enum stream_step stream_next(struct stream *s, struct rd *dgram)
 {
 	struct rd rest = { s->bytes + s->first, s->end - s->first };
-	struct rd header = rest;
+	struct rd after = rest, header, fields;
 	uint16_t type_and_flags, len;
 
-	if (!rd_be16(&header, &type_and_flags) || !rd_be16(&header, &len))
+	if (!rd_take(&after, WIRE_HEADER_LEN, &header))
 		return STREAM_MORE;
-	if (len < WIRE_HEADER_LEN)
+	fields = header;
+	if (!rd_be16(&fields, &type_and_flags) || !rd_be16(&fields, &len) ||
+	    type_and_flags >> 12 != WIRE_VERSION || len < WIRE_HEADER_LEN) {
+		*dgram = header;
 		return STREAM_BROKEN;
+	}
 	if (!rd_take(&rest, len, dgram))
 		return STREAM_MORE;
 	s->first += len;

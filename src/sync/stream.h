@@ -14,9 +14,9 @@
 enum stream_step {
 	STREAM_MSG,    /* *dgram is one message, for wire_next() */
 	STREAM_MORE,   /* the rest is no whole message yet */
-	STREAM_BROKEN, /* a length below that of a header: where the next
-			* message begins cannot be known, close the connection
-			*/
+	STREAM_BROKEN, /* what should be a header is none: where the next
+			* message begins cannot be known, close the connection.
+			* *dgram is that header, for wire_next() to count */
 };
 
 struct stream;

@@ -2,7 +2,6 @@
 #include "sync/wire.h"
 
 enum {
-	WIRE_VERSION = 1,
 	TYPE_MASK = 0x0f,
 	LENGTH_AT = 2, /* offset of the length in the header */
 	LENGTH_MAX = 65535,

@@ -30,6 +30,7 @@ enum msg_flag {
 };
 
 enum {
+	WIRE_VERSION = 1,
 	WIRE_HEADER_LEN = 8,
 	WIRE_RANGE_LEN = 16, /* ACK, NACK, RESYNC */
 };

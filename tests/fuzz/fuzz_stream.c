@@ -28,6 +28,7 @@ static void look_at(struct seen *seen, struct rd dgram)
 	seen->n_bytes += dgram.left;
 	step = wire_next(&dgram, &m, &why);
 	assert(step != WIRE_END && dgram.left == 0);
+	assert(seen->end == STREAM_MSG || verdict_is_malformed(why));
 	seen->sum = seen->sum * 31 + why;
 	if (step == WIRE_MSG)
 		seen->sum = seen->sum * 31 + m.seq + m.body.left;
@@ -47,6 +48,8 @@ static void feed(struct stream *s, struct rd piece, struct seen *seen)
 			abort();
 		stream_added(s, n);
 		while ((seen->end = stream_next(s, &dgram)) == STREAM_MSG)
+			look_at(seen, dgram);
+		if (seen->end == STREAM_BROKEN)
 			look_at(seen, dgram);
 	}
 }

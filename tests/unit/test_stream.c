@@ -9,6 +9,7 @@
 
 #include "alloc_fail.h"
 #include "sync/stream.h"
+#include "sync/wire.h"
 
 static void feed(struct stream *s, const uint8_t *bytes, size_t n)
 {
@@ -62,20 +63,37 @@ static void test_messages_cut_anywhere_come_whole(void **state)
 	}
 }
 
-static void test_a_length_below_a_header_is_the_end(void **state)
+static void test_what_is_no_header_is_the_end(void **state)
 {
-	static const uint8_t bytes[] = { 0x1a, 0x10, 0,    8,    0, 0,
-					 0,    1,    0x1a, 0x10, 0, 7 };
-	struct stream *s = stream_new();
+	static const uint8_t whole[] = { 0x1a, 0x10, 0, 8, 0, 0, 0, 1 };
+	static const uint8_t rows[][WIRE_HEADER_LEN] = {
+		{ 0x1a, 0x10, 0, 7, 0, 0, 0, 2 },
+		{ 0x1a, 0x10, 0, 0, 0, 0, 0, 2 },
+		/* of another version, or amid a message */
+		{ 0x2a, 0x10, 0, 8, 0, 0, 0, 2 },
+		{ 0x00, 0x05, 0, 16, 0, 0, 0, 2 },
+	};
+	enum verdict why = VERDICT_OK;
 	struct rd dgram;
+	struct msg m;
 
 	(void)state;
-	feed(s, bytes, sizeof(bytes));
-	assert_int_equal(stream_next(s, &dgram), STREAM_MSG);
-	assert_int_equal(dgram.left, 8);
-	assert_int_equal(stream_next(s, &dgram), STREAM_BROKEN);
-	assert_int_equal(stream_next(s, &dgram), STREAM_BROKEN);
-	stream_free(s);
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct stream *s = stream_new();
+
+		feed(s, whole, sizeof(whole));
+		feed(s, rows[i], 7);
+		assert_int_equal(stream_next(s, &dgram), STREAM_MSG);
+		assert_int_equal(stream_next(s, &dgram), STREAM_MORE);
+		feed(s, rows[i] + 7, 1);
+		assert_int_equal(stream_next(s, &dgram), STREAM_BROKEN);
+		assert_int_equal(stream_next(s, &dgram), STREAM_BROKEN);
+		assert_int_equal(dgram.left, WIRE_HEADER_LEN);
+		assert_memory_equal(dgram.at, rows[i], WIRE_HEADER_LEN);
+		assert_int_not_equal(wire_next(&dgram, &m, &why), WIRE_MSG);
+		assert_true(verdict_is_malformed(why));
+		stream_free(s);
+	}
 }
 
 static void test_the_longest_message_fits(void **state)
@@ -110,7 +128,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_messages_cut_anywhere_come_whole),
-		cmocka_unit_test(test_a_length_below_a_header_is_the_end),
+		cmocka_unit_test(test_what_is_no_header_is_the_end),
 		cmocka_unit_test(test_the_longest_message_fits),
 		cmocka_unit_test(test_without_memory_there_is_no_stream),
 	};
