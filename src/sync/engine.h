@@ -141,6 +141,9 @@ struct engine_ops {
 		     struct engine_held *out);
 	const struct roster *(*peers)(struct engine *e);
 	void (*free)(struct engine *e);
+	/* It is sent by a new connection: all that the one before has taken,
+	 * and that nobody has acknowledged, may be lost. May be NULL. */
+	void (*connected)(struct engine *e);
 };
 
 /* First member of each mode's own struct. */

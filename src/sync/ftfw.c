@@ -38,6 +38,14 @@ static void ftfw_link_changed(struct engine *e)
 	ftfw_of(e)->l.must_announce = true;
 }
 
+static void ftfw_connected(struct engine *e)
+{
+	struct ftfw *f = ftfw_of(e);
+
+	f->l.must_announce = true;
+	outbox_lost_all(&f->l.outbox);
+}
+
 static void ftfw_stats(struct engine *e, struct engine_stats *out)
 {
 	const struct ftfw *f = ftfw_of(e);
@@ -108,6 +116,7 @@ static const struct engine_ops ftfw_ops = {
 	.held = ftfw_held,
 	.peers = ftfw_peers,
 	.free = ftfw_free,
+	.connected = ftfw_connected,
 };
 
 struct engine *ftfw_new(const struct lives_opts *o, uint32_t ack_window,

@@ -187,6 +187,12 @@ void node_second(struct node *n, int64_t now_ms)
 		ask_for_work(n);
 }
 
+void node_connected(struct node *n)
+{
+	if (n->engine->ops->connected)
+		n->engine->ops->connected(n->engine);
+}
+
 bool node_work(struct node *n)
 {
 	bool more = n->external.expiry && expiry_step(&n->expiry);

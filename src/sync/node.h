@@ -91,6 +91,8 @@ void node_touch(struct node *n, struct ref entry, enum touch how);
 void node_ask(struct node *n, enum ask what);
 /* From now on it sends from another place. */
 void node_link_changed(struct node *n);
+/* It sends by a new connection; what it sent by the one before may be lost. */
+void node_connected(struct node *n);
 
 /* To be called every second: what is due by time becomes work. */
 void node_second(struct node *n, int64_t now_ms);

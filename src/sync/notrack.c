@@ -35,6 +35,18 @@ static void notrack_link_changed(struct engine *e)
 	notrack_of(e)->l.must_announce = true;
 }
 
+/* Nodes of ours would see the gap and ask; a reference does neither. */
+static void notrack_connected(struct engine *e)
+{
+	struct lives *l = &notrack_of(e)->l;
+	const struct roster *r = &l->roster;
+
+	l->must_announce = true;
+	for (int i = roster_next(r, -1); i >= 0; i = roster_next(r, i))
+		if (r->peers[i].is_live)
+			bulk_want(&l->bulk, &r->peers[i]);
+}
+
 static void notrack_stats(struct engine *e, struct engine_stats *out)
 {
 	lives_stats(&notrack_of(e)->l, out);
@@ -82,6 +94,7 @@ static const struct engine_ops notrack_ops = {
 	.held = notrack_held,
 	.peers = notrack_peers,
 	.free = notrack_free,
+	.connected = notrack_connected,
 };
 
 struct engine *notrack_new(const struct lives_opts *o, int64_t now_ms)

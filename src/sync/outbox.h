@@ -183,6 +183,8 @@ void outbox_lost(struct outbox *b, const struct peer *p, uint32_t from,
  * so would be acknowledged by nobody. */
 void outbox_lost_before(struct outbox *b, uint32_t end);
 void outbox_lost_unwaited(struct outbox *b);
+/* All that somebody owes an acknowledgement for. */
+void outbox_lost_all(struct outbox *b);
 
 /* p acknowledges, or misses, the range that begins at from: if it is the first
  * of its life, what it owes before that is lost. */

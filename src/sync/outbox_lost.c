@@ -127,6 +127,13 @@ void outbox_lost_unwaited(struct outbox *b)
 			outbox_send_again(b, n);
 }
 
+void outbox_lost_all(struct outbox *b)
+{
+	for (uint32_t n = b->ring.first; n != b->ring.next; n++)
+		if (ring_debtors(&b->ring, n))
+			outbox_send_again(b, n);
+}
+
 void outbox_first_ack(struct outbox *b, const struct peer *p, uint32_t from)
 {
 	struct outbox_peer *op = &b->peers[p->number];

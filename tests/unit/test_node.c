@@ -39,7 +39,7 @@ struct fake {
 	struct ref touched;
 	enum touch how;
 	enum ask asked;
-	int n_link_changes;
+	int n_link_changes, n_connected;
 	bool is_freed;
 };
 
@@ -132,10 +132,15 @@ static void fake_free(struct engine *e)
 	fake_of(e)->is_freed = true;
 }
 
+static void fake_connected(struct engine *e)
+{
+	fake_of(e)->n_connected++;
+}
+
 static const struct engine_ops fake_ops = {
 	fake_touch, fake_ask,    fake_link_changed, fake_receive,
 	fake_fill,  fake_due_ms, fake_stats,        fake_peer_stats,
-	fake_held,  fake_peers,  fake_free,
+	fake_held,  fake_peers,  fake_free,         fake_connected,
 };
 
 /* ---- the fixture -------------------------------------------------------- */
@@ -515,6 +520,8 @@ static void test_requests_and_questions_reach_the_engine(void **state)
 	assert_int_equal(t->fake.asked, ASK_RESYNC);
 	node_link_changed(t->node);
 	assert_int_equal(t->fake.n_link_changes, 1);
+	node_connected(t->node);
+	assert_int_equal(t->fake.n_connected, 1);
 	assert_int_equal(node_due_ms(t->node), 4711);
 	assert_true(node_held(t->node, &walk, &held));
 	assert_true(node_held(t->node, &walk, &held));

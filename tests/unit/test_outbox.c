@@ -667,6 +667,28 @@ static void test_what_was_sent_to_nobody_is_sent_again(void **state)
 	free_world(w);
 }
 
+static void test_with_a_connection_all_that_is_owed_is_lost(void **state)
+{
+	struct world *w = new_world(5);
+	struct peer *p = add_node(w);
+	uint32_t first, id;
+
+	(void)state;
+	for (uint16_t k = 0; k < 3; k++)
+		(void)send_flow(w, put_new(w, k));
+	id = put_new(w, 3);
+	first = send_flow(w, id);
+	assert_int_equal(ack(w, p, first - 2, first - 1), 2);
+	outbox_lost_all(&w->b);
+	assert_int_equal(w->n_lost, 2);
+	assert_int_equal(w->b.dirty.n, 2);
+	assert_int_equal(w->b.peers[p->number].n_debts, 0);
+	assert_false(head(w, id)->outbox & OUTBOX_SENT); /* told as new */
+	outbox_lost_all(&w->b);
+	assert_int_equal(w->n_lost, 2);
+	free_world(w);
+}
+
 static void test_before_its_first_answer_a_life_has_heard_nothing(void **state)
 {
 	struct world *w = new_world(UINT32_MAX - 1);
@@ -807,6 +829,7 @@ int main(void)
 		T(test_a_peer_that_leaves_is_settled),
 		T(test_it_is_told_that_a_request_was_let_go),
 		T(test_what_was_sent_to_nobody_is_sent_again),
+		T(test_with_a_connection_all_that_is_owed_is_lost),
 		T(test_before_its_first_answer_a_life_has_heard_nothing),
 		T(test_what_makes_no_progress_is_sent_again_ever_rarer),
 		T(test_who_acknowledges_nothing_is_deaf),
