@@ -64,11 +64,6 @@ static bool has_no_internal_cache(const struct conf *c)
 	return c->sync.disable_internal_cache;
 }
 
-static bool uses_tcp(const struct conf *c)
-{
-	return c->sync.n_links && c->sync.links[0].kind == CONF_TCP;
-}
-
 static bool has_stats(const struct conf *c)
 {
 	return c->stats.present;
@@ -90,7 +85,6 @@ static const struct {
 	  NULL },
 	{ has_no_external_cache, "DisableExternalCache", "DisableExternalCache",
 	  NULL },
-	{ uses_tcp, "TCP", "a TCP link", NULL },
 	{ has_stats, "Stats", "the Stats section", NULL },
 };
 

@@ -100,10 +100,11 @@ static void on_refused(void *ctx, struct link *link, const struct addr *from)
 			 "not arrive on this interface",
 			 o->interface, source);
 	else
-		log_warn("link %s: datagrams from %s are refused: the peer "
+		log_warn("link %s: %s from %s are refused: the peer "
 			 "is %s (%s_Destination_Address)",
-			 o->interface, source,
-			 addr_text(o->family, &o->remote, peer),
+			 o->interface,
+			 o->kind == LINK_TCP ? "connections" : "datagrams",
+			 source, addr_text(o->family, &o->remote, peer),
 			 o->family == FAMILY_IPV4 ? "IPv4" : "IPv6");
 }
 
@@ -123,6 +124,40 @@ static void on_received(void *ctx, struct link *link, const struct addr *from,
 			 loop_now_ms(l->opts.loop)) &&
 	    linkset_heard(&l->set, s->index))
 		link_changed(l);
+}
+
+/* ---- connections -------------------------------------------------------- */
+
+static void on_link_event(void *ctx, struct link *link, enum link_event what,
+			  int err)
+{
+	const struct strand *s = ctx;
+	const struct link_opts *o = link_opts(link);
+	char peer[ADDR_TEXT_SIZE];
+
+	addr_text(o->family, &o->remote, peer);
+	switch (what) {
+	case LINK_CONNECTED:
+		log_notice("link %s: connected to %s", o->interface, peer);
+		if (link == current(s->links))
+			node_connected(s->links->opts.node);
+		break;
+	case LINK_BROKEN:
+		log_notice("link %s: the connection to %s is lost: %s",
+			   o->interface, peer,
+			   err ? strerror(-err) : "closed by the peer");
+		break;
+	case LINK_CUT_OFF:
+		log_warn("link %s: %s reads nothing: the connection is closed "
+			 "until it does",
+			 o->interface, peer);
+		break;
+	case LINK_UNREACHED:
+		log_warn("link %s: connect to %s: %s: tried again until it "
+			 "works",
+			 o->interface, peer, strerror(-err));
+		break;
+	}
 }
 
 /* ---- sending ------------------------------------------------------------ */
@@ -351,8 +386,9 @@ static bool may_pass(int err)
 static int open_link(struct links *l, const struct links_link *o)
 {
 	struct strand *s = &l->strands[l->set.n_links];
-	const struct link_sink sink = { s, on_received, on_refused };
-	const char *failed = "kind of link";
+	const struct link_sink sink = { s, on_received, on_refused,
+					on_link_event };
+	const char *failed = "memory";
 	int err = link_new(&o->link, l->opts.loop, &sink, &s->link);
 
 	if (err == 0) {

@@ -318,14 +318,17 @@ struct counter_set *stats_gather(const struct sources *from)
 
 static struct stats_link of_link(const struct linkset *links, int index)
 {
-	const struct link *l = links->links[index];
-
-	return (struct stats_link){
+	struct link *l = links->links[index];
+	struct stats_link out = {
 		.kind = link_kind_name(link_opts(l)->kind),
 		.status = link_status(l),
 		.device = link_opts(l)->interface,
 		.is_active = index == links->current,
 	};
+
+	out.is_stream = link_connections(l, &out.is_server_connected,
+					 &out.is_client_connected);
+	return out;
 }
 
 bool stats_show(const struct sources *from, const struct counter_set *set,

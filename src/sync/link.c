@@ -17,17 +17,11 @@ enum {
 	MTU_UNKNOWN = 1500,   /* while there is no interface */
 };
 
-static const struct link_ops *ops_of(enum link_kind kind)
-{
-	switch (kind) {
-	case LINK_MCAST:
-	case LINK_UDP:
-		return &link_dgram_ops;
-	case LINK_TCP:
-		break;
-	}
-	return NULL;
-}
+static const struct link_ops *const ops_of[] = {
+	[LINK_MCAST] = &link_dgram_ops,
+	[LINK_UDP] = &link_dgram_ops,
+	[LINK_TCP] = &link_tcp_ops,
+};
 
 const char *link_kind_name(enum link_kind kind)
 {
@@ -84,12 +78,9 @@ int link_look(struct link *l)
 int link_new(const struct link_opts *opts, struct loop *loop,
 	     const struct link_sink *sink, struct link **out)
 {
-	const struct link_ops *ops = ops_of(opts->kind);
-	struct link *l;
+	const struct link_ops *ops = ops_of[opts->kind];
+	struct link *l = ops->new ();
 
-	if (!ops)
-		return -EPROTONOSUPPORT;
-	l = ops->new ();
 	if (!l)
 		return -ENOMEM;
 	l->ops = ops;
@@ -118,6 +109,14 @@ const struct link_stats *link_stats(const struct link *l)
 	return &l->stats;
 }
 
+bool link_connections(struct link *l, bool *is_server, bool *is_client)
+{
+	if (!l->ops->connections)
+		return false;
+	l->ops->connections(l, is_server, is_client);
+	return true;
+}
+
 bool link_buffer_note(struct link *l, uint32_t *send_bytes,
 		      uint32_t *recv_bytes)
 {
@@ -139,7 +138,8 @@ size_t link_payload_max(const struct link *l)
 void link_set_interface(struct link *l, enum link_status status,
 			unsigned int index, unsigned int mtu)
 {
-	if (status != LINK_DOWN && (l->status == LINK_DOWN || mtu != l->mtu))
+	/* it came up, or its carrier came back */
+	if (status != LINK_DOWN && (l->status < status || mtu != l->mtu))
 		l->needs_renewal = true;
 	l->status = status;
 	l->index = index;

@@ -42,23 +42,34 @@ struct link_stats {
 			     * peer's */
 };
 
+/* Of the connection by which a TCP link sends. */
+enum link_event {
+	LINK_CONNECTED,
+	LINK_BROKEN,    /* it has ended */
+	LINK_CUT_OFF,   /* it was ended: the peer took nothing for seconds */
+	LINK_UNREACHED, /* it cannot be made for seconds; said once */
+};
+
 struct link;
 
 /* Who gets what arrives. The functions may call the link, but must not free
  * or repair it. */
 struct link_sink {
 	void *ctx;
-	/* Messages of the peer: a datagram, or as many whole ones as have come
-	 * by a connection. The bytes end with the call. */
+	/* Messages of the peer: a datagram, or one message of a connection. The
+	 * bytes end with the call. */
 	void (*received)(void *ctx, struct link *l, const struct addr *from,
 			 struct rd bytes);
 	/* Something of another sender than the configured peer, or from the
 	 * wrong interface: not read, but counted. */
 	void (*refused)(void *ctx, struct link *l, const struct addr *from);
+	/* TCP: what was sent and is not acknowledged may be lost. err: a
+	 * negative errno value, or 0. Also from within link_send(), but for
+	 * LINK_CONNECTED. */
+	void (*event)(void *ctx, struct link *l, enum link_event what, int err);
 };
 
-/* A link without sockets; it borrows the loop. 0, -ENOMEM, or
- * -EPROTONOSUPPORT: a kind we do not speak. */
+/* A link without sockets; it borrows the loop. 0 or -ENOMEM. */
 NODISCARD int link_new(const struct link_opts *opts, struct loop *loop,
 		       const struct link_sink *sink, struct link **out);
 /* Not from within its sink. Accepts NULL. */
@@ -66,6 +77,9 @@ void link_free(struct link *l);
 
 const struct link_opts *link_opts(const struct link *l);
 const struct link_stats *link_stats(const struct link *l);
+/* TCP: whether the peer is connected to us (server), and we to it (client).
+ * False of other kinds, which have no connections. */
+bool link_connections(struct link *l, bool *is_server, bool *is_client);
 /* Sizes of the socket buffers in bytes, as the options count them; true if one
  * is smaller than the options ask for. */
 bool link_buffer_note(struct link *l, uint32_t *send_bytes,

@@ -45,9 +45,12 @@ struct link_ops {
 	/* What link_buffer_note() tells. */
 	void (*buffers)(struct link *l, uint32_t *send_bytes,
 			uint32_t *recv_bytes);
+	/* What link_connections() tells; NULL: it has none. */
+	void (*connections)(struct link *l, bool *is_server, bool *is_client);
 };
 
 /* Multicast and UDP. */
 extern const struct link_ops link_dgram_ops;
+extern const struct link_ops link_tcp_ops;
 
 #endif

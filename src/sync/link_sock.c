@@ -3,7 +3,14 @@
 #include "sync/link_sock.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <string.h>
+
+enum { /* 4 + 2 * 2 seconds */
+       KEEP_IDLE_S = 4,
+       KEEP_INTERVAL_S = 2,
+       KEEP_PROBES = 2,
+};
 
 _Static_assert(FAMILY_IPV4 == AF_INET && FAMILY_IPV6 == AF_INET6,
 	       "families are those of the sockets");
@@ -54,14 +61,23 @@ int sock_level(enum family family)
 	return family == FAMILY_IPV4 ? IPPROTO_IP : IPPROTO_IPV6;
 }
 
-int sock_new(enum family family)
+static int new_socket(enum family family, int type)
 {
-	int fd = socket((int)family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-			0);
+	int fd = socket((int)family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return -errno;
 	return fd;
+}
+
+int sock_new(enum family family)
+{
+	return new_socket(family, SOCK_DGRAM);
+}
+
+int sock_new_stream(enum family family)
+{
+	return new_socket(family, SOCK_STREAM);
 }
 
 int sock_set(int fd, int level, int option, int value)
@@ -86,6 +102,36 @@ static int set_buffer(int fd, int forced, int plain, uint32_t bytes)
 	return sock_set(fd, SOL_SOCKET, plain, value);
 }
 
+int sock_set_send_buffer(int fd, const struct link_opts *opts)
+{
+	return set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF,
+			  opts->send_buffer_bytes);
+}
+
+int sock_set_recv_buffer(int fd, const struct link_opts *opts)
+{
+	return set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF,
+			  opts->recv_buffer_bytes);
+}
+
+int sock_set_keepalive(int fd)
+{
+	static const struct {
+		int level, option, value;
+	} rows[] = {
+		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE_S },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, KEEP_INTERVAL_S },
+		{ IPPROTO_TCP, TCP_KEEPCNT, KEEP_PROBES },
+	};
+	int err = 0;
+
+	for (size_t i = 0; i < N_ELEMENTS(rows) && err == 0; i++)
+		err = sock_set(fd, rows[i].level, rows[i].option,
+			       rows[i].value);
+	return err;
+}
+
 int sock_open_sender(const struct link_opts *opts, int *fd, const char **failed)
 {
 	bool is_v4 = opts->family == FAMILY_IPV4;
@@ -107,8 +153,7 @@ int sock_open_sender(const struct link_opts *opts, int *fd, const char **failed)
 			return err;
 	}
 	*failed = "SO_SNDBUF";
-	return set_buffer(*fd, SO_SNDBUFFORCE, SO_SNDBUF,
-			  opts->send_buffer_bytes);
+	return sock_set_send_buffer(*fd, opts);
 }
 
 int sock_open_receiver(const struct link_opts *opts, int *fd,
@@ -125,8 +170,7 @@ int sock_open_receiver(const struct link_opts *opts, int *fd,
 	if (err)
 		return err;
 	*failed = "SO_RCVBUF";
-	return set_buffer(*fd, SO_RCVBUFFORCE, SO_RCVBUF,
-			  opts->recv_buffer_bytes);
+	return sock_set_recv_buffer(*fd, opts);
 }
 
 uint32_t sock_buffer_bytes(int fd, int option)

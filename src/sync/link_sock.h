@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* link_sock.h - datagram sockets of both families, for the kinds of link. */
+/* link_sock.h - sockets of both families, for the kinds of link. */
 #ifndef SYNC_LINK_SOCK_H
 #define SYNC_LINK_SOCK_H
 
@@ -31,6 +31,8 @@ int sock_level(enum family family);
 
 /* A datagram socket, CLOEXEC and NONBLOCK; a negative errno value. */
 int sock_new(enum family family);
+/* The same, of TCP. */
+int sock_new_stream(enum family family);
 /* 0 or a negative errno value, as all below. */
 NODISCARD int sock_set(int fd, int level, int option, int value);
 /* -EADDRNOTAVAIL: no interface has the address, or it is tentative. */
@@ -43,6 +45,13 @@ NODISCARD int sock_open_sender(const struct link_opts *opts, int *fd,
 			       const char **failed);
 NODISCARD int sock_open_receiver(const struct link_opts *opts, int *fd,
 				 const char **failed);
+
+/* The buffers as in opts. */
+NODISCARD int sock_set_send_buffer(int fd, const struct link_opts *opts);
+NODISCARD int sock_set_recv_buffer(int fd, const struct link_opts *opts);
+
+/* TCP: a peer that is gone is noticed within 10 s, though nothing is sent. */
+NODISCARD int sock_set_keepalive(int fd);
 
 /* Bytes that a buffer (SO_SNDBUF, SO_RCVBUF) has, in the unit in which they
  * are asked for. */

@@ -77,7 +77,7 @@ static const struct {
 	  "error 1:19 version", 1 },
 	{ "Sync{Mode NOTRACK{} " LINK "}", "", 0 },
 	{ "Sync{Mode ALARM{} " LINK "}", "", 0 },
-	{ "Sync{Mode FTFW{} " TCP "}", "error 1:18 version", 1 },
+	{ "Sync{Mode FTFW{} " TCP "}", "", 0 },
 	{ "Stats{}", "error 1:1 version", 1 },
 	{ "General{} Helper{Type ftp inet tcp{QueueNum 1}}",
 	  "error 1:11 empty-daemon", 1 },

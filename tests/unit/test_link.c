@@ -14,6 +14,7 @@
 #include "sync/link.h"
 
 static const struct link_sink nobody;
+static struct loop *loop;
 
 static int make(enum link_kind kind, enum family family, struct link **out)
 {
@@ -21,28 +22,45 @@ static int make(enum link_kind kind, enum family family, struct link **out)
 				     .family = family,
 				     .interface = "eth2" };
 
-	return link_new(&o, NULL, &nobody, out);
+	return link_new(&o, loop, &nobody, out);
 }
 
-static void test_kinds_that_we_do_not_speak_are_refused(void **state)
+static int set_up(void **state)
+{
+	(void)state;
+	loop = loop_new();
+	return loop ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	loop_free(loop);
+	return 0;
+}
+
+static void test_every_kind_has_a_name_and_tcp_has_connections(void **state)
 {
 	static const struct {
 		enum link_kind kind;
-		int err;
+		bool has_connections;
 		const char *name;
 	} rows[] = {
-		{ LINK_MCAST, 0, "multicast" },
-		{ LINK_UDP, 0, "UDP" },
-		{ LINK_TCP, -EPROTONOSUPPORT, "TCP" },
+		{ LINK_MCAST, false, "multicast" },
+		{ LINK_UDP, false, "UDP" },
+		{ LINK_TCP, true, "TCP" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		bool is_server = false, is_client = false;
 		struct link *l = NULL;
 
-		assert_int_equal(make(rows[i].kind, FAMILY_IPV4, &l),
-				 rows[i].err);
+		assert_int_equal(make(rows[i].kind, FAMILY_IPV4, &l), 0);
 		assert_string_equal(link_kind_name(rows[i].kind), rows[i].name);
+		assert_int_equal(link_connections(l, &is_server, &is_client),
+				 rows[i].has_connections);
+		assert_false(is_server || is_client);
 		link_free(l);
 	}
 }
@@ -52,9 +70,12 @@ static void test_without_memory_there_is_no_link(void **state)
 	struct link *l = NULL;
 
 	(void)state;
-	alloc_fail_after(0);
-	assert_int_equal(make(LINK_UDP, FAMILY_IPV4, &l), -ENOMEM);
-	assert_true(alloc_fail_off());
+	for (int kind = LINK_UDP; kind <= LINK_TCP; kind++) {
+		alloc_fail_after(0);
+		assert_int_equal(make((enum link_kind)kind, FAMILY_IPV4, &l),
+				 -ENOMEM);
+		assert_true(alloc_fail_off());
+	}
 	assert_null(l);
 	link_free(NULL);
 }
@@ -62,21 +83,30 @@ static void test_without_memory_there_is_no_link(void **state)
 static void test_the_payload_is_what_the_mtu_leaves(void **state)
 {
 	static const struct {
+		enum link_kind kind;
 		enum family family;
 		unsigned int mtu;
 		size_t payload;
 	} rows[] = {
-		{ FAMILY_IPV4, 0, 1472 },      { FAMILY_IPV6, 0, 1452 },
-		{ FAMILY_IPV4, 9000, 8972 },   { FAMILY_IPV6, 1280, 1232 },
-		{ FAMILY_IPV4, 68, 64 },       { FAMILY_IPV4, 92, 64 },
-		{ FAMILY_IPV4, 93, 65 },       { FAMILY_IPV6, 111, 64 },
-		{ FAMILY_IPV4, 65536, 65507 },
+		{ LINK_MCAST, FAMILY_IPV4, 0, 1472 },
+		{ LINK_MCAST, FAMILY_IPV6, 0, 1452 },
+		{ LINK_MCAST, FAMILY_IPV4, 9000, 8972 },
+		{ LINK_MCAST, FAMILY_IPV6, 1280, 1232 },
+		{ LINK_MCAST, FAMILY_IPV4, 68, 64 },
+		{ LINK_MCAST, FAMILY_IPV4, 92, 64 },
+		{ LINK_MCAST, FAMILY_IPV4, 93, 65 },
+		{ LINK_MCAST, FAMILY_IPV6, 111, 64 },
+		{ LINK_MCAST, FAMILY_IPV4, 65536, 65507 },
+		{ LINK_TCP, FAMILY_IPV4, 0, 1460 },
+		{ LINK_TCP, FAMILY_IPV6, 0, 1460 },
+		{ LINK_TCP, FAMILY_IPV4, 68, 64 },
+		{ LINK_TCP, FAMILY_IPV4, 65536, 65496 },
 	};
 	struct link *l;
 
 	(void)state;
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-		assert_int_equal(make(LINK_MCAST, rows[i].family, &l), 0);
+		assert_int_equal(make(rows[i].kind, rows[i].family, &l), 0);
 		link_set_interface(l, LINK_RUNNING, 3, rows[i].mtu);
 		assert_int_equal(link_payload_max(l), rows[i].payload);
 		link_free(l);
@@ -128,7 +158,8 @@ static void test_without_sockets_nothing_is_sent(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kinds_that_we_do_not_speak_are_refused),
+		cmocka_unit_test(
+			test_every_kind_has_a_name_and_tcp_has_connections),
 		cmocka_unit_test(test_without_memory_there_is_no_link),
 		cmocka_unit_test(test_the_payload_is_what_the_mtu_leaves),
 		cmocka_unit_test(
@@ -136,5 +167,5 @@ int main(void)
 		cmocka_unit_test(test_without_sockets_nothing_is_sent),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -42,7 +42,7 @@ struct link {
 struct fake {
 	struct engine base;
 	int n_to_send;
-	int n_filled, n_heard, n_link_changes;
+	int n_filled, n_heard, n_link_changes, n_connected;
 	bool accepts;
 	struct peer_addr from;
 	struct roster peers;
@@ -105,7 +105,7 @@ int link_new(const struct link_opts *opts, struct loop *loop,
 
 	assert_ptr_equal(loop, &t.loop);
 	if (opts->kind == LINK_TCP)
-		return -EPROTONOSUPPORT;
+		return -ENOMEM;
 	t.n_links++;
 	l->opts = *opts;
 	l->sink = *sink;
@@ -230,6 +230,11 @@ static void fake_link_changed(struct engine *e)
 	CONTAINER_OF(e, struct fake, base)->n_link_changes++;
 }
 
+static void fake_connected(struct engine *e)
+{
+	CONTAINER_OF(e, struct fake, base)->n_connected++;
+}
+
 static const struct roster *fake_peers(struct engine *e)
 {
 	return &CONTAINER_OF(e, struct fake, base)->peers;
@@ -247,6 +252,7 @@ static const struct engine_ops fake_ops = {
 	.due_ms = fake_due_ms,
 	.peers = fake_peers,
 	.free = fake_free,
+	.connected = fake_connected,
 };
 
 static struct engine *make_fake(const struct node_opts *opts,
@@ -420,6 +426,13 @@ static void refuse(int link, uint8_t host)
 	struct link *l = &t.links[link];
 
 	l->sink.refused(l->sink.ctx, l, &from);
+}
+
+static void tell_event(int link, enum link_event what, int err)
+{
+	struct link *l = &t.links[link];
+
+	l->sink.event(l->sink.ctx, l, what, err);
 }
 
 static void expect_line(const char *text)
@@ -688,6 +701,44 @@ static void test_the_last_link_that_goes_is_told(void **state)
 	links_close(l);
 }
 
+/* ---- connections -------------------------------------------------------- */
+
+static void
+test_connections_are_told_and_the_engine_of_the_current(void **state)
+{
+	static const struct {
+		enum link_event what;
+		int err;
+		const char *line;
+	} rows[] = {
+		{ LINK_CONNECTED, 0, "link eth2: connected to 0.0.0.0" },
+		{ LINK_BROKEN, 0,
+		  "link eth2: the connection to 0.0.0.0 is lost: closed by the "
+		  "peer" },
+		{ LINK_BROKEN, -ECONNRESET,
+		  "link eth2: the connection to 0.0.0.0 is lost: Connection "
+		  "reset by peer" },
+		{ LINK_CUT_OFF, 0,
+		  "link eth2: 0.0.0.0 reads nothing: the connection is closed "
+		  "until it does" },
+		{ LINK_UNREACHED, -ECONNREFUSED,
+		  "link eth2: connect to 0.0.0.0: Connection refused: tried "
+		  "again until it works" },
+	};
+	struct links *l = open_good();
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		tell_event(0, rows[i].what, rows[i].err);
+		expect_line(rows[i].line);
+		assert_int_equal(t.engine.n_connected, 1);
+	}
+	tell_event(1, LINK_CONNECTED, 0);
+	expect_line("link eth3: connected to 0.0.0.0");
+	assert_int_equal(t.engine.n_connected, 1);
+	links_close(l);
+}
+
 /* ---- start and end ------------------------------------------------------ */
 
 static void test_what_is_wrong_for_good_ends_the_start(void **state)
@@ -696,11 +747,11 @@ static void test_what_is_wrong_for_good_ends_the_start(void **state)
 
 	(void)state;
 	t.links[0].index = 3;
-	assert_int_equal(open_two(LINK_TCP, &l), -EPROTONOSUPPORT);
+	assert_int_equal(open_two(LINK_TCP, &l), -ENOMEM);
 	assert_null(l);
 	assert_int_equal(t.n_freed, 1);
-	expect_line("can't open channel socket: eth3: kind of link: Protocol "
-		    "not supported");
+	expect_line("can't open channel socket: eth3: memory: Cannot allocate "
+		    "memory");
 	assert_int_equal(timer_heap_next_ms(&t.loop.timers), TIMER_NEVER);
 	begin_again();
 	t.links[0].index = t.links[1].index = 3;
@@ -752,6 +803,7 @@ int main(void)
 		T(test_a_link_is_tried_again_until_it_works),
 		T(test_buffers_that_the_system_cuts_are_told),
 		T(test_the_last_link_that_goes_is_told),
+		T(test_connections_are_told_and_the_engine_of_the_current),
 		T(test_what_is_wrong_for_good_ends_the_start),
 		T(test_nothing_is_left_after_the_end),
 #undef T
