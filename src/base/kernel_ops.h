@@ -46,6 +46,10 @@ struct kernel_ops {
 		      const struct object *object, uint32_t cookie);
 	/* Sends what is queued although the batch is not full. */
 	void (*finish)(void *self);
+	/* Collects the answers to what was sent, without waiting for the loop:
+	 * they are there, as Linux works a batch off while it takes it. What
+	 * the kernel has not taken stays under way. May be NULL. */
+	void (*settle)(void *self);
 };
 
 #endif

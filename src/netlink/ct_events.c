@@ -66,6 +66,13 @@ static void on_empty(struct ct_kernel *k)
 static void handle_event(struct ct_kernel *k, const struct nlmsg *msg,
 			 enum flow_event type)
 {
+	enum flow_origin origin = ct_writer_origin(k, msg->port);
+
+	/* nobody wants to know, and there are as many as peers have flows */
+	if (type == FLOW_EVENT_NEW && origin == ORIGIN_INJECT) {
+		k->stats.n_events++;
+		return;
+	}
 	if (!ct_decode(&k->codec, msg->body, &k->flow)) {
 		k->stats.n_malformed++;
 		return;
@@ -73,8 +80,7 @@ static void handle_event(struct ct_kernel *k, const struct nlmsg *msg,
 	k->stats.n_events++;
 	if (type == FLOW_EVENT_DESTROY)
 		ct_dump_destroyed(k, &k->flow);
-	k->sink.event(k->sink.ctx, type, ct_writer_origin(k, msg->port),
-		      &k->flow);
+	k->sink.event(k->sink.ctx, type, origin, &k->flow);
 }
 
 static void handle_message(struct ct_kernel *k, const struct nlmsg *msg)

@@ -335,6 +335,14 @@ static void finish(void *self)
 		launch(w);
 }
 
+static void settle(void *self)
+{
+	struct ct_writer *w = self;
+
+	while (w->state == WRITER_SENT)
+		collect_and_go_on(w);
+}
+
 static int open_socket(struct ct_writer *w)
 {
 	int err = nlsock_open(&w->sock, NETLINK_NETFILTER);
@@ -362,7 +370,7 @@ int ct_writer_open(struct ct_kernel *k, enum flow_origin origin,
 				 .origin = origin,
 				 .done = done,
 				 .ctx = ctx,
-				 .ops = { w, submit, finish },
+				 .ops = { w, submit, finish, settle },
 				 .timer = { .fn = on_timer, .ctx = w },
 				 .next_seq = 1,
 				 .delay_ms = FIRST_DELAY_MS };

@@ -5,72 +5,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "sync/compare.h"
+#include "sync/apply_step.h"
 
 enum { LOOKS_MAX = 16 }; /* at what is in the way of one flow */
-
-/* How far a flow has come. */
-enum step {
-	STEP_FAIL,       /* no way is left */
-	STEP_SUCCEED,    /* it is in the kernel */
-	STEP_CREATE,     /* as it is */
-	STEP_PLAIN,      /* create: the kernel lacks the helper, go without */
-	STEP_ORPHAN,     /* create: the master has ended, go without */
-	STEP_BARE,       /* create: without both */
-	STEP_LOOK,       /* get what has the original tuple */
-	STEP_LOOK_REPLY, /* nothing has: get what has the reply tuple */
-	STEP_COMPARE,    /* with what is there, which decides what is next */
-	STEP_UPDATE,     /* what is there has the same translation, master */
-	STEP_N
-};
-
-/* What the kernel answers, as far as it makes a difference. */
-enum answer {
-	ANSWER_OTHER,
-	ANSWER_OK,
-	ANSWER_EXISTS,  /* one of the tuples is another entry's */
-	ANSWER_LOST,    /* it may have been done or not */
-	ANSWER_LACKS,   /* no such helper */
-	ANSWER_MISSING, /* no such entry; creating: no such master */
-	ANSWER_BUSY,    /* the status takes back what the kernel has seen */
-	ANSWER_ENDING,  /* the entry is on its way out */
-	ANSWER_N
-};
-
-/* What follows from an answer. Whatever is left out fails. A creation that has
- * gone without something is tried as a whole once something else was in its
- * way, for then the kernel is not what it was. STEP_LOOK from here is counted.
- */
-static const uint8_t next_steps[STEP_N][ANSWER_N] = {
-	[STEP_CREATE] = { [ANSWER_OK] = STEP_SUCCEED,
-			  [ANSWER_EXISTS] = STEP_LOOK,
-			  [ANSWER_LOST] = STEP_LOOK,
-			  [ANSWER_LACKS] = STEP_PLAIN,
-			  [ANSWER_MISSING] = STEP_ORPHAN },
-	[STEP_PLAIN] = { [ANSWER_OK] = STEP_SUCCEED,
-			 [ANSWER_EXISTS] = STEP_LOOK,
-			 [ANSWER_LOST] = STEP_LOOK,
-			 [ANSWER_MISSING] = STEP_BARE },
-	[STEP_ORPHAN] = { [ANSWER_OK] = STEP_SUCCEED,
-			  [ANSWER_EXISTS] = STEP_LOOK,
-			  [ANSWER_LOST] = STEP_LOOK,
-			  [ANSWER_LACKS] = STEP_BARE },
-	[STEP_BARE] = { [ANSWER_OK] = STEP_SUCCEED,
-			[ANSWER_EXISTS] = STEP_LOOK,
-			[ANSWER_LOST] = STEP_LOOK },
-	[STEP_LOOK] = { [ANSWER_OK] = STEP_COMPARE,
-			[ANSWER_LOST] = STEP_LOOK,
-			[ANSWER_MISSING] = STEP_LOOK_REPLY },
-	[STEP_LOOK_REPLY] = { [ANSWER_OK] = STEP_COMPARE,
-			      [ANSWER_LOST] = STEP_LOOK,
-			      /* what was in the way has gone */
-			      [ANSWER_MISSING] = STEP_CREATE },
-	[STEP_UPDATE] = { [ANSWER_OK] = STEP_SUCCEED,
-			  [ANSWER_LOST] = STEP_LOOK,
-			  [ANSWER_MISSING] = STEP_CREATE,
-			  [ANSWER_BUSY] = STEP_LOOK,
-			  [ANSWER_ENDING] = STEP_CREATE },
-};
 
 /* A flow under way. */
 struct slot {
@@ -79,6 +16,7 @@ struct slot {
 	uint32_t cookie;
 	uint8_t step; /* enum step: what it is at, or waits to do */
 	uint8_t n_looks;
+	bool waits;        /* for its master */
 	struct slot *next; /* free, or waiting */
 };
 
@@ -154,22 +92,22 @@ static struct slot *take_slot(struct apply *a)
 }
 
 /* Its slot is free before the caller is told, who may want it at once. */
-static enum sent end(struct apply *a, struct slot *s,
-		     const struct apply_end *how)
+static enum sent end(struct apply *a, struct slot *s, struct apply_end how)
 {
+	how.flow = &s->wanted.flow;
 	s->next = a->free;
 	a->free = s;
 	a->n_used--;
-	a->o.ended(a->o.ctx, s->cookie, how);
+	a->o.ended(a->o.ctx, s->cookie, &how);
 	return SENT_NO_MORE;
 }
 
 static enum sent fail(struct apply *a, struct slot *s, enum kernel_op op,
 		      int error)
 {
-	const struct apply_end how = { APPLY_FAILED, op, error };
-
-	return end(a, s, &how);
+	return end(a, s,
+		   (struct apply_end){
+			   .result = APPLY_FAILED, .op = op, .error = error });
 }
 
 static void wait_last(struct apply *a, struct slot *s)
@@ -225,7 +163,7 @@ static enum sent look(struct apply *a, struct slot *s)
 {
 	struct flow turned;
 
-	if (s->step == STEP_LOOK)
+	if (s->step != STEP_LOOK_REPLY)
 		return submit(a, s, KERNEL_GET, &s->wanted.flow);
 	turned = s->wanted.flow;
 	turned.orig = flow_reply(&s->wanted.flow);
@@ -257,13 +195,26 @@ static enum sent replace(struct apply *a, struct slot *s)
 	return create(a, s);
 }
 
+static enum sent end_there(struct apply *a, struct slot *s)
+{
+	enum sent sent = submit(a, s, KERNEL_DELETE, &s->there.flow);
+
+	if (sent == SENT)
+		s->step = STEP_END;
+	return sent;
+}
+
+static enum sent leave(struct apply *a, struct slot *s,
+		       enum apply_result result)
+{
+	return end(a, s, (struct apply_end){ .result = result });
+}
+
 /* Goes on from what the kernel has. known: the entry of the internal cache, if
  * it has one. What was learnt is kept if there is no room for what follows: to
  * ask once more might take the room that the answer needs, for ever. */
 static enum sent compare(struct apply *a, struct slot *s, uint32_t known)
 {
-	const struct apply_end newer = { .result = APPLY_NEWER };
-
 	s->step = STEP_COMPARE;
 	switch (compare_flows(&s->wanted, &s->there, a->o.internal, known)) {
 	case COMPARE_UPDATE:
@@ -273,10 +224,14 @@ static enum sent compare(struct apply *a, struct slot *s, uint32_t known)
 	case COMPARE_REPLACE:
 		return replace(a, s);
 	case COMPARE_NEXT_LIFE:
-		return end(a, s, &newer);
+		return leave(a, s, APPLY_NEWER);
+	case COMPARE_END:
+		return end_there(a, s);
 	case COMPARE_ANOTHER:
 		break;
 	}
+	if (s->wanted.by == WANTED_GONE)
+		return leave(a, s, APPLY_ABSENT);
 	return fail(a, s, KERNEL_CREATE, -EEXIST);
 }
 
@@ -291,12 +246,15 @@ static enum sent go_on(struct apply *a, struct slot *s)
 		return create(a, s);
 	case STEP_LOOK:
 	case STEP_LOOK_REPLY:
+	case STEP_SEEK:
+	case STEP_SEEK_END:
 		return look(a, s);
 	case STEP_COMPARE:
 		return compare(a, s, find_here(a, &s->there.flow));
 	case STEP_FAIL:
 	case STEP_SUCCEED:
-	case STEP_UPDATE: /* is sent by a comparison only */
+	case STEP_UPDATE: /* these are sent by a comparison only */
+	case STEP_END:
 	case STEP_N:
 		break;
 	}
@@ -307,24 +265,27 @@ static enum sent go_on(struct apply *a, struct slot *s)
 /* Ends it if the caller has lost interest. */
 static bool is_wanted(struct apply *a, struct slot *s)
 {
-	const struct apply_end unwanted = { .result = APPLY_UNWANTED };
-
 	if (a->o.is_wanted(a->o.ctx, s->cookie))
 		return true;
-	(void)end(a, s, &unwanted);
+	(void)leave(a, s, APPLY_UNWANTED);
 	return false;
 }
 
-/* What the internal cache knows of the kernel saves a question. */
+/* What the internal cache knows of the kernel saves a question, but for what is
+ * to go: whether packets come only the kernel knows. */
 static enum sent begin(struct apply *a, struct slot *s, uint32_t now_s)
 {
 	uint32_t known = find_here(a, &s->wanted.flow);
 	struct there *there = &s->there;
 
-	if (known == FLOW_CACHE_NO_ID) {
+	if (s->wanted.by == WANTED_GONE)
+		s->step = STEP_SEEK_END;
+	else if (s->wanted.by == WANTED_BY_UPDATE)
+		s->step = STEP_SEEK;
+	else
 		s->step = STEP_CREATE;
-		return create(a, s);
-	}
+	if (known == FLOW_CACHE_NO_ID || s->wanted.by == WANTED_GONE)
+		return go_on(a, s);
 	flow_cache_get(a->o.internal, known, &there->flow);
 	there->age_s = (int64_t)now_s -
 		       flow_cache_head(a->o.internal, known)->changed_s;
@@ -337,8 +298,9 @@ void apply_put(struct apply *a, const struct apply_item *item, uint32_t now_s)
 
 	assert(apply_has_room(a));
 	s = take_slot(a);
-	s->wanted =
-		(struct wanted){ *item->flow, item->told_s, item->has_master };
+	s->wanted = (struct wanted){ *item->flow, item->told_s,
+				     item->has_master, item->by };
+	s->waits = item->waits;
 	s->cookie = item->cookie;
 	s->n_looks = 0;
 	if (begin(a, s, now_s) == SENT_NOT)
@@ -362,58 +324,55 @@ bool apply_resume(struct apply *a)
 	return apply_has_room(a);
 }
 
-static enum answer answer_of(int error)
-{
-	switch (-error) {
-	case 0:
-		return ANSWER_OK;
-	case EEXIST:
-		return ANSWER_EXISTS;
-	case ENOBUFS:
-		return ANSWER_LOST;
-	case EOPNOTSUPP:
-		return ANSWER_LACKS;
-	case ENOENT:
-		return ANSWER_MISSING;
-	case EBUSY:
-		return ANSWER_BUSY;
-	case ETIME:
-		return ANSWER_ENDING;
-	default:
-		return ANSWER_OTHER;
-	}
-}
-
 /* What the table says, within limits. A flow outlives its master, but what has
  * none does not fail for lack of one. What is in the way is not looked at for
  * ever, for packets may change it as often. */
 static enum step next_step(struct slot *s, int error)
 {
-	enum step next = (enum step)next_steps[s->step][answer_of(error)];
+	enum step next = apply_next_step((enum step)s->step, error);
 
 	if ((next == STEP_ORPHAN || next == STEP_BARE) &&
 	    !flow_is_related(&s->wanted.flow))
 		return STEP_FAIL;
-	if (next == STEP_LOOK && s->n_looks++ >= LOOKS_MAX)
+	if ((next == STEP_LOOK || next == STEP_SEEK || next == STEP_SEEK_END) &&
+	    s->n_looks++ >= LOOKS_MAX)
 		return STEP_FAIL;
 	return next;
+}
+
+static void succeed(struct apply *a, struct slot *s, enum kernel_op op,
+		    uint8_t step, int error)
+{
+	const struct apply_end how = {
+		.result = error ? APPLY_ABSENT : APPLY_COMMITTED,
+		.op = op,
+		.lacks_helper = step == STEP_PLAIN || step == STEP_BARE,
+		.lacks_master = step == STEP_ORPHAN || step == STEP_BARE,
+	};
+
+	(void)end(a, s, how);
 }
 
 void apply_done(void *ctx, enum kernel_op op, uint32_t cookie, int error,
 		const struct flow *found)
 {
-	const struct apply_end success = { .result = APPLY_COMMITTED };
 	struct apply *a = ctx;
 	struct slot *s = &a->slots[cookie];
+	uint8_t step = s->step;
 
 	assert(a->n_in_flight > 0);
 	a->n_in_flight--;
 	/* The creation that followed tells all, even that there is none. */
-	if (op == KERNEL_DELETE || !is_wanted(a, s))
+	if ((op == KERNEL_DELETE && step != STEP_END) || !is_wanted(a, s))
 		return;
 	s->step = (uint8_t)next_step(s, error);
 	if (s->step == STEP_SUCCEED) {
-		(void)end(a, s, &success);
+		succeed(a, s, op, step, error);
+		return;
+	}
+	if ((s->step == STEP_ORPHAN || s->step == STEP_BARE) && s->waits &&
+	    error == -ENOENT) {
+		(void)leave(a, s, APPLY_NO_MASTER);
 		return;
 	}
 	if (s->step == STEP_FAIL) {

@@ -10,6 +10,7 @@
 
 #include "base/kernel_ops.h"
 #include "cache/flow_cache.h"
+#include "sync/compare.h"
 
 struct apply;
 
@@ -18,7 +19,9 @@ enum { APPLY_SLOTS = 256 };
 
 enum apply_result {
 	APPLY_COMMITTED,
-	APPLY_NEWER, /* left alone: a newer connection has its tuple */
+	APPLY_NEWER,     /* left alone: a newer connection has its tuple */
+	APPLY_ABSENT,    /* nothing of it was there that could have gone */
+	APPLY_NO_MASTER, /* its master is not there, see waits */
 	APPLY_FAILED,
 	APPLY_UNWANTED, /* see is_wanted() */
 };
@@ -26,8 +29,11 @@ enum apply_result {
 /* How it has ended for a flow. */
 struct apply_end {
 	enum apply_result result;
-	enum kernel_op op; /* APPLY_FAILED: what the kernel has refused, */
-	int error;         /* and why: a negative errno value */
+	enum kernel_op op; /* what the kernel has done, or has refused */
+	int error;         /* APPLY_FAILED: a negative errno value */
+	/* APPLY_COMMITTED: made without what this kernel has not. */
+	bool lacks_helper, lacks_master;
+	const struct flow *flow; /* as it was put; until the next is put */
 };
 
 struct apply_opts {
@@ -48,6 +54,8 @@ struct apply_item {
 	const struct flow *flow;
 	uint32_t told_s; /* the peer's last word on it, monotonic seconds */
 	bool has_master; /* the caller knows its master: it can be had */
+	bool waits; /* without its master it is not made: APPLY_NO_MASTER */
+	uint8_t by; /* enum wanted_by */
 	uint32_t cookie; /* the caller's */
 };
 

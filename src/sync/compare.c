@@ -3,6 +3,10 @@
 
 #include "sync/mirror.h"
 
+enum {
+	ALIVE_S = 4, /* a timeout has as much more left if packets came */
+};
+
 static bool same_direction(const struct tuple *a, const struct tuple *b)
 {
 	return addr_equal(&a->src, &b->src) && addr_equal(&a->dst, &b->dst) &&
@@ -85,25 +89,108 @@ static bool has_begun_here(const struct flow *f)
 	return is_in_handshake(f) || flags & TCP_FLAG_MAXACK_SET;
 }
 
-/* known: the entry of the internal cache, if it has one. */
-static enum age age_of(const struct flow *there, struct flow_cache *internal,
-		       uint32_t known, uint32_t told_s)
+static bool is_over(const struct flow *f)
 {
+	return f->has & FLOW_TCP_STATE &&
+	       (f->tcp_state == TCP_STATE_TIME_WAIT ||
+		f->tcp_state == TCP_STATE_CLOSE);
+}
+
+/* It has begun here since. Who tells of it at the same time may see its other
+ * direction, unless what he tells of is over before it is open. */
+static enum age age_of_begun(const struct wanted *wanted,
+			     const struct flow *there)
+{
+	if (wanted->by == WANTED_BY_COMMIT ||
+	    (is_over(&wanted->flow) && is_in_handshake(there)))
+		return AGE_NEXT_LIFE;
+	return AGE_NEWER;
+}
+
+/* From when on this kernel's word is the newer one: what has just been told and
+ * a peer's message have crossed. */
+static uint32_t newer_from_s(const struct wanted *wanted)
+{
+	return wanted->by == WANTED_BY_COMMIT ? wanted->told_s + 1
+					      : wanted->told_s - MIRROR_OWN_S;
+}
+
+/* The internal cache knows the entry by something else than an event of this
+ * kernel's own: nobody knows since when it is so, or a peer has told. */
+static bool is_not_own(const struct flow_cache *internal, uint32_t known)
+{
+	return flow_cache_is_marked(internal, SET_DOUBTED, known) ||
+	       flow_cache_is_marked(internal, SET_INJECTED, known);
+}
+
+/* known: the entry of the internal cache, if it has one. */
+static enum age age_of(const struct wanted *wanted, const struct flow *there,
+		       struct flow_cache *internal, uint32_t known)
+{
+	const uint32_t from_s = newer_from_s(wanted);
 	const struct entry_head *h;
 
 	if (!internal)
 		return AGE_OLDER;
 	if (known == FLOW_CACHE_NO_ID) /* its event has not been read yet */
 		return is_in_handshake(there) && has_begun_here(there)
-			       ? AGE_NEXT_LIFE
+			       ? age_of_begun(wanted, there)
 			       : AGE_OLDER;
-	/* nobody knows since when */
-	if (flow_cache_is_marked(internal, SET_DOUBTED, known))
+	if (is_not_own(internal, known))
 		return AGE_OLDER;
 	h = flow_cache_head(internal, known);
-	if (h->created_s > told_s && has_begun_here(there))
-		return AGE_NEXT_LIFE;
-	return h->changed_s > told_s ? AGE_NEWER : AGE_OLDER;
+	if (h->created_s >= from_s && has_begun_here(there))
+		return age_of_begun(wanted, there);
+	return h->changed_s >= from_s ? AGE_NEWER : AGE_OLDER;
+}
+
+/* Packets have come since the cache heard of it: they begin its time anew, and
+ * no event tells. */
+static bool is_alive_here(const struct there *there, const struct wanted *w,
+			  struct flow_cache *internal, uint32_t known)
+{
+	int64_t left_s;
+	struct flow f;
+
+	if (!internal || known == FLOW_CACHE_NO_ID)
+		return false;
+	flow_cache_get(internal, known, &f);
+	left_s = (int64_t)f.timeout_s +
+		 flow_cache_head(internal, known)->changed_s - w->told_s;
+	return f.has & there->flow.has & FLOW_TIMEOUT &&
+	       there->flow.timeout_s > left_s + ALIVE_S;
+}
+
+/* A peer's DEL ends the life that it names, if that does not go on here. */
+static enum comparison compare_end(const struct wanted *wanted,
+				   const struct there *there,
+				   struct flow_cache *internal, uint32_t known)
+{
+	struct tuple was = flow_reply(&there->flow);
+
+	if (!flow_same_key(&there->flow, &wanted->flow) ||
+	    (wanted->flow.has & FLOW_REPLY &&
+	     !same_direction(&was, &wanted->flow.reply)))
+		return COMPARE_ANOTHER;
+	return age_of(wanted, &there->flow, internal, known) != AGE_OLDER ||
+			       is_alive_here(there, wanted, internal, known)
+		       ? COMPARE_NEXT_LIFE
+		       : COMPARE_END;
+}
+
+/* How far a connection has come; only such states are compared. */
+static int rank_of(const struct flow *f)
+{
+	return f->tcp_state == TCP_STATE_SYN_SENT2 ? TCP_STATE_SYN_SENT
+						   : f->tcp_state;
+}
+
+/* A peer's NEW of a connection that is over here: as in Linux, its addresses
+ * and ports are used again. */
+static bool is_used_again(const struct wanted *wanted, const struct flow *there)
+{
+	return wanted->by == WANTED_BY_NEW && is_over(there) &&
+	       wanted->flow.has & FLOW_TCP_STATE && !is_over(&wanted->flow);
 }
 
 /* Takes off an update what has happened here since the peer's last word. */
@@ -130,14 +217,38 @@ enum comparison compare_flows(const struct wanted *wanted,
 	bool is_same = flow_same_key(&there->flow, &wanted->flow);
 	enum age age;
 
+	if (wanted->by == WANTED_GONE)
+		return compare_end(wanted, there, internal, known);
 	if (!is_same && !runs_back(&there->flow, &wanted->flow))
 		return COMPARE_ANOTHER;
-	age = age_of(&there->flow, internal, known, wanted->told_s);
+	age = age_of(wanted, &there->flow, internal, known);
 	if (age == AGE_NEXT_LIFE)
 		return COMPARE_NEXT_LIFE;
-	if (!is_same || !can_update(wanted, &there->flow, internal))
-		return COMPARE_REPLACE;
+	if (!is_same || !can_update(wanted, &there->flow, internal) ||
+	    is_used_again(wanted, &there->flow))
+		return age == AGE_NEWER && wanted->by != WANTED_BY_COMMIT
+			       ? COMPARE_NEXT_LIFE
+			       : COMPARE_REPLACE;
 	return age == AGE_NEWER ? COMPARE_UPDATE_NEWER : COMPARE_UPDATE;
+}
+
+/* A connection does not go back: of two who know it the one knows more who has
+ * seen it come further, whenever that was. */
+static void keep_rank(const struct wanted *wanted, const struct there *there,
+		      struct flow *f)
+{
+	int step;
+
+	if (!(wanted->flow.has & there->flow.has & FLOW_TCP_STATE))
+		return;
+	step = rank_of(&wanted->flow) - rank_of(&there->flow);
+	if (step < 0)
+		f->has &= ~(FLOW_TCP_STATE | FLOW_TIMEOUT);
+	if (step <= 0)
+		return;
+	f->tcp_state = wanted->flow.tcp_state;
+	f->timeout_s = wanted->flow.timeout_s;
+	f->has |= FLOW_TCP_STATE | FLOW_TIMEOUT;
 }
 
 /* The kernel does not let go of what it has seen of a flow, and a flow is
@@ -156,4 +267,6 @@ void compare_update(const struct wanted *wanted, const struct there *there,
 	}
 	if (is_newer)
 		keep_newer(there, out);
+	if (wanted->by != WANTED_BY_COMMIT)
+		keep_rank(wanted, there, out);
 }

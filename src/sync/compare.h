@@ -9,11 +9,21 @@
 
 #include "cache/flow_cache.h"
 
+/* What has made it so. But for a commit it is a message of a peer that has just
+ * come: this kernel may know better, by the rules of ARCHITECTURE.md 3. */
+enum wanted_by {
+	WANTED_BY_COMMIT,
+	WANTED_BY_NEW,
+	WANTED_BY_UPDATE,
+	WANTED_GONE, /* by DEL: it is not to be there */
+};
+
 /* What is to be in the kernel. */
 struct wanted {
-	struct flow flow; /* with a timeout */
+	struct flow flow; /* with a timeout, unless it is WANTED_GONE */
 	uint32_t told_s;  /* the peer's last word on it, monotonic seconds */
 	bool has_master;  /* its master is known elsewhere: it can be had */
+	uint8_t by;       /* enum wanted_by */
 };
 
 /* An entry of the kernel's. */
@@ -26,8 +36,9 @@ enum comparison {
 	COMPARE_UPDATE,       /* it is the same connection */
 	COMPARE_UPDATE_NEWER, /* likewise, and it has gone on here since */
 	COMPARE_REPLACE,      /* it gives way */
-	COMPARE_NEXT_LIFE,    /* it is a newer connection, and stays */
+	COMPARE_NEXT_LIFE,    /* it is newer than what was told, and stays */
 	COMPARE_ANOTHER,      /* it only has a tuple in common, and stays */
+	COMPARE_END,          /* it is what is to go */
 };
 
 /* internal: the mirror's cache, or NULL; known: its entry of the flow that is

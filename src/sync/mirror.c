@@ -73,6 +73,7 @@ static void leave_sets(struct mirror *m, uint32_t id)
 	unmark(m, SET_ASKED, id);
 	unmark(m, SET_DOUBTED, id);
 	unmark(m, SET_SHIFTED, id);
+	unmark(m, SET_INJECTED, id);
 }
 
 void mirror_flushed(struct mirror *m, const struct flow *row)
@@ -164,10 +165,42 @@ static void on_destroy(struct mirror *m, enum flow_origin origin,
 	case ORIGIN_COMMIT: /* the new one follows; if not, this will tell */
 		mark(m, SET_ASKED, id);
 		break;
-	case ORIGIN_INJECT:
+	case ORIGIN_INJECT: /* on_injected() */
 	case ORIGIN_N:
 		break;
 	}
+}
+
+/* What a peer has told, put into the kernel by us: nobody is told, and what is
+ * not cached, for it is not ours, stays so. What is ours goes along. For a
+ * moment our kernel's own word is the newer one, whatever has come since. */
+static void on_injected(struct mirror *m, enum flow_event type,
+			const struct flow *f)
+{
+	uint32_t id = flow_cache_find(m->o.cache, f), changed_s;
+	bool is_own;
+	struct flow cached;
+
+	if (id == FLOW_CACHE_NO_ID)
+		return;
+	flow_cache_get(m->o.cache, id, &cached);
+	if (!flow_same_id(&cached, f))
+		return;
+	met(m, id);
+	if (type == FLOW_EVENT_DESTROY) {
+		flow_cache_remove(m->o.cache, id);
+		return;
+	}
+	changed_s = flow_cache_head(m->o.cache, id)->changed_s;
+	is_own = !flow_cache_is_marked(m->o.cache, SET_INJECTED, id) &&
+		 m->now_s - changed_s <= MIRROR_OWN_S;
+	if (flow_cache_put(m->o.cache, f, PUT_MERGE, m->now_s, &id) !=
+	    PUT_CHANGED)
+		return;
+	if (is_own)
+		flow_cache_head(m->o.cache, id)->changed_s = changed_s;
+	else
+		mark(m, SET_INJECTED, id);
 }
 
 /* An update tells what has changed, not master, labels and synproxy: an entry
@@ -205,6 +238,7 @@ static void on_present(struct mirror *m, enum flow_event type,
 	}
 	met(m, id);
 	unmark(m, SET_DOUBTED, id); /* what tells this will tell its end */
+	unmark(m, SET_INJECTED, id);
 	if (origin == ORIGIN_OTHER)
 		ask_for_shifts(m, type, id, f);
 }
@@ -215,13 +249,15 @@ void mirror_event(struct mirror *m, enum flow_event type,
 	bool is_end = type == FLOW_EVENT_DESTROY;
 
 	m->now_s = now_s;
+	if (origin == ORIGIN_INJECT) {
+		on_injected(m, type, f);
+		return;
+	}
 	if (is_end ? !filter_accepts_end(m->o.filter, f)
 		   : !filter_accepts(m->o.filter, f)) {
 		m->stats.n_filtered++;
 		return;
 	}
-	if (origin == ORIGIN_INJECT)
-		return;
 	if (is_end)
 		on_destroy(m, origin, f);
 	else

@@ -20,7 +20,12 @@ enum mirror_set {
 	SET_ASKED,   /* to be asked for soon */
 	SET_DOUBTED, /* known by a dump only: its end may never be told */
 	SET_SHIFTED, /* a NAT helper may shift its numbers, which is not told */
+	SET_INJECTED, /* its last change was a peer's message */
 };
+
+/* What the kernel has told is newer than a message of a peer for so long, or up
+ * to a second more: they have crossed. */
+enum { MIRROR_OWN_S = 2 };
 
 struct mirror_opts {
 	struct flow_cache *cache;

@@ -308,7 +308,7 @@ static int set_up(void **state)
 	struct fake *k = calloc(1, sizeof(*k));
 	struct commit_opts c = { .ended = ended, .ctx = k, .kernel = &ops };
 
-	ops = (struct kernel_ops){ k, fake_submit, fake_finish };
+	ops = (struct kernel_ops){ k, fake_submit, fake_finish, NULL };
 	k->external = c.external = flow_cache_new(&o);
 	k->internal = c.internal = flow_cache_new(&o);
 	k->commit = commit_new(&c);
@@ -992,7 +992,7 @@ static void commit_after(struct fake *k, enum seen seen)
 	const struct filter_opts fo = { .protocol = FILTER_NONE };
 	struct filter *filter = filter_new(&fo);
 	struct mirror m;
-	struct kernel_ops ops = { &m, answer_same, no_finish };
+	struct kernel_ops ops = { &m, answer_same, no_finish, NULL };
 	const struct mirror_opts o = { .cache = k->internal,
 				       .filter = filter,
 				       .kernel = &ops,

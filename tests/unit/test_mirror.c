@@ -379,7 +379,7 @@ static struct world *new_world(const struct filter_opts *filter)
 	assert_non_null(w);
 	w->cache = flow_cache_new(&co);
 	w->filter = filter_new(filter ? filter : &none);
-	w->ops = (struct kernel_ops){ w, fake_submit, fake_finish };
+	w->ops = (struct kernel_ops){ w, fake_submit, fake_finish, NULL };
 	w->now_s = 1000;
 	o = (struct mirror_opts){ .cache = w->cache,
 				  .filter = w->filter,
