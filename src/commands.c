@@ -16,7 +16,7 @@ enum { FLUSH_STEP = 4096 }; /* ids in one piece, or twice that */
 struct commands {
 	struct commands_opts o;
 	struct ct_writer *writer; /* of the commit */
-	struct commit *commit;
+	struct commit *commit;    /* NULL: there is no external cache */
 	int64_t commit_since_us;
 	/* a flush of caches: what is left of it */
 	bool flushes_internal, flushes_external;
@@ -53,6 +53,10 @@ static void start_commit(void *ctx, int code)
 
 	log_notice("committing %s", code == CTL_COMMIT ? "all external caches"
 						       : "conntrack cache");
+	if (!c->commit) {
+		jobs_end(c->o.jobs, 0, NULL);
+		return;
+	}
 	c->commit_since_us = loop_clock_us();
 	err = commit_start(c->commit);
 	assert(err == 0); /* one job at a time */
@@ -119,7 +123,7 @@ static void on_commit_ended(void *ctx, const struct commit_report *r)
 static void flush_part(struct commands *c, bool internal, bool external)
 {
 	c->flushes_internal = internal;
-	c->flushes_external = external;
+	c->flushes_external = external && c->o.external;
 	c->flush_position = FLOW_CACHE_NO_ID;
 }
 
@@ -331,9 +335,12 @@ static int build(struct commands *c)
 		.ended = on_commit_ended,
 		.ctx = c,
 	};
-	int err = ct_writer_open(kernel_side_table(c->o.kernel), ORIGIN_COMMIT,
-				 on_committed, c, &c->writer);
+	int err;
 
+	if (!c->o.external)
+		return 0;
+	err = ct_writer_open(kernel_side_table(c->o.kernel), ORIGIN_COMMIT,
+			     on_committed, c, &c->writer);
 	if (err < 0)
 		return err;
 	commit.kernel = ct_writer_ops(c->writer);

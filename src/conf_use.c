@@ -54,11 +54,6 @@ static bool syncs_expectations(const struct conf *c)
 	return c->sync.expect_sync != CONF_EXPECT_OFF;
 }
 
-static bool has_no_external_cache(const struct conf *c)
-{
-	return c->sync.disable_external_cache;
-}
-
 static bool has_no_internal_cache(const struct conf *c)
 {
 	return c->sync.disable_internal_cache;
@@ -82,8 +77,6 @@ static const struct {
 	{ syncs_expectations, "ExpectationSync", "ExpectationSync",
 	  "expectations are not replicated" },
 	{ has_no_internal_cache, "DisableInternalCache", "DisableInternalCache",
-	  NULL },
-	{ has_no_external_cache, "DisableExternalCache", "DisableExternalCache",
 	  NULL },
 	{ has_stats, "Stats", "the Stats section", NULL },
 };

@@ -90,6 +90,11 @@ static void dump_cache(struct control *c, uint64_t client, int code)
 	struct dump *dump = calloc(1, sizeof(*dump));
 	struct ctl_source source = { next_lines, free, dump };
 
+	if (!is_internal && !c->parts.external) {
+		free(dump);
+		finish(c, client, 0, NULL);
+		return;
+	}
 	if (!dump) {
 		lack_memory(c, client);
 		return;

@@ -24,7 +24,7 @@ struct control_parts {
 	const struct sources *sources;
 	bool syncs_expectations;  /* ExpectationSync: not in this version */
 	uint32_t cache_timeout_s; /* of external entries; 0: they have none */
-	/* Of these the entries are shown. */
+	/* Of these the entries are shown. NULL: there are none. */
 	struct flow_cache *internal, *external;
 };
 void control_serve(struct control *c, const struct control_parts *parts);

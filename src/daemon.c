@@ -30,7 +30,9 @@ struct daemon {
 	struct log_keeper log_keeper;
 	struct names *helpers, *contexts;
 	struct filter *filter;
-	struct flow_cache *internal, *external;
+	struct flow_cache *internal, *external; /* external: or NULL, */
+	struct inject *inject;                  /* and then this */
+	struct ct_writer *inject_writer;
 	struct node *node;
 	struct links *links;
 	struct kernel_side *kernel;
@@ -63,7 +65,8 @@ static void on_work(void *ctx)
 	bool more = node_work(d->node);
 
 	flow_cache_step(d->internal);
-	flow_cache_step(d->external);
+	if (d->external)
+		flow_cache_step(d->external);
 	more |= kernel_side_work(d->kernel);
 	if (d->is_running)
 		more |= jobs_work(&d->jobs);
@@ -75,6 +78,8 @@ static void on_turn_end(void *ctx)
 {
 	struct daemon *d = ctx;
 
+	if (d->inject)
+		inject_turn(d->inject, loop_now_ms(d->loop));
 	links_pump(d->links);
 	log_keeper_turn(&d->log_keeper);
 }
@@ -85,6 +90,8 @@ static void on_second(void *ctx, int64_t now_ms)
 
 	losses_tell(&d->losses, &d->sources, now_ms);
 	log_keeper_second(&d->log_keeper);
+	if (d->inject)
+		inject_second(d->inject, now_ms);
 	kernel_side_second(d->kernel);
 	node_second(d->node, now_ms);
 	timer_set(d->loop, &d->second, now_ms + 1000);
@@ -240,11 +247,24 @@ static int build_caches(struct daemon *d)
 	d->helpers = names_new(HELPER_NAMES, HELPER_NAME_LEN);
 	d->contexts = names_new(CONTEXTS, CONTEXT_LEN);
 	d->internal = flow_cache_new(o);
-	d->external = flow_cache_new(o);
+	if (!d->o.injects)
+		d->external = flow_cache_new(o);
 	return d->filter && d->helpers && d->contexts && d->internal &&
-			       d->external
+			       (d->external || d->o.injects)
 		       ? 0
 		       : -ENOMEM;
+}
+
+/* What peers tell goes into the kernel instead of a cache; the way there is
+ * opened later, before anything can come. */
+static int build_inject(struct daemon *d)
+{
+	const struct inject_opts o = { .internal = d->internal,
+				       .wire = d->o.node.wire };
+
+	log_notice("disabling external cache");
+	d->inject = inject_new(&o);
+	return d->inject ? 0 : -ENOMEM;
 }
 
 static int build_node(struct daemon *d)
@@ -260,6 +280,11 @@ static int build_node(struct daemon *d)
 	o->internal = d->internal;
 	o->external = d->external;
 	o->wire.helpers = d->helpers;
+	if (d->o.injects)
+		err = build_inject(d);
+	if (err < 0)
+		return err;
+	o->inject = d->inject;
 	o->ctx = d;
 	o->event = on_node_event;
 	o->work = work_later;
@@ -310,6 +335,18 @@ static int open_kernel(struct daemon *d)
 	return kernel_side_open(o, &d->kernel);
 }
 
+static int open_inject(struct daemon *d)
+{
+	int err = ct_writer_open(kernel_side_table(d->kernel), ORIGIN_INJECT,
+				 inject_done, d->inject, &d->inject_writer);
+
+	if (err < 0)
+		log_error("can't open netlink handler: %s", strerror(-err));
+	else
+		inject_connect(d->inject, ct_writer_ops(d->inject_writer));
+	return err;
+}
+
 static int open_commands(struct daemon *d)
 {
 	struct commands_opts *o = &d->o.commands;
@@ -347,6 +384,7 @@ static void connect_control(struct daemon *d)
 		.started_ms = loop_now_ms(d->loop),
 		.internal = d->internal,
 		.external = d->external,
+		.inject = d->inject,
 		.helpers = d->helpers,
 		.contexts = d->contexts,
 		.kernel = d->kernel,
@@ -407,6 +445,8 @@ static int open_all(struct daemon *d)
 			 "Defaulting to FT-FW mode.");
 	log_filter(&d->o.filter);
 	err = open_kernel(d);
+	if (err == 0 && d->inject)
+		err = open_inject(d);
 	if (err == 0)
 		err = open_commands(d);
 	if (err < 0)
@@ -445,6 +485,7 @@ static void close_loop_users(struct daemon *d)
 	jobs_fini(&d->jobs);
 	links_close(d->links);
 	commands_close(d->commands);
+	ct_writer_close(d->inject_writer);
 	kernel_side_close(d->kernel);
 }
 
@@ -457,6 +498,7 @@ static void close_all(struct daemon *d)
 	process_unlock(&d->process);
 	control_close(d->control);
 	node_free(d->node);
+	inject_free(d->inject);
 	flow_cache_free(d->internal);
 	flow_cache_free(d->external);
 	names_free(d->helpers);

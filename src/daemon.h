@@ -26,6 +26,7 @@ struct daemon_opts {
 	bool asks_at_start;      /* the peers for all they have */
 	bool syncs_expectations; /* the file wants it */
 	bool has_no_mode;        /* the file names none */
+	bool injects;            /* there is no external cache */
 	struct log_opts log;
 	struct process_lock_opts lock;
 	enum process_policy policy;

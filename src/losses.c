@@ -12,7 +12,8 @@ static uint64_t internal_full(const struct sources *s)
 
 static uint64_t external_full(const struct sources *s)
 {
-	return flow_cache_stats(s->external)->n_create_no_space;
+	return s->external ? flow_cache_stats(s->external)->n_create_no_space
+			   : 0;
 }
 
 static uint64_t no_memory(const struct flow_cache *c)
@@ -29,8 +30,21 @@ static uint64_t internal_no_memory(const struct sources *s)
 
 static uint64_t external_no_memory(const struct sources *s)
 {
-	return no_memory(s->external);
+	return s->external ? no_memory(s->external) : 0;
 }
+
+/* Of what peers tell, directly put into the kernel. */
+#define INJECT_COUNT(name, member)                                      \
+	static uint64_t name(const struct sources *s)                   \
+	{                                                               \
+		return s->inject ? inject_stats(s->inject)->member : 0; \
+	}
+INJECT_COUNT(inject_full, n_full)
+INJECT_COUNT(inject_taken, n_taken)
+INJECT_COUNT(inject_other, n_other)
+INJECT_COUNT(inject_stuck, n_stuck)
+INJECT_COUNT(inject_without_helper, n_without_helper)
+INJECT_COUNT(inject_without_master, n_without_master)
 
 static uint64_t control_no_memory(const struct sources *s)
 {
@@ -70,6 +84,18 @@ static const struct {
 	  "flows or changes of flows were lost" },
 	{ external_no_memory, "no memory for cache external",
 	  "flows or changes of flows were lost" },
+	{ inject_full, "the kernel's table is full (nf_conntrack_max)",
+	  "flows of peers were refused" },
+	{ inject_taken, "other entries have their addresses and ports",
+	  "flows of peers were refused" },
+	{ inject_other, "the kernel takes no such entries",
+	  "flows of peers or changes of them were refused" },
+	{ inject_stuck, "the kernel takes nothing just now",
+	  "messages of peers were refused" },
+	{ inject_without_helper, "helpers that this kernel has not",
+	  "flows of peers go without" },
+	{ inject_without_master, "masters that are not here",
+	  "flows of peers go without" },
 	{ control_no_memory, "no memory for control messages",
 	  "were not sent" },
 	{ helpers_refused, "names of helpers are too many or too long",

@@ -8,7 +8,7 @@
 
 #include "sources.h"
 
-enum { LOSSES_N = 8 }; /* ways to lose something */
+enum { LOSSES_N = 14 }; /* ways to lose something */
 
 /* Zeroed: nothing was told yet. */
 struct losses {

@@ -66,7 +66,8 @@ void peer_log(enum engine_event what, const struct peer *p)
 		log_warn("peer %s: messages of it are lost", text);
 		break;
 	case ENGINE_PEER_LOSES_NOT:
-		log_notice("peer %s: no messages of it are lost any more", text);
+		log_notice("peer %s: no messages of it are lost any more",
+			   text);
 		break;
 	case ENGINE_EVENT_N:
 		break;

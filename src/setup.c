@@ -246,6 +246,7 @@ int setup_read(const struct conf *conf, bool is_background, struct setup *out)
 		.asks_at_start = conf->sync.startup_resync,
 		.has_no_mode = !conf_find_given(conf, "Sync", "Mode", -1),
 		.syncs_expectations = conf->sync.expect_sync != CONF_EXPECT_OFF,
+		.injects = conf->sync.disable_external_cache,
 		.log = log_of(g),
 		.lock = lock_of(g),
 		.policy = policy_of(g),

@@ -18,7 +18,8 @@
 struct sources {
 	const struct loop *loop;
 	int64_t started_ms;
-	const struct flow_cache *internal, *external;
+	const struct flow_cache *internal, *external; /* external: or NULL, */
+	const struct inject *inject;                  /* and then this */
 	const struct names *helpers, *contexts;
 	const struct kernel_side *kernel;
 	const struct links *links;

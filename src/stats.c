@@ -95,6 +95,22 @@ static const struct field engine_fields[] = {
 	FIELD(CONTROL_NO_MEMORY, struct engine_stats, n_no_memory),
 };
 
+static const struct field inject_fields[] = {
+	FIELD(INJECT_CREATED, struct inject_stats, n_created),
+	FIELD(INJECT_UPDATED, struct inject_stats, n_updated),
+	FIELD(INJECT_DESTROYED, struct inject_stats, n_destroyed),
+	FIELD(INJECT_CREATE_FAILED, struct inject_stats, n_create_failed),
+	FIELD(INJECT_UPDATE_FAILED, struct inject_stats, n_update_failed),
+	FIELD(INJECT_DESTROY_FAILED, struct inject_stats, n_destroy_failed),
+	FIELD(INJECT_FULL, struct inject_stats, n_full),
+	FIELD(INJECT_TAKEN, struct inject_stats, n_taken),
+	FIELD(INJECT_OTHER, struct inject_stats, n_other),
+	FIELD(INJECT_STUCK, struct inject_stats, n_stuck),
+	FIELD(INJECT_NEWER, struct inject_stats, n_newer),
+	FIELD(INJECT_WITHOUT_HELPER, struct inject_stats, n_without_helper),
+	FIELD(INJECT_WITHOUT_MASTER, struct inject_stats, n_without_master),
+};
+
 static const struct field control_fields[] = {
 	FIELD(REQUESTS, struct ctl_server_stats, n_requests),
 	FIELD(REQUESTS_UNKNOWN, struct ctl_server_stats, n_unknown),
@@ -219,6 +235,8 @@ static void gather_daemon(const struct sources *from,
 	gather_links(links_set(from->links), c);
 	gather_node(node, c);
 	gather_engine(&node->engine, c);
+	if (from->inject)
+		GATHER(inject_fields, inject_stats(from->inject), c);
 	counted_set(c, COUNTER_HELPERS_REFUSED, names_refused(from->helpers));
 	counted_set(c, COUNTER_CONTEXTS_REFUSED, names_refused(from->contexts));
 	gather_control(ctl_server_stats(from->server), c);
@@ -226,12 +244,16 @@ static void gather_daemon(const struct sources *from,
 
 /* ---- of its parts ------------------------------------------------------- */
 
+/* cache: NULL if there is none, of which nothing is counted. */
 static void add_cache(struct counter_set *set, const char *name,
 		      const struct flow_cache *cache)
 {
-	const struct store_stats *s = flow_cache_stats(cache);
 	struct counted *c = counter_set_add(set, COUNTER_PER_CACHE, name, NULL);
+	const struct store_stats *s;
 
+	if (!cache)
+		return;
+	s = flow_cache_stats(cache);
 	GATHER(cache_fields, s, c);
 	counted_set(c, COUNTER_CACHE_CREATE_FAILED,
 		    s->n_create_no_space + s->n_create_no_memory);
@@ -340,7 +362,10 @@ bool stats_show(const struct sources *from, const struct counter_set *set,
 	const struct stats s = {
 		.daemon = &set->all[0],
 		.internal = { .counted = &set->all[FIRST_CACHE] },
-		.external = { .counted = &set->all[FIRST_CACHE + 1] },
+		.external = { .is_off = !from->external,
+			      .counted = from->external
+						 ? &set->all[FIRST_CACHE + 1]
+						 : &set->all[0] },
 		.links = links,
 		.n_links = (size_t)set_of_links->n_links,
 		.queues = queues,

@@ -35,12 +35,12 @@ static const struct piece bypass_pieces[] = {
 };
 
 static const struct piece inject_pieces[] = {
-	{ "external inject:\nconnections created:\t\t", NARROW, COUNTER_CACHE_CREATED },
-	{ "\tfailed:\t", NARROW, COUNTER_CACHE_CREATE_FAILED },
-	{ "\nconnections updated:\t\t", NARROW, COUNTER_CACHE_UPDATED },
-	{ "\tfailed:\t", NARROW, COUNTER_CACHE_UPDATE_FAILED },
-	{ "\nconnections destroyed:\t\t", NARROW, COUNTER_CACHE_DESTROYED },
-	{ "\tfailed:\t", NARROW, ALWAYS_0 },
+	{ "external inject:\nconnections created:\t\t", NARROW, COUNTER_INJECT_CREATED },
+	{ "\tfailed:\t", NARROW, COUNTER_INJECT_CREATE_FAILED },
+	{ "\nconnections updated:\t\t", NARROW, COUNTER_INJECT_UPDATED },
+	{ "\tfailed:\t", NARROW, COUNTER_INJECT_UPDATE_FAILED },
+	{ "\nconnections destroyed:\t\t", NARROW, COUNTER_INJECT_DESTROYED },
+	{ "\tfailed:\t", NARROW, COUNTER_INJECT_DESTROY_FAILED },
 	{ "\n\n", NO_VALUE, ALWAYS_0 },
 };
 

@@ -14,7 +14,8 @@
 #include "sync/link.h"
 
 /* One cache. With is_off the entries are not kept: what is counted instead are
- * messages sent (internal) or operations of the kernel (external). */
+ * messages sent (internal) or, by the daemon's own counters, operations of the
+ * kernel (external). */
 struct stats_cache {
 	bool is_off;
 	const struct counted *counted;

@@ -135,8 +135,7 @@ static bool end(struct alarm *a, const struct turn *t, size_t offset)
 static bool announce(struct alarm *a, const struct turn *t)
 {
 	const struct message_self self = { a->o.node, EXT_CAP_WHOLE_UPDATES };
-	size_t offset =
-		message_alive(t->w, a->next_seq, 0, &self, a->next_seq);
+	size_t offset = message_alive(t->w, a->next_seq, 0, &self, a->next_seq);
 
 	message_add_name(t->w, a->o.name);
 	if (!end(a, t, offset))

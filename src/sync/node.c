@@ -8,8 +8,9 @@
 
 struct node {
 	struct engine *engine;
-	struct external external;
-	struct expiry expiry; /* of external, if it has one */
+	struct external external; /* unused if there is an inject */
+	struct expiry expiry;     /* of external, if it has one */
+	struct inject *inject;
 	struct node_seal seal;
 	void *ctx;
 	void (*event)(void *ctx, enum engine_event what, const struct peer *p);
@@ -31,13 +32,17 @@ static enum verdict on_data(void *ctx, const struct peer *from,
 {
 	struct node *n = ctx;
 
-	return external_data(&n->external, from, m, now_ms);
+	return n->inject ? inject_data(n->inject, from, m, now_ms)
+			 : external_data(&n->external, from, m, now_ms);
 }
 
+/* What was put into the kernel ends there, by its own time. */
 static void on_sweep(void *ctx, const struct peer *from)
 {
 	struct node *n = ctx;
 
+	if (n->inject)
+		return;
 	external_sweep(&n->external, from);
 	ask_for_work(n);
 }
@@ -47,6 +52,8 @@ static void on_merge(void *ctx, uint8_t number, uint32_t generation,
 {
 	struct node *n = ctx;
 
+	if (n->inject)
+		return;
 	external_merge(&n->external, number, generation, p);
 	ask_for_work(n);
 }
@@ -55,7 +62,8 @@ static bool has_room(void *ctx)
 {
 	const struct node *n = ctx;
 
-	return external_has_room(&n->external);
+	return n->inject ? inject_has_room(n->inject)
+			 : external_has_room(&n->external);
 }
 
 static void on_event(void *ctx, enum engine_event what, const struct peer *p)
@@ -85,6 +93,7 @@ struct node *node_new(const struct node_opts *opts, node_engine_fn *engine,
 		return NULL;
 	*n = (struct node){
 		.external = { .cache = opts->external, .wire = opts->wire },
+		.inject = opts->inject,
 		.seal = opts->seal,
 		.ctx = opts->ctx,
 		.event = opts->event,
@@ -195,8 +204,11 @@ void node_connected(struct node *n)
 
 bool node_work(struct node *n)
 {
-	bool more = n->external.expiry && expiry_step(&n->expiry);
+	bool more;
 
+	if (n->inject)
+		return false;
+	more = n->external.expiry && expiry_step(&n->expiry);
 	return external_step(&n->external) || more;
 }
 
@@ -209,7 +221,8 @@ void node_stats(const struct node *n, struct node_stats *out)
 		.n_swept = n->external.n_swept,
 		.n_not_owner = n->external.n_not_owner,
 		.n_expired = n->expiry.n_expired,
-		.wire = n->external.wire_stats,
+		.wire = n->inject ? inject_stats(n->inject)->wire
+				  : n->external.wire_stats,
 	};
 	memcpy(out->n_verdicts, n->n_verdicts, sizeof(out->n_verdicts));
 	n->engine->ops->stats(n->engine, &out->engine);

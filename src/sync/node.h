@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* node.h - this node among the others: an engine, the external cache as the
- * peers fill it, and the datagrams between them. It has no sockets and no
+ * peers fill it, or what goes into the kernel at once in its place, and the
+ * datagrams between them. It has no sockets and no
  * clock, so that the daemon, the simulator and the fuzzer run the same one. */
 #ifndef SYNC_NODE_H
 #define SYNC_NODE_H
@@ -11,6 +12,7 @@
 
 #include "cache/flow_cache.h"
 #include "sync/engine.h"
+#include "sync/inject.h"
 #include "sync/wire_flow.h"
 
 /* What is done to whole datagrams, such as proving who has sent them. A zeroed
@@ -30,7 +32,8 @@ struct node_seal {
 
 struct node_opts {
 	struct flow_cache *internal, *external; /* outlive the node */
-	struct wire_flow_opts wire;             /* how flows are encoded */
+	struct inject *inject; /* likewise; in place of external, or NULL */
+	struct wire_flow_opts wire; /* how flows are encoded */
 	uint32_t resend_queue_size; /* messages that are not acknowledged */
 	uint32_t ack_window;        /* messages received before an ACK */
 	uint32_t refresh_s;       /* ALARM: an entry is told again within it */
@@ -97,8 +100,8 @@ void node_connected(struct node *n);
 /* To be called every second: what is due by time becomes work. */
 void node_second(struct node *n, int64_t now_ms);
 
-/* A bounded piece of the walks over the external cache, and of what has expired
- * there. True if more is left. */
+/* A bounded piece of the walks over the external cache, if there is one, and of
+ * what has expired there. True if more is left. */
 bool node_work(struct node *n);
 
 void node_stats(const struct node *n, struct node_stats *out);

@@ -122,8 +122,8 @@ static const struct stats no_caches = {
 };
 
 static const struct stats no_external = {
-	.external = { true, COUNTED([COUNTER_CACHE_CREATED] = 14,
-				    [COUNTER_CACHE_UPDATED] = 27) },
+	.external = { true, COUNTED([COUNTER_INJECT_CREATED] = 14,
+				    [COUNTER_INJECT_UPDATED] = 27) },
 	.links = sync0_receiver,
 	.n_links = 1,
 };
@@ -219,11 +219,13 @@ static void test_no_two_values_are_mixed_up(void **state)
 					     [COUNTER_CACHE_UPDATED] = 8,
 					     [COUNTER_CACHE_UPDATE_FAILED] = 9,
 					     [COUNTER_CACHE_DESTROYED] = 11) },
-		.external = { true, COUNTED([COUNTER_CACHE_CREATED] = 1,
-					    [COUNTER_CACHE_CREATE_FAILED] = 2,
-					    [COUNTER_CACHE_UPDATED] = 3,
-					    [COUNTER_CACHE_UPDATE_FAILED] = 4,
-					    [COUNTER_CACHE_DESTROYED] = 5) },
+		.external = { true,
+			      COUNTED([COUNTER_INJECT_CREATED] = 1,
+				      [COUNTER_INJECT_CREATE_FAILED] = 2,
+				      [COUNTER_INJECT_UPDATED] = 3,
+				      [COUNTER_INJECT_UPDATE_FAILED] = 4,
+				      [COUNTER_INJECT_DESTROYED] = 5,
+				      [COUNTER_INJECT_DESTROY_FAILED] = 6) },
 		.daemon = COUNTED(
 			[COUNTER_MESSAGES_MALFORMED] = 1,
 			[COUNTER_MESSAGES_BAD_VERSION] = 2,
@@ -264,7 +266,7 @@ static void test_no_two_values_are_mixed_up(void **state)
 		    "connections updated:\t\t           3"
 		    "\tfailed:\t           4\n",
 		    "connections destroyed:\t\t           5"
-		    "\tfailed:\t           0\n\n" } },
+		    "\tfailed:\t           6\n\n" } },
 		{ CTL_STATS_NETWORK,
 		  { "network statistics:\n\trecv:\n",
 		    "\t\tMalformed messages:\t                   1\n",
