@@ -28,7 +28,8 @@ struct tcp_out {
 	int64_t backoff_ms; /* from one attempt to the next */
 	bool is_cut_off;    /* the peer did not read: it is to say something */
 	bool is_told;       /* that it cannot be reached */
-	uint64_t n_taken;   /* bytes acknowledged, when stuck was set */
+	int64_t taken_ms;   /* since then the peer has taken n_taken bytes */
+	uint64_t n_taken;
 	/* Of a datagram that the socket took in part: */
 	size_t rest_at, rest_end;
 	uint8_t rest[LINK_DATAGRAM_MAX];

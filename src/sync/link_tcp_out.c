@@ -17,6 +17,7 @@ enum {
 	FRESH_MS = 500,        /* a younger attempt has lost nothing yet */
 	LASTING_MS = 1000,     /* a connection that lasts is a success */
 	STUCK_MS = 5000,       /* the peer takes nothing */
+	LOOK_MS = 1000,        /* whether it does */
 	DEAD_MS = 8000,        /* it acknowledges nothing */
 	UNSENT_BYTES = 131072, /* kept by the kernel; the rest waits here, where
 				* ten changes of a flow are one message */
@@ -122,7 +123,8 @@ static void wait_for_room(struct tcp_out *o)
 	if (timer_is_set(&o->stuck))
 		return;
 	o->n_taken = taken(o);
-	timer_set(o->link->loop, &o->stuck, now(o) + STUCK_MS);
+	o->taken_ms = now(o);
+	timer_set(o->link->loop, &o->stuck, now(o) + LOOK_MS);
 }
 
 /* Slow is not stuck: the socket tells of room only when a third of it is. */
@@ -133,7 +135,10 @@ static void on_stuck(void *ctx, int64_t now_ms)
 
 	if (n != o->n_taken) {
 		o->n_taken = n;
-		timer_set(o->link->loop, &o->stuck, now_ms + STUCK_MS);
+		o->taken_ms = now_ms;
+	}
+	if (now_ms - o->taken_ms < STUCK_MS) {
+		timer_set(o->link->loop, &o->stuck, now_ms + LOOK_MS);
 		return;
 	}
 	/* The kernel of a stopped peer would accept the next connection, and

@@ -866,6 +866,17 @@ static void test_an_interface_that_comes_back_has_a_new_connection(void **state)
 
 /* ---- a peer that does not read ------------------------------------------ */
 
+/* Five seconds after the kernels have moved on what they could. */
+static void wait_for_cut_off(void)
+{
+	int64_t end_ms = t.loop.now_ms + 7000;
+
+	while (is_client()) {
+		assert_true(t.loop.now_ms < end_ms);
+		pass(500);
+	}
+}
+
 static void test_a_peer_that_reads_nothing_is_cut_off(void **state)
 {
 	uint8_t bytes[8];
@@ -878,16 +889,14 @@ static void test_a_peer_that_reads_nothing_is_cut_off(void **state)
 	(void)fill_up();
 	pass(4999);
 	assert_true(is_client());
-	pass(1);
-	assert_false(is_client());
-	assert_int_equal(t.n_events[LINK_CUT_OFF], 1);
+	wait_for_cut_off();
 	/* it is left alone, but for a try now and then */
 	pass(29999);
 	assert_int_equal(t.n_events[LINK_CONNECTED], 1);
 	pass(1);
 	accept_link();
 	(void)fill_up();
-	pass(5000);
+	wait_for_cut_off();
 	assert_int_equal(t.n_events[LINK_CUT_OFF], 2);
 	/* until it says something */
 	message(1, bytes, sizeof(bytes));
