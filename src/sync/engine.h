@@ -113,6 +113,9 @@ enum touch {
 	TOUCH_QUIET,
 	/* It is as it was, and to be told if it has never been. */
 	TOUCH_UNTOLD,
+	/* To be told, and what was put is a part of what the peers know: as an
+	 * update, unless it waits to be told as new. */
+	TOUCH_CHANGE,
 };
 
 struct engine_ops {

@@ -97,6 +97,8 @@ void outbox_touch(struct outbox *b, uint32_t id, enum touch how)
 	if (!h || h->state == ENTRY_FREE || how == TOUCH_QUIET ||
 	    (how == TOUCH_UNTOLD && (h->outbox & OUTBOX_SENT)))
 		return;
+	if (how == TOUCH_CHANGE && !(h->outbox & OUTBOX_QUEUED))
+		h->outbox |= OUTBOX_SENT;
 	outbox_queue(b, id);
 }
 

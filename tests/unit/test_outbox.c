@@ -337,13 +337,16 @@ static void take_step(struct world *w, char step, uint32_t *id)
 	case 'U':
 		outbox_touch(&w->b, *id, TOUCH_UNTOLD);
 		break;
+	case 'C':
+		outbox_touch(&w->b, *id, TOUCH_CHANGE);
+		break;
 	default:
 		fail();
 	}
 }
 
-/* p: put anew; k: killed; s: sent; S, Q, U: touched to be sent, quietly, or if
- * it was never told. */
+/* p: put anew; k: killed; s: sent; S, Q, U, C: touched to be sent, quietly, if
+ * it was never told, or as a change. */
 static void test_what_is_to_be_told_is_queued_once(void **state)
 {
 	static const struct {
@@ -355,6 +358,10 @@ static void test_what_is_to_be_told_is_queued_once(void **state)
 		{ "pSS", true, true },
 		{ "pQ", false, true },
 		{ "pU", true, true },
+		{ "pC", true, false },
+		{ "pCp", true, true }, /* the next life */
+		{ "pSC", true, true },
+		{ "psC", true, false },
 		{ "psS", true, false },
 		{ "psQ", false, false },
 		{ "psU", false, false },
