@@ -58,6 +58,10 @@ static bool tell(struct bypass *b, const struct flow *f, enum put_mode mode,
 {
 	uint32_t id;
 
+	/* with what waits of it, it is more than a change */
+	if (how == TOUCH_CHANGE &&
+	    flow_cache_find(b->o.untold, f) != FLOW_CACHE_NO_ID)
+		how = TOUCH_SEND;
 	if (!put(b, f, mode, &id))
 		return false;
 	b->o.touch(b->o.ctx, id, how);
@@ -66,7 +70,7 @@ static bool tell(struct bypass *b, const struct flow *f, enum put_mode mode,
 
 /* ---- what is asked for -------------------------------------------------- */
 
-static void ask_for(struct bypass *b, const struct flow *f, bool is_new)
+static void ask_for(struct bypass *b, const struct flow *f, enum touch how)
 {
 	if (b->n_asked == b->size_asked) {
 		size_t size = b->size_asked ? 2 * b->size_asked : 64;
@@ -74,13 +78,13 @@ static void ask_for(struct bypass *b, const struct flow *f, bool is_new)
 			realloc(b->asked, size * sizeof(*asked));
 
 		if (!asked) {
-			b->has_missed |= is_new;
+			b->has_missed |= how == TOUCH_QUIET;
 			return;
 		}
 		b->asked = asked;
 		b->size_asked = size;
 	}
-	b->asked[b->n_asked++] = (struct bypass_asked){ *f, is_new };
+	b->asked[b->n_asked++] = (struct bypass_asked){ *f, how };
 }
 
 static bool is_passing(int error)
@@ -94,7 +98,7 @@ static void ask_again(struct bypass *b, const struct bypass_asked *a)
 	const struct bypass_asked again = *a;
 
 	b->is_paused = true;
-	ask_for(b, &again.flow, again.is_new);
+	ask_for(b, &again.flow, again.how);
 }
 
 static void ask(struct bypass *b, uint32_t i)
@@ -125,9 +129,9 @@ void bypass_answer(void *ctx, enum kernel_op op, uint32_t cookie, int error,
 	if (error < 0 || !found || !flow_same_key(&a->flow, found) ||
 	    !filter_accepts(b->o.filter, found))
 		return;
-	if (!tell(b, found, a->is_new ? PUT_REPLACE : PUT_TOLD,
-		  a->is_new ? TOUCH_SEND : TOUCH_CHANGE))
-		b->has_missed |= a->is_new;
+	if (!tell(b, found, a->how == TOUCH_CHANGE ? PUT_TOLD : PUT_REPLACE,
+		  a->how))
+		b->has_missed |= a->how == TOUCH_QUIET;
 }
 
 bool bypass_has_work(const struct bypass *b)
@@ -172,7 +176,7 @@ static bool tell_end(struct bypass *b, const struct flow *f)
 	flow_cache_kill(b->o.untold, id);
 	b->o.touch(b->o.ctx, id, TOUCH_SEND);
 	if (is_doubtful)
-		ask_for(b, f, true);
+		ask_for(b, f, TOUCH_SEND);
 	return true;
 }
 
@@ -186,10 +190,10 @@ static void ask_for_shifts(struct bypass *b, enum flow_event type,
 	    f->master.l4proto == L4_TCP) {
 		const struct flow master = flow_master(f);
 
-		ask_for(b, &master, false);
+		ask_for(b, &master, TOUCH_CHANGE);
 	} else if (f->has & FLOW_STATUS && f->status & STATUS_SEQ_ADJUST &&
 		   !(f->has & FLOW_SEQADJ_ORIG)) {
-		ask_for(b, f, false);
+		ask_for(b, f, TOUCH_CHANGE);
 	}
 }
 
@@ -242,8 +246,8 @@ void bypass_row(struct bypass *b, const struct flow *f, bool is_sure,
 	if (!filter_accepts(b->o.filter, f))
 		return;
 	if (!is_sure || b->has_forgotten || ct_tombs_has(&b->met, f))
-		ask_for(b, f, true);
-	else if (!tell(b, f, PUT_REPLACE, TOUCH_SEND))
+		ask_for(b, f, TOUCH_QUIET);
+	else if (!tell(b, f, PUT_REPLACE, TOUCH_QUIET))
 		b->has_missed = true;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* bypass.h - events on their way to the peers without an internal cache: what
- * they tell is kept until it was sent, and no longer. Rows of a dump, as new
- * ones, answer those who want all. Where a row may be older than what an event
- * has told since the dump began, the kernel is asked. */
+ * they tell is kept until it was sent, and no longer. For a bulk the rows of a
+ * dump wait among that. Where a row may be older than what an event has told
+ * since the dump began, the kernel is asked. */
 #ifndef SYNC_BYPASS_H
 #define SYNC_BYPASS_H
 
@@ -31,7 +31,8 @@ struct bypass_opts {
 	 * bypass_answer(). */
 	const struct kernel_ops *kernel;
 	bool events_reliable; /* ends may come late: NetlinkEventsReliable */
-	/* Whether the entry that was put or killed is to be told. */
+	/* How the entry that was put or killed is to be told. TOUCH_QUIET: by
+	 * the bulk. */
 	void (*touch)(void *ctx, uint32_t id, enum touch how);
 	/* While a dump runs: half of what waited was told. */
 	void (*has_room)(void *ctx);
@@ -46,7 +47,8 @@ struct bypass_stats {
 /* A flow that the kernel is to be asked for. */
 struct bypass_asked {
 	struct flow flow;
-	bool is_new; /* told as new, otherwise as a change */
+	/* How the answer is told; TOUCH_QUIET: by the bulk, as a row. */
+	enum touch how;
 };
 
 struct bypass {
@@ -77,7 +79,7 @@ void bypass_event(struct bypass *b, enum flow_event type,
 		  enum flow_origin origin, const struct flow *f,
 		  uint32_t now_s);
 
-/* A dump is requested, of which all is to be told; one at a time. */
+/* A dump is requested, for a bulk; one at a time. */
 void bypass_dump_begins(struct bypass *b);
 /* A row of it, older than the events that were handled since. is_sure: none of
  * them was its end. */
@@ -86,7 +88,7 @@ void bypass_row(struct bypass *b, const struct flow *f, bool is_sure,
 /* False: rows that are read now would only wait. */
 bool bypass_has_room(const struct bypass *b);
 void bypass_dump_ends(struct bypass *b, bool is_complete);
-/* All questions are answered: what a dump has shown waits to be told, or was
+/* All questions are answered: what a dump has shown waits for the bulk, or was
  * told. */
 bool bypass_is_settled(const struct bypass *b);
 /* Something of the last dump was lost: it failed, or there was no room. */

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "alloc_fail.h"
+#include "random_flow.h"
 #include "sync/bypass.h"
 #include "sync/outbox.h"
 
@@ -99,8 +100,12 @@ static char tell(struct world *w, struct flow *out)
 	struct entry_head *h;
 	char what;
 
-	if (id == FLOW_CACHE_NO_ID)
+	if (!flow_cache_stats(w->untold)->n_entries)
 		return 0;
+	if (id == FLOW_CACHE_NO_ID) /* rows are behind all changes */
+		do
+			id = flow_cache_next(w->untold, id);
+		while (flow_cache_head(w->untold, id)->state == ENTRY_FREE);
 	h = flow_cache_head(w->untold, id);
 	what = h->state == ENTRY_DEAD    ? 'D'
 	       : h->outbox & OUTBOX_SENT ? 'U'
@@ -259,6 +264,19 @@ static void test_what_waits_has_all_that_was_told(void **state)
 	assert_true(told.has & FLOW_HELPER);
 	assert_true(told.has & FLOW_MARK);
 	assert_int_equal(told.tcp_state, TCP_STATE_FIN_WAIT);
+}
+
+static void test_of_two_lives_the_later_one_is_told(void **state)
+{
+	struct world *w = *state;
+	struct flow f = flow_number(1), told;
+
+	event(w, FLOW_EVENT_UPDATE, &f);
+	f.id++;
+	f.has &= ~FLOW_MARK;
+	event(w, FLOW_EVENT_UPDATE, &f);
+	assert_int_equal(tell(w, &told), 'N');
+	assert_false(told.has & FLOW_MARK);
 }
 
 static void test_an_end_is_told_as_it_was_heard(void **state)
@@ -447,7 +465,7 @@ static void test_what_may_have_ended_is_asked_for(void **state)
 
 	w->is_there[2] = w->is_there[3] = w->is_there[4] = true;
 	w->table[2] = flow_number(2);
-	w->table[3] = flow_number(2); /* what has it as its reply tuple */
+	w->table[3] = flow_number(7); /* which has it as its reply tuple */
 	w->table[4] = flow_number(4);
 	w->table[4].tcp_state = TCP_STATE_SYN_SENT; /* filtered */
 	bypass_dump_begins(&w->b);
@@ -523,6 +541,28 @@ static void test_rows_wait_for_what_is_told(void **state)
 	assert_int_equal(w->n_questions, BYPASS_ASKED_MOST);
 }
 
+static void test_a_row_that_waits_takes_changes(void **state)
+{
+	struct world *w = *state;
+	struct flow f = flow_number(1), told;
+
+	bypass_dump_begins(&w->b);
+	row(w, 1, true);
+	f.tcp_state = TCP_STATE_TIME_WAIT;
+	f.has &= ~FLOW_MARK;
+	event(w, FLOW_EVENT_UPDATE, &f);
+	assert_int_equal(tell(w, &told), 'N');
+	assert_int_equal(told.tcp_state, TCP_STATE_TIME_WAIT);
+	assert_true(told.has & FLOW_MARK);
+	/* changes go first */
+	row(w, 2, true);
+	row(w, 3, true);
+	f = flow_number(3);
+	event(w, FLOW_EVENT_DESTROY, &f);
+	assert_told(w, "DN");
+	end_dump(w, true);
+}
+
 /* ---- what is full ------------------------------------------------------- */
 
 static void test_what_finds_no_room_is_counted(void **state)
@@ -580,6 +620,248 @@ static void test_lack_of_memory_loses_no_more_than_is_told(void **state)
 	assert_true(bypass_has_missed(&w->b));
 }
 
+/* ---- in any order of reading -------------------------------------------- */
+
+enum { QUEUE = 64, PIECE = 3, STEPS = 3000, SEEDS = 200 };
+
+/* A kernel that tells of its flows by events and rows, which are read later,
+ * and a peer that does what it is told. */
+struct lab {
+	struct world *w;
+	uint64_t seed;
+	struct flow replica[FLOWS]; /* what the peer has */
+	bool has[FLOWS], is_recent[FLOWS];
+	struct {
+		enum flow_event type;
+		struct flow f;
+	} queue[QUEUE];
+	unsigned int n_queued;
+	bool is_lost; /* an event, since the last dump began */
+	struct flow ahead[PIECE];
+	unsigned int n_ahead, dump_at;
+	bool is_dumping,
+		is_bulk; /* rows are read; and what they left is told */
+	struct ct_tombs tombs;
+	uint32_t n_lives;
+};
+
+static unsigned int any(struct lab *l, unsigned int n)
+{
+	return (unsigned int)(random_next(&l->seed) % n);
+}
+
+static void send_event(struct lab *l, enum flow_event type,
+		       const struct flow *f)
+{
+	/* After a loss nothing is queued before all is read. */
+	l->is_lost |= l->n_queued == QUEUE;
+	if (l->n_queued == QUEUE)
+		return;
+	l->queue[l->n_queued].type = type;
+	l->queue[l->n_queued++].f = *f;
+}
+
+/* A flow begins, changes or ends. The helper is in no update. */
+static void happen(struct lab *l)
+{
+	unsigned int n = any(l, FLOWS);
+	struct world *w = l->w;
+	struct flow *f = &w->table[n], told;
+
+	if (w->is_there[n] && any(l, 3) == 0) {
+		told = *f;
+		told.status |= STATUS_DYING;
+		w->is_there[n] = false;
+		send_event(l, FLOW_EVENT_DESTROY, &told);
+	} else if (w->is_there[n]) {
+		f->mark = any(l, 1000);
+		told = *f;
+		told.has &= ~FLOW_HELPER;
+		send_event(l, FLOW_EVENT_UPDATE, &told);
+	} else {
+		*f = flow_number(n);
+		f->id = ++l->n_lives;
+		f->has |= FLOW_HELPER;
+		f->helper = (uint16_t)any(l, 1000);
+		w->is_there[n] = true;
+		send_event(l, FLOW_EVENT_NEW, f);
+	}
+}
+
+static void read_event(struct lab *l)
+{
+	const struct flow f = l->queue[0].f;
+	enum flow_event type = l->queue[0].type;
+
+	if (!l->n_queued)
+		return;
+	memmove(l->queue, l->queue + 1, --l->n_queued * sizeof(l->queue[0]));
+	if (type == FLOW_EVENT_DESTROY && l->is_dumping)
+		assert_true(ct_tombs_add(&l->tombs, &f));
+	event(l->w, type, &f);
+}
+
+static void make_rows(struct lab *l)
+{
+	l->n_ahead = 0;
+	for (; l->dump_at < FLOWS && l->n_ahead < PIECE; l->dump_at++)
+		if (l->w->is_there[l->dump_at])
+			l->ahead[l->n_ahead++] = l->w->table[l->dump_at];
+}
+
+/* What the peer hears from now on it keeps at the end of this bulk. */
+static void begin_bulk(struct lab *l)
+{
+	if (l->is_bulk)
+		return;
+	while (l->is_lost && l->n_queued)
+		read_event(l);
+	memset(l->is_recent, 0, sizeof(l->is_recent));
+	l->is_lost = false;
+	l->is_bulk = l->is_dumping = true;
+	l->dump_at = 0;
+	l->tombs.max = 1000;
+	make_rows(l);
+	bypass_dump_begins(&l->w->b);
+}
+
+static void read_rows(struct lab *l)
+{
+	struct flow rows[PIECE];
+	unsigned int n = l->n_ahead;
+	bool is_at_end = n == 0 && l->dump_at == FLOWS;
+
+	if (!l->is_dumping)
+		return;
+	memcpy(rows, l->ahead, sizeof(rows));
+	make_rows(l);
+	for (unsigned int i = 0; i < n; i++)
+		if (!ct_tombs_has(&l->tombs, &rows[i]))
+			bypass_row(&l->w->b, &rows[i], any(l, 10) > 0, NOW_S);
+	if (!is_at_end)
+		return;
+	l->is_dumping = false;
+	ct_tombs_clear(&l->tombs);
+	bypass_dump_ends(&l->w->b, true);
+}
+
+static void tell_one(struct lab *l)
+{
+	struct flow f;
+	char what = tell(l->w, &f);
+	unsigned int n = f.orig.sport;
+
+	if (!what)
+		return;
+	l->is_recent[n] = true;
+	if (what == 'U' && l->has[n])
+		flow_merge(&l->replica[n], &f);
+	else
+		l->replica[n] = f;
+	l->has[n] = what != 'D';
+}
+
+static void work(struct lab *l)
+{
+	if (any(l, 20) == 0)
+		l->w->error = -ENOBUFS;
+	if (bypass_has_work(&l->w->b))
+		bypass_work(&l->w->b, NOW_S);
+}
+
+/* All of a bulk was told: the peer drops what it did not hear of. */
+static void end_bulk(struct lab *l)
+{
+	if (!l->is_bulk || l->is_dumping || !bypass_is_settled(&l->w->b))
+		return;
+	while (flow_cache_stats(l->w->untold)->n_entries)
+		tell_one(l);
+	assert_false(bypass_has_missed(&l->w->b));
+	l->is_bulk = false;
+	for (unsigned int n = 0; n < FLOWS; n++)
+		l->has[n] &= l->is_recent[n];
+}
+
+static void step(struct lab *l)
+{
+	switch (any(l, 12)) {
+	case 0:
+		begin_bulk(l);
+		break;
+	case 1:
+		read_rows(l);
+		break;
+	case 2:
+		work(l);
+		break;
+	case 3:
+		bypass_second(&l->w->b);
+		break;
+	case 4:
+		end_bulk(l);
+		break;
+	case 5:
+	case 6:
+		tell_one(l);
+		break;
+	case 7:
+	case 8:
+		happen(l);
+		break;
+	default:
+		read_event(l);
+		break;
+	}
+}
+
+/* What was lost a bulk makes up for. */
+static void settle(struct lab *l)
+{
+	while (l->n_queued)
+		read_event(l);
+	for (int i = 0; i < 2; i++) {
+		if (l->is_lost)
+			begin_bulk(l);
+		for (int j = 0; l->is_bulk && j < 100; j++) {
+			read_rows(l);
+			bypass_second(&l->w->b);
+			work(l);
+			end_bulk(l);
+		}
+		assert_false(l->is_bulk);
+	}
+	while (!bypass_is_settled(&l->w->b)) {
+		bypass_second(&l->w->b);
+		work(l);
+	}
+	while (flow_cache_stats(l->w->untold)->n_entries)
+		tell_one(l);
+}
+
+static void test_the_peer_has_what_the_kernel_has(void **state)
+{
+	struct world *w = *state;
+
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		struct lab l = { .w = w, .seed = seed };
+
+		memset(w->is_there, 0, sizeof(w->is_there));
+		for (int i = 0; i < STEPS; i++)
+			step(&l);
+		settle(&l);
+		for (unsigned int n = 0; n < FLOWS; n++) {
+			assert_int_equal(l.has[n], w->is_there[n]);
+			if (!l.has[n])
+				continue;
+			assert_int_equal(l.replica[n].id, w->table[n].id);
+			assert_int_equal(l.replica[n].mark, w->table[n].mark);
+			assert_int_equal(l.replica[n].helper,
+					 w->table[n].helper);
+		}
+		assert_int_equal(flow_cache_stats(w->untold)->n_entries, 0);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -587,6 +869,7 @@ int main(void)
 		TEST(test_what_was_told_is_not_kept),
 		TEST(test_changes_that_wait_become_one),
 		TEST(test_what_waits_has_all_that_was_told),
+		TEST(test_of_two_lives_the_later_one_is_told),
 		TEST(test_an_end_is_told_as_it_was_heard),
 		TEST(test_what_we_have_done_ourselves_is_not_told),
 		TEST(test_what_the_filter_refuses_is_not_told_but_its_end),
@@ -598,10 +881,12 @@ int main(void)
 		TEST(test_what_an_event_was_newer_of_is_asked_for),
 		TEST(test_what_may_have_ended_is_asked_for),
 		TEST(test_a_question_that_is_not_taken_is_asked_again),
+		TEST(test_a_row_that_waits_takes_changes),
 		TEST(test_a_dump_that_fails_has_missed_something),
 		TEST(test_rows_wait_for_what_is_told),
 		TEST(test_what_finds_no_room_is_counted),
 		TEST(test_lack_of_memory_loses_no_more_than_is_told),
+		TEST(test_the_peer_has_what_the_kernel_has),
 	};
 #undef TEST
 
