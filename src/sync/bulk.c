@@ -164,6 +164,19 @@ static void begin_walk(struct bulk *b, int64_t now_ms)
 	b->round++;
 	b->begin_seq = b->o.ring->next;
 	b->position = FLOW_CACHE_NO_ID;
+	b->is_fetching = b->o.sink.fetch != NULL;
+	if (b->is_fetching)
+		b->o.sink.fetch(b->o.sink.ctx);
+}
+
+void bulk_fetched(struct bulk *b, bool is_complete)
+{
+	b->is_fetching = false;
+	b->position = FLOW_CACHE_NO_ID; /* some may be behind it */
+	if (is_complete)
+		return;
+	b->wanted |= b->receivers;
+	b->receivers = 0;
 }
 
 static void idle(struct bulk *b, int64_t now_ms)
@@ -284,6 +297,10 @@ enum bulk_step bulk_next(struct bulk *b, bool is_waited, uint32_t *n_skipped,
 	while (*n_skipped < SKIP_MOST) {
 		uint32_t next = flow_cache_next(b->o.cache, b->position);
 
+		if (next == FLOW_CACHE_NO_ID && b->is_fetching) {
+			b->position = next; /* ids are given anew */
+			return BULK_NONE;
+		}
 		if (next == FLOW_CACHE_NO_ID)
 			return BULK_END;
 		if (is_to_send(b, flow_cache_head(b->o.cache, next))) {

@@ -37,6 +37,9 @@ struct bulk_sink {
 	/* ENGINE_BULK_*. */
 	void (*event)(void *ctx, enum engine_event what, const struct peer *p,
 		      int64_t now_ms);
+	/* A walk begins: what it is to meet is put into the cache from now on,
+	 * until bulk_fetched(). NULL: it is there. */
+	void (*fetch)(void *ctx);
 };
 
 struct bulk_opts {
@@ -69,6 +72,7 @@ struct bulk {
 	uint32_t begin_seq; /* numbers since belong to the proof */
 	uint32_t position;  /* id of the last entry looked at */
 	uint32_t n_entries;
+	bool is_fetching;     /* more will be put into the cache */
 	uint32_t n_reprove;   /* lost entries waiting to be sent anew */
 	uint32_t prove_until; /* numbers before it belong to the proof */
 	int64_t phase_ms;     /* when this phase began */
@@ -115,6 +119,9 @@ enum bulk_step {
 enum bulk_step bulk_next(struct bulk *b, bool is_waited, uint32_t *n_skipped,
 			 uint32_t *id);
 void bulk_took(struct bulk *b, uint32_t id);
+/* All that there is was put into the cache. Otherwise the walk ends without its
+ * mark, for what it lacks would be taken for gone, and is tried again. */
+void bulk_fetched(struct bulk *b, bool is_complete);
 /* All of the walk was sent; its receivers may have got all. */
 void bulk_walked(struct bulk *b, int64_t resend_ms, int64_t now_ms);
 /* It is for references too: they may have missed that it began, so all is told

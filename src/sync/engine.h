@@ -73,6 +73,10 @@ struct engine_sink {
 	 * present generation. May be NULL. */
 	void (*merge)(void *ctx, uint8_t number, uint32_t generation,
 		      const struct peer *p);
+	/* Puts all that there is into the internal cache, which has it not, and
+	 * touches it quietly; begins later, and ends with fetched() of the
+	 * engine. NULL: the cache has all. */
+	void (*fetch)(void *ctx);
 	/* True if the cache has room for what it had to refuse. May be NULL. */
 	bool (*has_room)(void *ctx);
 };
@@ -123,6 +127,9 @@ struct engine_ops {
 	 * put, killed or removed the engine hears of the cache itself. */
 	void (*touch)(struct engine *e, struct ref entry, enum touch how);
 	void (*ask)(struct engine *e, enum ask what);
+	/* The end of what fetch() of the sink began; is_complete: nothing was
+	 * lost. NULL where the cache has all. */
+	void (*fetched)(struct engine *e, bool is_complete);
 	/* From now on it is sent from another place. */
 	void (*link_changed)(struct engine *e);
 	/* One message of a datagram from this place. */

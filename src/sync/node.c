@@ -14,6 +14,7 @@ struct node {
 	struct node_seal seal;
 	void *ctx;
 	void (*event)(void *ctx, enum engine_event what, const struct peer *p);
+	void (*fetch)(void *ctx);
 	void (*work)(void *ctx);
 	uint64_t n_verdicts[VERDICT_N];
 	uint64_t n_unopened;
@@ -58,6 +59,13 @@ static void on_merge(void *ctx, uint8_t number, uint32_t generation,
 	ask_for_work(n);
 }
 
+static void on_fetch(void *ctx)
+{
+	const struct node *n = ctx;
+
+	n->fetch(n->ctx);
+}
+
 static bool has_room(void *ctx)
 {
 	const struct node *n = ctx;
@@ -86,6 +94,7 @@ struct node *node_new(const struct node_opts *opts, node_engine_fn *engine,
 		.sweep = on_sweep,
 		.event = on_event,
 		.merge = on_merge,
+		.fetch = opts->fetch ? on_fetch : NULL,
 		.has_room = has_room,
 	};
 
@@ -97,6 +106,7 @@ struct node *node_new(const struct node_opts *opts, node_engine_fn *engine,
 		.seal = opts->seal,
 		.ctx = opts->ctx,
 		.event = opts->event,
+		.fetch = opts->fetch,
 		.work = opts->work,
 	};
 	n->engine = engine(opts, &sink, now_ms);
@@ -182,6 +192,11 @@ void node_touch(struct node *n, struct ref entry, enum touch how)
 void node_ask(struct node *n, enum ask what)
 {
 	n->engine->ops->ask(n->engine, what);
+}
+
+void node_fetched(struct node *n, bool is_complete)
+{
+	n->engine->ops->fetched(n->engine, is_complete);
 }
 
 void node_link_changed(struct node *n)

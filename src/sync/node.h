@@ -44,9 +44,12 @@ struct node_opts {
 	uint64_t node_id;         /* random, not 0: this life of ours */
 	uint8_t name[EXT_NAME_SIZE]; /* the same over restarts */
 	struct node_seal seal;
-	/* Both may be NULL, and must not call the node. */
+	/* All may be NULL, and must not call the node. */
 	void *ctx;
 	void (*event)(void *ctx, enum engine_event what, const struct peer *p);
+	/* Puts all flows of the kernel into internal, which has those only that
+	 * are still to be told: see engine_sink. NULL: it has all. */
+	void (*fetch)(void *ctx);
 	/* node_work() is due, now or soon: said with every datagram, when a
 	 * walk begins, and when entries expire. */
 	void (*work)(void *ctx);
@@ -92,6 +95,8 @@ int64_t node_due_ms(struct node *n);
 /* Of an entry of the internal cache: engine.h. */
 void node_touch(struct node *n, struct ref entry, enum touch how);
 void node_ask(struct node *n, enum ask what);
+/* The end of a fetch(); is_complete: nothing was lost. */
+void node_fetched(struct node *n, bool is_complete);
 /* From now on it sends from another place. */
 void node_link_changed(struct node *n);
 /* It sends by a new connection; what it sent by the one before may be lost. */
