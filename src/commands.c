@@ -122,7 +122,7 @@ static void on_commit_ended(void *ctx, const struct commit_report *r)
 
 static void flush_part(struct commands *c, bool internal, bool external)
 {
-	c->flushes_internal = internal;
+	c->flushes_internal = internal && c->o.internal;
 	c->flushes_external = external && c->o.external;
 	c->flush_position = FLOW_CACHE_NO_ID;
 }
@@ -181,11 +181,18 @@ static void on_resynced(void *ctx, int error)
 
 static void start_resync(void *ctx, int code)
 {
+	static const char why[] = "resync is unsupported in this mode";
 	struct commands *c = ctx;
 
 	(void)code;
-	log_notice("resync with master conntrack table");
-	kernel_side_resync(c->o.kernel, on_resynced, c);
+	if (c->o.internal) {
+		log_notice("resync with master conntrack table");
+		kernel_side_resync(c->o.kernel, on_resynced, c);
+		return;
+	}
+	/* success, as with the reference: scripts of failovers run it */
+	log_notice("%s", why);
+	jobs_end(c->o.jobs, 0, why);
 }
 
 /* ---- -F: the kernel's table; -t: the same, and the internal cache ---------

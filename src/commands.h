@@ -17,7 +17,7 @@ struct commands_opts {
 	struct loop *loop;
 	struct jobs *jobs; /* the caller's, as all here */
 	struct kernel_side *kernel;
-	/* external: NULL if there is none, which is as an empty one */
+	/* NULL if there is none, which is as an empty one */
 	struct flow_cache *internal, *external;
 	uint32_t commit_timeout_s; /* 0: what is left of the sender's */
 	uint32_t purge_timeout_s;

@@ -11,6 +11,7 @@
 #include "cli/show_counters.h"
 #include "cli/show_flow.h"
 #include "cli/show_stats.h"
+#include "netlink/ct_walk.h"
 #include "stats.h"
 #include "sync/expiry.h"
 
@@ -42,26 +43,36 @@ struct dump {
 	uint32_t position;
 };
 
+/* The view has all but what the flow names and the time. */
+static void show_line(const struct control *c, struct flow_view *v,
+		      struct wr *out)
+{
+	const struct sources *from = c->parts.sources;
+	const struct flow *f = v->flow;
+
+	v->helper = f->has & FLOW_HELPER ? names_text(from->helpers, f->helper)
+					 : NULL;
+	v->secctx = f->has & FLOW_SECCTX ? names_text(from->contexts, f->secctx)
+					 : NULL;
+	v->wall_s = loop_wall_s(c->loop);
+	show_flow(v, out);
+	wr_u8(out, '\n');
+}
+
 static void show_entry(const struct dump *dump, const struct entry_head *h,
 		       struct wr *out)
 {
 	const struct control *c = dump->control;
-	const struct sources *from = c->parts.sources;
 	uint32_t now_s = (uint32_t)(loop_now_ms(c->loop) / 1000);
 	struct flow f;
-	struct flow_view v = { .flow = &f, .parts = dump->parts };
+	struct flow_view v = { .flow = &f,
+			       .parts = dump->parts,
+			       .age_s = now_s - h->created_s };
 
 	flow_cache_get(dump->cache, dump->position, &f);
-	v.helper = f.has & FLOW_HELPER ? names_text(from->helpers, f.helper)
-				       : NULL;
-	v.secctx = f.has & FLOW_SECCTX ? names_text(from->contexts, f.secctx)
-				       : NULL;
-	v.wall_s = loop_wall_s(c->loop);
-	v.age_s = now_s - h->created_s;
 	if (dump->parts & SHOW_EXPIRES)
 		v.expires_s = expiry_left_s(h, c->parts.cache_timeout_s, now_s);
-	show_flow(&v, out);
-	wr_u8(out, '\n');
+	show_line(c, &v, out);
 }
 
 static enum ctl_progress next_lines(void *ctx, struct wr *out)
@@ -81,6 +92,61 @@ static enum ctl_progress next_lines(void *ctx, struct wr *out)
 			show_entry(dump, h, out);
 	}
 	return CTL_GO_ON;
+}
+
+/* -i without an internal cache: the kernel's table. */
+struct listed_table {
+	struct control *control;
+	struct ct_walk *walk;
+};
+
+static void log_no_table(int err)
+{
+	log_error("can't get kernel conntrack table: %s", strerror(-err));
+}
+
+static enum ctl_progress next_rows(void *ctx, struct wr *out)
+{
+	struct listed_table *t = ctx;
+
+	while (out->size - out->used > SHOW_FLOW_MAX) {
+		struct flow f;
+		int got = ct_walk_next(t->walk, &f);
+
+		if (got < 0)
+			log_no_table(got);
+		if (got <= 0)
+			return got < 0 ? CTL_FAILED : CTL_DONE;
+		show_line(
+			t->control,
+			&(struct flow_view){ .flow = &f, .parts = SHOW_KERNEL },
+			out);
+	}
+	return CTL_GO_ON;
+}
+
+static void end_table(void *ctx)
+{
+	struct listed_table *t = ctx;
+
+	ct_walk_close(t->walk);
+	free(t);
+}
+
+static void dump_table(struct control *c, uint64_t client)
+{
+	struct listed_table *t = calloc(1, sizeof(*t));
+	struct ctl_source source = { next_rows, end_table, t };
+	int err = t ? ct_walk_open(c->parts.table, &t->walk) : -ENOMEM;
+
+	if (err < 0) {
+		free(t);
+		log_no_table(err);
+		finish(c, client, 1, strerror(-err));
+		return;
+	}
+	t->control = c;
+	ctl_server_answer(c->server, client, &source);
 }
 
 static void dump_cache(struct control *c, uint64_t client, int code)
@@ -106,6 +172,14 @@ static void dump_cache(struct control *c, uint64_t client, int code)
 			 (expires ? SHOW_EXPIRES : 0),
 	};
 	ctl_server_answer(c->server, client, &source);
+}
+
+static void dump_internal(struct control *c, uint64_t client, int code)
+{
+	if (c->parts.table)
+		dump_table(c, client);
+	else
+		dump_cache(c, client, code);
 }
 
 struct text {
@@ -289,6 +363,7 @@ static serve_fn *server_of(enum ctl_code code)
 {
 	switch (code) {
 	case CTL_DUMP_INTERNAL:
+		return dump_internal;
 	case CTL_DUMP_EXTERNAL:
 		return dump_cache;
 	case CTL_DUMP_INTERNAL_EXPECT:

@@ -26,6 +26,9 @@ struct control_parts {
 	uint32_t cache_timeout_s; /* of external entries; 0: they have none */
 	/* Of these the entries are shown. NULL: there are none. */
 	struct flow_cache *internal, *external;
+	/* Whose rows are shown in place of an internal cache; NULL: there is
+	 * one. */
+	struct ct_kernel *table;
 };
 void control_serve(struct control *c, const struct control_parts *parts);
 

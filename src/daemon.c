@@ -212,6 +212,27 @@ static void on_touch(void *ctx, uint32_t id, enum touch how)
 	node_touch(d->node, (struct ref){ OBJECT_FLOW, id }, how);
 }
 
+static void on_fetch(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	kernel_side_fetch(d->kernel);
+}
+
+static void on_bulk_wanted(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	node_ask(d->node, ASK_BULK);
+}
+
+static void on_fetched(void *ctx, bool is_complete)
+{
+	struct daemon *d = ctx;
+
+	node_fetched(d->node, is_complete);
+}
+
 static bool is_client_there(void *ctx, uint64_t client)
 {
 	struct daemon *d = ctx;
@@ -287,6 +308,7 @@ static int build_node(struct daemon *d)
 	o->inject = d->inject;
 	o->ctx = d;
 	o->event = on_node_event;
+	o->fetch = d->o.kernel.is_bypassed ? on_fetch : NULL;
 	o->work = work_later;
 	d->node = node_new(o, d->o.engine, loop_now_ms(d->loop));
 	return d->node ? 0 : -ENOMEM;
@@ -330,6 +352,8 @@ static int open_kernel(struct daemon *d)
 	o->contexts = d->contexts;
 	o->touch = on_touch;
 	o->has_work = work_later;
+	o->want_bulk = on_bulk_wanted;
+	o->fetched = on_fetched;
 	o->filled = on_filled;
 	o->ctx = d;
 	return kernel_side_open(o, &d->kernel);
@@ -360,7 +384,7 @@ static int open_commands(struct daemon *d)
 	o->loop = d->loop;
 	o->jobs = &d->jobs;
 	o->kernel = d->kernel;
-	o->internal = d->internal;
+	o->internal = d->o.kernel.is_bypassed ? NULL : d->internal;
 	o->external = d->external;
 	o->has_work = work_later;
 	o->ctx = d;
@@ -377,6 +401,8 @@ static void connect_control(struct daemon *d)
 		.cache_timeout_s = d->o.node.cache_timeout_s,
 		.internal = d->internal,
 		.external = d->external,
+		.table = d->o.kernel.is_bypassed ? kernel_side_table(d->kernel)
+						 : NULL,
 	};
 
 	d->sources = (struct sources){
@@ -443,6 +469,8 @@ static int open_all(struct daemon *d)
 	if (d->o.has_no_mode)
 		log_warn("No synchronization mode specified. "
 			 "Defaulting to FT-FW mode.");
+	if (d->o.kernel.is_bypassed)
+		log_notice("disabling internal cache");
 	log_filter(&d->o.filter);
 	err = open_kernel(d);
 	if (err == 0 && d->inject)

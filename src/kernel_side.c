@@ -15,6 +15,7 @@ enum dump_use {
 	DUMP_START,   /* fills the internal cache, nothing is sent */
 	DUMP_REQUEST, /* -R: the same */
 	DUMP_OVERRUN, /* events were lost: what differs is sent */
+	DUMP_FETCH,   /* all is told: there is no internal cache */
 	DUMP_FLUSH,   /* -F, -t: each row is deleted from the kernel */
 };
 
@@ -22,7 +23,10 @@ struct kernel_side {
 	struct kernel_side_opts o;
 	struct ct_kernel *ct;
 	struct ct_writer *flush_writer, *asker;
+	/* One of them, by o.is_bypassed. */
 	struct mirror mirror;
+	struct bypass bypass;
+	bool has_table; /* bypassed: that is all the first dump is to show */
 	struct kernel_flush flush;
 	enum dump_use dump;      /* until the mirror has settled */
 	unsigned int dumps_next; /* bits of those asked for meanwhile */
@@ -54,6 +58,12 @@ static void work_later(struct kernel_side *k)
 	k->o.has_work(k->o.ctx);
 }
 
+static bool has_work(const struct kernel_side *k)
+{
+	return k->o.is_bypassed ? bypass_has_work(&k->bypass)
+				: mirror_has_work(&k->mirror);
+}
+
 /* ---- events ------------------------------------------------------------- */
 
 static void on_event(void *ctx, enum flow_event type, enum flow_origin origin,
@@ -61,8 +71,11 @@ static void on_event(void *ctx, enum flow_event type, enum flow_origin origin,
 {
 	struct kernel_side *k = ctx;
 
-	mirror_event(&k->mirror, type, origin, f, now_s(k));
-	if (mirror_has_work(&k->mirror))
+	if (k->o.is_bypassed)
+		bypass_event(&k->bypass, type, origin, f, now_s(k));
+	else
+		mirror_event(&k->mirror, type, origin, f, now_s(k));
+	if (has_work(k))
 		work_later(k);
 }
 
@@ -72,7 +85,7 @@ static void repair_at(struct kernel_side *k, int64_t due_ms)
 		timer_set(k->o.loop, &k->overrun_timer, due_ms);
 }
 
-/* The cache has missed something: a dump repairs it after a while. */
+/* Something was missed: a dump repairs it after a while. */
 static void repair_later(struct kernel_side *k)
 {
 	repair_at(k, overrun_lost(&k->overrun, now_ms(k)));
@@ -102,14 +115,48 @@ static void on_overrun(void *ctx)
 
 /* ---- dumps -------------------------------------------------------------- */
 
+/* Without an internal cache. False: no more rows are wanted just now. */
+static bool tell_row(struct kernel_side *k, const struct flow *f, bool is_sure)
+{
+	if (k->dump == DUMP_START) {
+		k->has_table = true;
+		work_later(k);
+		return false;
+	}
+	bypass_row(&k->bypass, f, is_sure, now_s(k));
+	if (has_work(k))
+		work_later(k);
+	return bypass_has_room(&k->bypass);
+}
+
 static void on_row(void *ctx, const struct flow *f, bool is_sure)
 {
 	struct kernel_side *k = ctx;
 
-	if (k->dump != DUMP_FLUSH)
+	if (k->dump == DUMP_FLUSH) {
+		if (!kernel_flush_row(&k->flush, f))
+			ct_kernel_dump_pause(k->ct, true);
+	} else if (!k->o.is_bypassed) {
 		mirror_row(&k->mirror, f, is_sure, now_s(k));
-	else if (!kernel_flush_row(&k->flush, f))
+	} else if (!tell_row(k, f, is_sure)) {
 		ct_kernel_dump_pause(k->ct, true);
+	}
+}
+
+static void end_repair(struct kernel_side *k, bool is_good)
+{
+	if (is_good)
+		k->has_warned = false;
+	repair_at(k, overrun_ended(&k->overrun, is_good, now_ms(k)));
+}
+
+static void end_fetch(struct kernel_side *k, bool is_complete)
+{
+	k->o.fetched(k->o.ctx, is_complete);
+	if (k->overrun.is_repairing)
+		end_repair(k, is_complete);
+	else if (!is_complete)
+		repair_later(k);
 }
 
 /* Whoever waits for the dump hears of its end. */
@@ -129,8 +176,11 @@ static void tell_end(struct kernel_side *k, enum dump_use use, int error)
 		kernel_flush_rows_end(&k->flush, error);
 		work_later(k);
 		break;
+	case DUMP_FETCH:
+		end_fetch(k, error == 0 && !bypass_has_missed(&k->bypass));
+		break;
 	case DUMP_OVERRUN:
-		repair_at(k, overrun_ended(&k->overrun, error == 0, now_ms(k)));
+		end_repair(k, error == 0);
 		break;
 	case DUMP_NONE:
 		break;
@@ -142,7 +192,8 @@ static int begin_dump(struct kernel_side *k, enum dump_use use)
 {
 	int err;
 
-	if (use == DUMP_OVERRUN) {
+	if (use == DUMP_OVERRUN ||
+	    (use == DUMP_FETCH && k->overrun.is_waiting)) {
 		/* it may have been set while another dump was waited for */
 		timer_cancel(k->o.loop, &k->overrun_timer);
 		overrun_begins(&k->overrun);
@@ -150,7 +201,9 @@ static int begin_dump(struct kernel_side *k, enum dump_use use)
 	err = ct_kernel_dump(k->ct);
 	if (err < 0)
 		return err;
-	if (use != DUMP_FLUSH)
+	if (use == DUMP_FETCH)
+		bypass_dump_begins(&k->bypass);
+	else if (use != DUMP_FLUSH && !k->o.is_bypassed)
 		mirror_dump_begins(&k->mirror, use == DUMP_OVERRUN
 						       ? TOUCH_SEND
 						       : TOUCH_QUIET);
@@ -189,8 +242,6 @@ static void end_dump(struct kernel_side *k, int error)
 	enum dump_use use = k->dump;
 
 	k->dump = DUMP_NONE;
-	if (use == DUMP_OVERRUN && error == 0)
-		k->has_warned = false;
 	tell_end(k, use, error);
 	begin_next(k);
 }
@@ -201,7 +252,10 @@ static void on_rows_end(void *ctx, enum ct_dump_end end)
 {
 	struct kernel_side *k = ctx;
 
-	if (k->dump != DUMP_FLUSH)
+	k->has_table = true;
+	if (k->dump == DUMP_FETCH)
+		bypass_dump_ends(&k->bypass, end == CT_DUMP_COMPLETE);
+	else if (k->dump != DUMP_FLUSH && !k->o.is_bypassed)
 		mirror_dump_ends(&k->mirror, end == CT_DUMP_COMPLETE);
 	if (end == CT_DUMP_FAILED)
 		end_dump(k, -EIO);
@@ -213,8 +267,19 @@ static void on_rows_end(void *ctx, enum ct_dump_end end)
 
 static void on_overrun_timer(void *ctx, int64_t at_ms)
 {
+	struct kernel_side *k = ctx;
+
 	(void)at_ms;
-	want_dump(ctx, DUMP_OVERRUN);
+	if (k->o.is_bypassed)
+		k->o.want_bulk(k->o.ctx);
+	else
+		want_dump(k, DUMP_OVERRUN);
+}
+
+void kernel_side_fetch(struct kernel_side *k)
+{
+	k->dumps_next |= 1U << DUMP_FETCH;
+	work_later(k);
 }
 
 void kernel_side_resync(struct kernel_side *k, kernel_resynced_fn *done,
@@ -275,15 +340,38 @@ static void go_on_with_flush(struct kernel_side *k)
 
 /* ---- what comes again and again ------------------------------------------ */
 
+/* The rows of a dump have ended, and all that they have left to do is done. */
+static bool is_settled(const struct kernel_side *k)
+{
+	return k->o.is_bypassed ? bypass_is_settled(&k->bypass)
+				: mirror_is_settled(&k->mirror);
+}
+
+static void go_on_with_dump(struct kernel_side *k)
+{
+	if (k->dump == DUMP_NONE || k->dump == DUMP_FLUSH)
+		return;
+	if (k->dump == DUMP_START && k->o.is_bypassed) {
+		if (!k->has_table)
+			return;
+		ct_kernel_dump_stop(k->ct);
+	} else if (k->dump == DUMP_FETCH && bypass_has_room(&k->bypass)) {
+		ct_kernel_dump_pause(k->ct, false);
+	}
+	if (is_settled(k))
+		end_dump(k, 0);
+}
+
 bool kernel_side_work(struct kernel_side *k)
 {
-	if (mirror_has_work(&k->mirror))
+	if (has_work(k) && k->o.is_bypassed)
+		bypass_work(&k->bypass, now_s(k));
+	else if (has_work(k))
 		mirror_work(&k->mirror, now_s(k));
-	if (k->dump != DUMP_NONE && k->dump != DUMP_FLUSH &&
-	    mirror_is_settled(&k->mirror))
-		end_dump(k, 0);
+	go_on_with_dump(k);
+	begin_next(k); /* what was asked for where no dump may begin */
 	go_on_with_flush(k);
-	return mirror_has_work(&k->mirror);
+	return has_work(k);
 }
 
 /* Flows that were refused for lack of room are there now. */
@@ -300,8 +388,11 @@ static void look_for_refused(struct kernel_side *k)
 void kernel_side_second(struct kernel_side *k)
 {
 	look_for_refused(k);
-	mirror_second(&k->mirror, now_s(k));
-	if (mirror_has_work(&k->mirror))
+	if (k->o.is_bypassed)
+		bypass_second(&k->bypass);
+	else
+		mirror_second(&k->mirror, now_s(k));
+	if (has_work(k))
 		work_later(k);
 }
 
@@ -310,6 +401,7 @@ struct kernel_side_stats kernel_side_stats(const struct kernel_side *k)
 	return (struct kernel_side_stats){
 		.table = ct_kernel_stats(k->ct),
 		.mirror = &k->mirror.stats,
+		.bypass = k->o.is_bypassed ? &k->bypass.stats : NULL,
 		.n_flushes = k->n_flushes,
 		.n_resyncs = k->n_resyncs,
 	};
@@ -407,16 +499,18 @@ static int open_writers(struct kernel_side *k)
 				 &k->flush_writer);
 
 	if (err == 0)
-		err = ct_asker_open(k->ct, mirror_answer, &k->mirror,
-				    &k->asker);
+		err = k->o.is_bypassed ? ct_asker_open(k->ct, bypass_answer,
+						       &k->bypass, &k->asker)
+				       : ct_asker_open(k->ct, mirror_answer,
+						       &k->mirror, &k->asker);
 	if (err < 0)
 		log_error("can't open netlink handler: %s", strerror(-err));
 	return err;
 }
 
-static void build(struct kernel_side *k)
+static void build_mirror(struct kernel_side *k)
 {
-	const struct mirror_opts mirror = {
+	const struct mirror_opts o = {
 		.cache = k->o.internal,
 		.filter = k->o.filter,
 		.kernel = ct_writer_ops(k->asker),
@@ -424,10 +518,33 @@ static void build(struct kernel_side *k)
 		.ctx = k->o.ctx,
 	};
 
-	mirror_init(&k->mirror, &mirror);
+	mirror_init(&k->mirror, &o);
+}
+
+static void build_bypass(struct kernel_side *k)
+{
+	const struct bypass_opts o = {
+		.untold = k->o.internal,
+		.filter = k->o.filter,
+		.kernel = ct_writer_ops(k->asker),
+		.events_reliable = k->o.events_reliable,
+		.touch = k->o.touch,
+		.has_room = k->o.has_work,
+		.ctx = k->o.ctx,
+	};
+
+	bypass_init(&k->bypass, &o);
+}
+
+static void build(struct kernel_side *k)
+{
+	if (k->o.is_bypassed)
+		build_bypass(k);
+	else
+		build_mirror(k);
 	k->flush.o = (struct kernel_flush_opts){
 		.filter = k->o.filter,
-		.mirror = &k->mirror,
+		.mirror = k->o.is_bypassed ? NULL : &k->mirror,
 		.kernel = ct_writer_ops(k->flush_writer),
 	};
 	overrun_init(&k->overrun, k->o.overrun_fixed_ms);
@@ -466,6 +583,7 @@ void kernel_side_close(struct kernel_side *k)
 	ct_writer_close(k->flush_writer);
 	ct_writer_close(k->asker);
 	ct_kernel_close(k->ct);
+	bypass_fini(&k->bypass);
 	kernel_flush_fini(&k->flush);
 	free(k);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* kernel_side.h - the sockets to the kernel's conntrack table, and the internal
- * cache that mirrors it: when a dump begins, what it is for, and who hears of
- * its end. */
+ * cache that mirrors it, or is passed by: when a dump begins, what it is for,
+ * and who hears of its end. */
 #ifndef KERNEL_SIDE_H
 #define KERNEL_SIDE_H
 
@@ -13,12 +13,15 @@
 #include "base/names.h"
 #include "cache/flow_cache.h"
 #include "netlink/ct_kernel.h"
+#include "sync/bypass.h"
 #include "sync/kernel_flush.h"
 #include "sync/mirror.h"
 
 struct kernel_side_opts {
 	struct loop *loop;
 	struct flow_cache *internal; /* the caller's, as all here */
+	/* DisableInternalCache: it holds only what is still to be told. */
+	bool is_bypassed;
 	const struct filter *filter;
 	struct names *helpers, *contexts;
 	/* The event socket's buffer, to begin with and at most, as the file
@@ -36,6 +39,10 @@ struct kernel_side_opts {
 	void (*touch)(void *ctx, uint32_t id, enum touch how);
 	/* kernel_side_work() has something to do at once. */
 	void (*has_work)(void *ctx);
+	/* Bypassed: all that there is must be told, for some was missed; and
+	 * the end of kernel_side_fetch(). */
+	void (*want_bulk)(void *ctx);
+	void (*fetched)(void *ctx, bool is_complete);
 	/* Once: the first dump has filled the cache, or has failed (a negative
 	 * errno value, logged), which may be while it is being opened. */
 	void (*filled)(void *ctx, int error);
@@ -64,6 +71,10 @@ typedef void kernel_flushed_fn(void *ctx,
 void kernel_side_resync(struct kernel_side *k, kernel_resynced_fn *done,
 			void *ctx);
 
+/* Bypassed: puts and touches all that the table has, of which fetched() tells
+ * the end. Begins later, so that an engine may call it. */
+void kernel_side_fetch(struct kernel_side *k);
+
 /* Deletes what passes the filter from the table. One at a time. */
 void kernel_side_flush(struct kernel_side *k, kernel_flushed_fn *done,
 		       void *ctx);
@@ -79,6 +90,7 @@ void kernel_side_second(struct kernel_side *k);
 struct kernel_side_stats {
 	const struct ct_kernel_stats *table;
 	const struct mirror_stats *mirror;
+	const struct bypass_stats *bypass; /* NULL: not bypassed */
 	uint64_t n_flushes, n_resyncs;
 };
 struct kernel_side_stats kernel_side_stats(const struct kernel_side *k);

@@ -189,6 +189,8 @@ static void gather_kernel(const struct kernel_side_stats *s, struct counted *c)
 	GATHER(kernel_fields, s->table, c);
 	GATHER(kernel_side_fields, s, c);
 	GATHER(mirror_fields, s->mirror, c);
+	if (s->bypass)
+		counted_set(c, COUNTER_EVENTS_FILTERED, s->bypass->n_filtered);
 }
 
 static void gather_node(const struct node_stats *s, struct counted *c)
@@ -259,6 +261,16 @@ static void add_cache(struct counter_set *set, const char *name,
 		    s->n_create_no_space + s->n_create_no_memory);
 }
 
+/* Without an internal cache: what was passed on, not how. */
+static void count_bypass(const struct bypass_stats *s, struct counted *c)
+{
+	if (!s)
+		return;
+	counted_set(c, COUNTER_CACHE_CREATED, s->n_new);
+	counted_set(c, COUNTER_CACHE_UPDATED, s->n_updated);
+	counted_set(c, COUNTER_CACHE_DESTROYED, s->n_destroyed);
+}
+
 static void add_queue(struct counter_set *set, const char *name, uint64_t n,
 		      uint64_t max, uint64_t n_no_space)
 {
@@ -323,6 +335,8 @@ struct counter_set *stats_gather(const struct sources *from)
 	gather_daemon(from, &node,
 		      counter_set_add(s, COUNTER_PER_DAEMON, NULL, NULL));
 	add_cache(s, "internal", from->internal);
+	count_bypass(kernel_side_stats(from->kernel).bypass,
+		     &s->all[FIRST_CACHE]);
 	add_cache(s, "external", from->external);
 	add_queue(s, "txqueue", node.engine.n_dirty, INT32_MAX,
 		  node.engine.n_no_memory);
@@ -361,7 +375,9 @@ bool stats_show(const struct sources *from, const struct counter_set *set,
 	const struct counted *queues[N_QUEUES];
 	const struct stats s = {
 		.daemon = &set->all[0],
-		.internal = { .counted = &set->all[FIRST_CACHE] },
+		.internal = { .counted = &set->all[FIRST_CACHE],
+			      .is_off =
+				      kernel_side_stats(from->kernel).bypass },
 		.external = { .is_off = !from->external,
 			      .counted = from->external
 						 ? &set->all[FIRST_CACHE + 1]

@@ -150,10 +150,11 @@ static void fill(struct client *c)
 	assert(!w.full);
 	c->at = 0;
 	c->used = w.used;
-	if (progress == CTL_DONE) {
-		end_source(c);
-		append_tail(c, 0, NULL);
-	}
+	if (progress == CTL_GO_ON)
+		return;
+	end_source(c);
+	append_tail(c, progress == CTL_FAILED,
+		    progress == CTL_FAILED ? "see the log" : NULL);
 }
 
 /* Sends what the client takes without waiting; false if it has left. */

@@ -56,7 +56,11 @@ void ctl_server_stop(struct ctl_server *s);
 /* Stops and drops all clients. Accepts NULL. Not from inside a callback. */
 void ctl_server_close(struct ctl_server *s);
 
-enum ctl_progress { CTL_GO_ON, CTL_DONE };
+enum ctl_progress {
+	CTL_GO_ON,
+	CTL_DONE,
+	CTL_FAILED, /* it breaks off here: exit status 1, see the log */
+};
 
 /* Where the text of an answer comes from: a walk that can be resumed. */
 struct ctl_source {

@@ -40,7 +40,8 @@ static bool delete_row(struct kernel_flush *f, const struct flow *row)
 		return true;
 	}
 	f->n_in_flight++;
-	mirror_flushed(f->o.mirror, row);
+	if (f->o.mirror)
+		mirror_flushed(f->o.mirror, row);
 	return true;
 }
 

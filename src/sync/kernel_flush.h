@@ -15,7 +15,8 @@
 
 struct kernel_flush_opts {
 	const struct filter *filter;
-	/* Is told of what was deleted: nobody asks for that any more. */
+	/* Is told of what was deleted: nobody asks for that any more. NULL:
+	 * there is no internal cache. */
 	struct mirror *mirror;
 	/* Whose answers go to kernel_flush_done(). */
 	const struct kernel_ops *kernel;
