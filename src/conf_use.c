@@ -54,11 +54,6 @@ static bool syncs_expectations(const struct conf *c)
 	return c->sync.expect_sync != CONF_EXPECT_OFF;
 }
 
-static bool has_no_internal_cache(const struct conf *c)
-{
-	return c->sync.disable_internal_cache;
-}
-
 static bool has_stats(const struct conf *c)
 {
 	return c->stats.present;
@@ -76,8 +71,6 @@ static const struct {
 	  "events are filtered in user space" },
 	{ syncs_expectations, "ExpectationSync", "ExpectationSync",
 	  "expectations are not replicated" },
-	{ has_no_internal_cache, "DisableInternalCache", "DisableInternalCache",
-	  NULL },
 	{ has_stats, "Stats", "the Stats section", NULL },
 };
 

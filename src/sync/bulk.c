@@ -315,6 +315,12 @@ enum bulk_step bulk_next(struct bulk *b, bool is_waited, uint32_t *n_skipped,
 	return BULK_LATER;
 }
 
+bool bulk_has_entries(const struct bulk *b)
+{
+	return b->phase == BULK_WALK &&
+	       (!b->is_fetching || flow_cache_stats(b->o.cache)->n_entries);
+}
+
 void bulk_took(struct bulk *b, uint32_t id)
 {
 	b->position = id;

@@ -122,6 +122,8 @@ void bulk_took(struct bulk *b, uint32_t id);
 /* All that there is was put into the cache. Otherwise the walk ends without its
  * mark, for what it lacks would be taken for gone, and is tried again. */
 void bulk_fetched(struct bulk *b, bool is_complete);
+/* It walks, and bulk_next() may have something to say. */
+bool bulk_has_entries(const struct bulk *b);
 /* All of the walk was sent; its receivers may have got all. */
 void bulk_walked(struct bulk *b, int64_t resend_ms, int64_t now_ms);
 /* It is for references too: they may have missed that it began, so all is told

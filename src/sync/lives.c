@@ -95,6 +95,13 @@ static void on_event(void *ctx, enum engine_event what, const struct peer *p,
 	lives_event(ctx, what, p, now_ms);
 }
 
+static void on_fetch(void *ctx)
+{
+	const struct lives *l = ctx;
+
+	l->o.sink.fetch(l->o.sink.ctx);
+}
+
 /* ---- the parts ---------------------------------------------------------- */
 
 static int init_outbox(struct lives *l, int64_t now_ms)
@@ -117,7 +124,8 @@ static void init_bulk(struct lives *l)
 		.roster = &l->roster,
 		.ring = &l->outbox.ring,
 		.marks = l->o.mode,
-		.sink = { l, on_mark, on_event },
+		.sink = { l, on_mark, on_event,
+			  lives_has_cache(l) ? NULL : on_fetch },
 	};
 
 	bulk_init(&l->bulk, &o);

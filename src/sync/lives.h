@@ -51,12 +51,20 @@ NODISCARD int lives_init(struct lives *l, const struct lives_opts *o,
 			 int64_t now_ms);
 void lives_fini(struct lives *l);
 
-/* As whom we announce ourselves. */
+/* False: what was told is not kept, and a bulk is fetched. */
+static inline bool lives_has_cache(const struct lives *l)
+{
+	return !l->o.sink.fetch;
+}
+
+/* As whom we announce ourselves. Updates of the kernel have what has changed:
+ * whole they become in a cache. */
 static inline struct message_self lives_self(const struct lives *l)
 {
-	return (struct message_self){
-		l->o.node, (uint16_t)(l->o.mode | EXT_CAP_WHOLE_UPDATES)
-	};
+	unsigned int updates = lives_has_cache(l) ? EXT_CAP_WHOLE_UPDATES : 0;
+
+	return (struct message_self){ l->o.node,
+				      (uint16_t)(l->o.mode | updates) };
 }
 
 /* What is known here; the rest is zeroed. */

@@ -30,6 +30,11 @@ static void notrack_ask(struct engine *e, enum ask what)
 	}
 }
 
+static void notrack_fetched(struct engine *e, bool is_complete)
+{
+	bulk_fetched(&notrack_of(e)->l.bulk, is_complete);
+}
+
 static void notrack_link_changed(struct engine *e)
 {
 	notrack_of(e)->l.must_announce = true;
@@ -85,6 +90,7 @@ static void notrack_free(struct engine *e)
 static const struct engine_ops notrack_ops = {
 	.touch = notrack_touch,
 	.ask = notrack_ask,
+	.fetched = notrack_fetched,
 	.link_changed = notrack_link_changed,
 	.receive = notrack_receive,
 	.fill = notrack_fill,

@@ -153,15 +153,25 @@ static enum fill fill_control(struct notrack *t, const struct turn *n)
 /* ---- entries ------------------------------------------------------------ */
 
 /* What becomes of an entry that was sent: nobody will acknowledge it, so one
- * that has ended is over. */
+ * that has ended is over, and so is every one where there is no cache. */
 static void sent(struct notrack *t, uint32_t n, uint32_t id)
 {
 	struct entry_head *h = flow_cache_head(t->l.o.cache, id);
 
 	outbox_sent(&t->l.outbox, n, id);
 	bulk_sent(&t->l.bulk, n, h);
-	if (h->state == ENTRY_DEAD)
+	if (h->state == ENTRY_DEAD || !lives_has_cache(&t->l))
 		flow_cache_remove(t->l.o.cache, id);
+}
+
+/* What begins here with a change is known to the peers (TOUCH_CHANGE). */
+static enum entry_state state_of(const struct notrack *t,
+				 const struct entry_head *h)
+{
+	bool is_change = !lives_has_cache(&t->l) && h->outbox & OUTBOX_SENT;
+
+	return h->state == ENTRY_NEW && is_change ? ENTRY_ALIVE
+						  : (enum entry_state)h->state;
 }
 
 static enum fill send_entry(struct notrack *t, const struct turn *n,
@@ -174,8 +184,7 @@ static enum fill send_entry(struct notrack *t, const struct turn *n,
 
 	flow_cache_get(t->l.o.cache, id, &flow);
 	offset = message_entry(n->w, number, &t->l.o.wire, &flow,
-			       (enum entry_state)h->state,
-			       h->outbox & OUTBOX_SENT);
+			       state_of(t, h), h->outbox & OUTBOX_SENT);
 	if (!end_message(t, n, offset))
 		return FILL_FULL;
 	sent(t, number, id);
@@ -273,7 +282,7 @@ int64_t notrack_due_ms(struct engine *e)
 
 	if (t->is_scanning || t->l.outbox.marks.first)
 		return t->called_ms;
-	if (t->l.bulk.phase == BULK_WALK && pace_due_ms(&t->pace) < due_ms)
+	if (bulk_has_entries(&t->l.bulk) && pace_due_ms(&t->pace) < due_ms)
 		due_ms = pace_due_ms(&t->pace);
 	return due_ms;
 }

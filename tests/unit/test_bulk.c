@@ -21,6 +21,7 @@ struct world {
 	uint8_t receivers[MARKS_MOST];
 	uint32_t n_marks;
 	bool has_no_memory;
+	uint32_t n_fetches;
 	uint32_t events[ENGINE_EVENT_N];
 };
 
@@ -46,6 +47,24 @@ static void on_event(void *ctx, enum engine_event what, const struct peer *p,
 	w->events[what]++;
 }
 
+static void on_fetch(void *ctx)
+{
+	struct world *w = ctx;
+
+	w->n_fetches++;
+}
+
+static uint32_t put_flow(struct world *w, uint32_t i)
+{
+	struct flow f = { .family = FAMILY_IPV4, .l4proto = L4_TCP };
+	uint32_t id;
+
+	f.has = FLOW_PORTS;
+	f.orig.sport = (uint16_t)i;
+	flow_cache_put(w->cache, &f, PUT_REPLACE, 1, &id);
+	return id;
+}
+
 static struct world *new_world(uint32_t first_seq, uint32_t n_flows)
 {
 	const struct flow_cache_opts cache = { .first_size = 16,
@@ -58,20 +77,13 @@ static struct world *new_world(uint32_t first_seq, uint32_t n_flows)
 	w->cache = flow_cache_new(&cache);
 	assert_non_null(w->cache);
 	assert_int_equal(ring_init(&w->ring, 16384, first_seq), 0);
-	for (uint32_t i = 0; i < n_flows; i++) {
-		struct flow f = { .family = FAMILY_IPV4, .l4proto = L4_TCP };
-		uint32_t id;
-
-		f.has = FLOW_PORTS;
-		f.orig.sport = (uint16_t)i;
-		flow_cache_put(w->cache, &f, PUT_REPLACE, 1, &id);
-		assert_int_equal(id, i + 1);
-	}
+	for (uint32_t i = 0; i < n_flows; i++)
+		assert_int_equal(put_flow(w, i), i + 1);
 	o.cache = w->cache;
 	o.roster = &w->roster;
 	o.ring = &w->ring;
 	o.marks = EXT_CAP_ADDRESSED_ACK;
-	o.sink = (struct bulk_sink){ w, on_mark, on_event };
+	o.sink = (struct bulk_sink){ w, on_mark, on_event, NULL };
 	bulk_init(&w->b, &o);
 	return w;
 }
@@ -192,6 +204,96 @@ static void test_a_reference_gets_all_as_new_without_marks(void **state)
 	assert_int_equal(n, 10);
 	ack_all(w);
 	assert_int_equal(w->n_marks, 0);
+	free_world(w);
+}
+
+/* Sends what there is, which leaves the cache. */
+static enum bulk_step walk_fetched(struct world *w, uint32_t *n_sent)
+{
+	uint32_t id, n_skipped = 0;
+	enum bulk_step step;
+
+	*n_sent = 0;
+	while ((step = bulk_next(&w->b, false, &n_skipped, &id)) == BULK_SEND) {
+		send_one(w, id);
+		bulk_took(&w->b, id);
+		flow_cache_remove(w->cache, id);
+		++*n_sent;
+	}
+	if (step == BULK_END)
+		bulk_walked(&w->b, RESEND_MS, w->now_ms);
+	return step;
+}
+
+static struct world *new_fetching_world(struct peer **p)
+{
+	struct world *w = new_world(1, 0);
+
+	w->b.o.sink.fetch = on_fetch;
+	*p = add_peer(w, true);
+	bulk_want(&w->b, *p);
+	progress(w);
+	assert_int_equal(w->n_fetches, 0); /* after the begin */
+	ack_mark(w, *p);
+	assert_int_equal(w->n_fetches, 1);
+	return w;
+}
+
+static void test_a_walk_without_a_cache_meets_what_is_fetched(void **state)
+{
+	struct peer *p;
+	struct world *w = new_fetching_world(&p);
+	uint32_t n;
+
+	(void)state;
+	assert_false(bulk_has_entries(&w->b));
+	assert_int_equal(walk_fetched(w, &n), BULK_NONE);
+	for (uint32_t i = 0; i < 2; i++) {
+		for (uint32_t j = 0; j < 3; j++)
+			put_flow(w, j); /* ids are given anew */
+		assert_true(bulk_has_entries(&w->b));
+		assert_int_equal(walk_fetched(w, &n), BULK_NONE);
+		assert_int_equal(n, 3);
+	}
+	/* some are behind the last one, some before it */
+	for (uint32_t j = 0; j < 3; j++)
+		put_flow(w, j);
+	w->b.position = 2;
+	bulk_fetched(&w->b, true);
+	assert_true(bulk_has_entries(&w->b));
+	assert_int_equal(walk_fetched(w, &n), BULK_END);
+	assert_int_equal(n, 3);
+	assert_int_equal(w->n_marks, 1);
+	ack_all(w);
+	assert_int_equal(w->n_marks, 2);
+	assert_int_equal(w->marks[1].phase, EXT_BULK_END);
+	assert_int_equal(w->marks[1].n_entries, 9);
+	assert_int_equal(w->b.phase, BULK_IDLE);
+	free_world(w);
+}
+
+static void test_a_walk_that_lacks_something_has_no_end_mark(void **state)
+{
+	struct peer *p;
+	struct world *w = new_fetching_world(&p);
+	uint32_t n;
+
+	(void)state;
+	put_flow(w, 0);
+	bulk_fetched(&w->b, false);
+	assert_int_equal(walk_fetched(w, &n), BULK_END);
+	assert_int_equal(n, 1);
+	ack_all(w);
+	assert_int_equal(w->n_marks, 1);
+	assert_int_equal(w->b.phase, BULK_IDLE);
+	w->now_ms += 20000; /* again */
+	progress(w);
+	ack_mark(w, p);
+	assert_int_equal(w->n_fetches, 2);
+	bulk_fetched(&w->b, true);
+	assert_int_equal(walk_fetched(w, &n), BULK_END);
+	ack_all(w);
+	assert_int_equal(w->marks[w->n_marks - 1].phase, EXT_BULK_END);
 	free_world(w);
 }
 
@@ -543,6 +645,8 @@ int main(void)
 #define T(test) cmocka_unit_test(test)
 		T(test_a_node_gets_a_walk_between_two_marks),
 		T(test_a_reference_gets_all_as_new_without_marks),
+		T(test_a_walk_without_a_cache_meets_what_is_fetched),
+		T(test_a_walk_that_lacks_something_has_no_end_mark),
 		T(test_who_does_not_hear_us_waits_for_the_walk),
 		T(test_who_does_not_acknowledge_its_mark_gets_the_next_walk),
 		T(test_marks_count_as_long_as_they_mean_something),
