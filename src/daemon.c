@@ -332,6 +332,7 @@ static int open_links(struct daemon *d)
 
 	o->loop = d->loop;
 	o->node = d->node;
+	o->node_id = d->o.node.node_id;
 	o->has_links = on_links;
 	o->has_no_links = on_no_links;
 	o->ctx = d;

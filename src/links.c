@@ -8,15 +8,14 @@
 
 #include "base/log.h"
 #include "netlink/ifwatch.h"
+#include "pump.h"
 
 enum {
-	SENDS_PER_TURN = 64, /* datagrams, before others get their turn */
-	WAIT_FIRST_MS = 1,   /* after ENOBUFS; doubles */
-	WAIT_MOST_MS = 50,
 	PATIENCE_MS = 5000,   /* for links to come up after the start */
 	REPAIR_FIRST_MS = 50, /* until a link is tried again; doubles */
 	REPAIR_MOST_MS = 1000,
 	SOURCES_LOGGED_MAX = 64, /* refused sources that get a line */
+	SETTLE_MS = 250,         /* at least; and up to as long again */
 };
 
 /* What the log has last said of a link. */
@@ -34,6 +33,7 @@ struct strand {
 	int index;
 	enum link_told told;
 	bool was_usable; /* since the start */
+	bool is_silent;  /* was left, and told, for what is missed here */
 };
 
 struct links {
@@ -42,12 +42,7 @@ struct links {
 	struct strand strands[LINKSET_MAX];
 	struct ifwatch *ifwatch;
 	bool is_started;
-	uint8_t *dgram; /* LINK_DATAGRAM_MAX, one that the link did not take */
-	size_t dgram_len;      /* 0: none is kept */
-	struct timer wait;     /* after ENOBUFS */
-	int64_t wait_ms;       /* how long the last one was, 0: none */
-	struct timer due;      /* of the node */
-	struct deferred more;  /* the pump has used up its share of a turn */
+	struct pump *pump;
 	struct timer patience; /* is set: links are still coming up */
 	struct timer repair;   /* some link has to be tried again */
 	int64_t repair_ms;     /* how long that waits, 0: nothing failed */
@@ -61,6 +56,11 @@ struct links {
 static struct link *current(const struct links *l)
 {
 	return l->set.links[l->set.current];
+}
+
+static const char *interface_of(const struct strand *s)
+{
+	return link_opts(s->link)->interface;
 }
 
 static void link_changed(struct links *l)
@@ -108,22 +108,53 @@ static void on_refused(void *ctx, struct link *link, const struct addr *from)
 			 o->family == FAMILY_IPV4 ? "IPv4" : "IPv6");
 }
 
+/* Of a peer only copies come: the link that it uses is up, but carries nothing
+ * to us. It follows when it hears us here. */
+static void note_missed(struct strand *s, int64_t now_ms)
+{
+	struct links *l = s->links;
+	struct strand *silent = &l->strands[l->set.current];
+
+	if (!linkset_missed(&l->set, s->index, now_ms))
+		return;
+	if (!silent->is_silent)
+		log_warn("link %s: nothing comes here from a peer that is "
+			 "heard on %s",
+			 interface_of(silent), interface_of(s));
+	silent->is_silent = true;
+	link_changed(l);
+}
+
+static void note_heard(struct strand *s, const struct node_heard *heard,
+		       int64_t now_ms)
+{
+	struct links *l = s->links;
+
+	if (s->is_silent)
+		log_notice("link %s: a peer is heard here again",
+			   interface_of(s));
+	s->is_silent = false;
+	if (heard->is_accepted && linkset_heard(&l->set, s->index, now_ms))
+		link_changed(l); /* the peer sends there, so do we */
+	if (heard->is_missed)
+		note_missed(s, now_ms);
+}
+
 static void on_received(void *ctx, struct link *link, const struct addr *from,
 			struct rd bytes)
 {
-	const struct strand *s = ctx;
-	struct links *l = s->links;
+	struct strand *s = ctx;
+	int64_t now_ms = loop_now_ms(s->links->opts.loop);
+	struct node_heard heard;
 	const struct peer_addr place = {
 		.link = (uint8_t)s->index,
 		.family = (uint8_t)link_opts(link)->family,
 		.addr = *from,
 	};
 
-	/* The peer sends there, so do we. */
-	if (node_receive(l->opts.node, &place, bytes,
-			 loop_now_ms(l->opts.loop)) &&
-	    linkset_heard(&l->set, s->index))
-		link_changed(l);
+	heard = node_receive(s->links->opts.node, &place, bytes, now_ms);
+	if (heard.is_accepted || heard.is_copy)
+		note_heard(s, &heard, now_ms);
 }
 
 /* ---- connections -------------------------------------------------------- */
@@ -160,60 +191,7 @@ static void on_link_event(void *ctx, struct link *link, enum link_event what,
 	}
 }
 
-/* ---- sending ------------------------------------------------------------ */
-
-/* Sends or keeps the datagram. False: the link takes no more for now. */
-static bool send_datagram(struct links *l)
-{
-	int err = link_send(current(l), l->dgram, l->dgram_len);
-
-	if (err == -EAGAIN)
-		return false;
-	if (err == -ENOBUFS) {
-		/* The socket is writable at once again, so wait by time. */
-		l->wait_ms = l->wait_ms ? l->wait_ms * 2 : WAIT_FIRST_MS;
-		if (l->wait_ms > WAIT_MOST_MS)
-			l->wait_ms = WAIT_MOST_MS;
-		timer_set(l->opts.loop, &l->wait,
-			  loop_now_ms(l->opts.loop) + l->wait_ms);
-		return false;
-	}
-	/* Other errors are counted by the link; what was in it is missed by
-	 * the peers like any loss. */
-	l->dgram_len = 0;
-	l->wait_ms = 0;
-	return true;
-}
-
-static enum fill fill_datagram(struct links *l)
-{
-	struct wr w = { .buf = l->dgram, .size = LINK_DATAGRAM_MAX };
-	enum fill done =
-		node_fill(l->opts.node, &w, link_payload_max(current(l)),
-			  loop_now_ms(l->opts.loop));
-
-	l->dgram_len = w.used;
-	return done;
-}
-
-/* The pump runs at the end of every turn, so waking up is enough. */
-static void on_wake(void *ctx, int64_t now_ms)
-{
-	(void)ctx;
-	(void)now_ms;
-}
-
-static void on_more(void *ctx)
-{
-	(void)ctx;
-}
-
 /* ---- what happens to a link --------------------------------------------- */
-
-static const char *interface_of(const struct strand *s)
-{
-	return link_opts(s->link)->interface;
-}
 
 static void note_buffers(const struct strand *s)
 {
@@ -426,11 +404,12 @@ static int open_all(struct links *l, const struct links_opts *o)
 {
 	int err = 0;
 
-	l->dgram = calloc(1, LINK_DATAGRAM_MAX);
-	if (!l->dgram)
+	l->pump = pump_new(o->loop, o->node, &l->set);
+	if (!l->pump)
 		return -ENOMEM;
 	timer_set(o->loop, &l->patience, loop_clock_ms(o->loop) + PATIENCE_MS);
-	linkset_init(&l->set, loop_now_ms(o->loop) + PATIENCE_MS);
+	linkset_init(&l->set, loop_now_ms(o->loop) + PATIENCE_MS,
+		     SETTLE_MS + (uint32_t)(o->node_id % SETTLE_MS));
 	for (size_t i = 0; i < o->n_links && err == 0; i++)
 		err = open_link(l, &o->links[i]);
 	return err < 0 ? err : watch_interfaces(l);
@@ -448,9 +427,6 @@ int links_open(const struct links_opts *opts, struct links **out)
 	}
 	l->opts = *opts;
 	l->opts.links = NULL;
-	l->wait = (struct timer){ .fn = on_wake, .ctx = l };
-	l->due = (struct timer){ .fn = on_wake, .ctx = l };
-	l->more = (struct deferred){ .fn = on_more, .ctx = l };
 	l->patience = (struct timer){ .fn = on_patience, .ctx = l };
 	l->repair = (struct timer){ .fn = on_repair, .ctx = l };
 	err = open_all(l, opts);
@@ -471,10 +447,7 @@ void links_close(struct links *l)
 		link_free(l->strands[i].link);
 	timer_cancel(l->opts.loop, &l->patience);
 	timer_cancel(l->opts.loop, &l->repair);
-	timer_cancel(l->opts.loop, &l->wait);
-	timer_cancel(l->opts.loop, &l->due);
-	loop_defer_cancel(l->opts.loop, &l->more);
-	free(l->dgram);
+	pump_free(l->pump);
 	free(l);
 }
 
@@ -485,21 +458,8 @@ void links_start(struct links *l)
 
 void links_pump(struct links *l)
 {
-	enum fill done = FILL_FULL;
-	int n = 0;
-
-	if (!l->is_started || timer_is_set(&l->wait))
-		return;
-	if (l->dgram_len && !send_datagram(l))
-		return;
-	while (done == FILL_FULL && n++ < SENDS_PER_TURN) {
-		done = fill_datagram(l);
-		if (l->dgram_len && !send_datagram(l))
-			return;
-	}
-	if (done == FILL_FULL)
-		loop_defer(l->opts.loop, &l->more);
-	timer_set(l->opts.loop, &l->due, node_due_ms(l->opts.node));
+	if (l->is_started)
+		pump_run(l->pump);
 }
 
 bool links_is_there(const struct links *l)

@@ -21,6 +21,7 @@ struct links_link {
 struct links_opts {
 	struct loop *loop; /* both outlive the links */
 	struct node *node;
+	uint64_t node_id; /* random: no two nodes wait for the same time */
 	const struct links_link *links; /* 1 to LINKSET_MAX; copied */
 	size_t n_links;
 	void *ctx;

@@ -149,6 +149,8 @@ struct engine_ops {
 	/* The next number outstanding, oldest first; false: there is none. */
 	bool (*held)(struct engine *e, struct engine_walk *walk,
 		     struct engine_held *out);
+	/* Of a node of ours its announced_ms tells when its last announcement
+	 * came: node.c finds out by it which links work. */
 	const struct roster *(*peers)(struct engine *e);
 	void (*free)(struct engine *e);
 	/* It is sent by a new connection: all that the one before has taken,

@@ -2,9 +2,12 @@
 #include "sync/ext.h"
 
 #include <assert.h>
+#include <string.h>
 
 enum {
 	MAGIC = 0x63746c66, /* "ctlf" */
+	FLAGS_AT = 5,       /* behind magic and version */
+	FLAG_COPY = 0x01,
 	RECORD_HDR_LEN = 4,
 	RECORD_ALIGN = 4,
 	RANGE_LEN = 16,
@@ -38,15 +41,17 @@ bool ext_open(struct rd body, struct ext_alive *out)
 {
 	struct ext_alive a;
 	uint32_t magic;
+	uint8_t flags;
 
 	if (!rd_be32(&body, &magic) || magic != MAGIC ||
-	    !rd_u8(&body, &a.version) || !rd_skip(&body, 1) ||
+	    !rd_u8(&body, &a.version) || !rd_u8(&body, &flags) ||
 	    !rd_be16(&body, &a.capabilities) || !rd_be64(&body, &a.node))
 		return false;
 	if (a.version < EXT_VERSION || a.node == 0)
 		return false;
 	if (a.version > EXT_VERSION)
 		body.left = 0;
+	a.is_copy = flags & FLAG_COPY;
 	a.records = body;
 	*out = a;
 	return true;
@@ -124,6 +129,28 @@ enum ext_step ext_next(struct rd *records, struct ext_record *out)
 	}
 	*out = r;
 	return EXT_RECORD;
+}
+
+bool ext_name(struct rd records, uint8_t name[EXT_NAME_SIZE])
+{
+	struct ext_record r;
+	enum ext_step step;
+
+	while ((step = ext_next(&records, &r)) == EXT_RECORD ||
+	       step == EXT_UNKNOWN)
+		if (step == EXT_RECORD && r.type == EXT_STABLE_NAME) {
+			memcpy(name, r.name, EXT_NAME_SIZE);
+			return true;
+		}
+	return false;
+}
+
+void ext_copy(struct wr *w, struct rd body)
+{
+	assert(body.left >= EXT_FIXED_LEN);
+	wr_bytes(w, body.at, FLAGS_AT);
+	wr_u8(w, body.at[FLAGS_AT] | FLAG_COPY);
+	wr_bytes(w, body.at + FLAGS_AT + 1, body.left - FLAGS_AT - 1);
 }
 
 void ext_begin(struct wr *w, uint16_t capabilities, uint64_t node)

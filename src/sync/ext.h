@@ -24,6 +24,8 @@ enum ext_capability {
 	/* Record 19, and bulk marks that nobody acknowledges: what lies between
 	 * them is complete if no number of it is missed. */
 	EXT_CAP_WANTS = 0x0004,
+	/* It knows copies of announcements, which it takes for no messages. */
+	EXT_CAP_COPIES = 0x0008,
 };
 
 enum ext_record_type {
@@ -68,6 +70,9 @@ struct ext_record {
 
 struct ext_alive {
 	uint8_t version;
+	/* A copy of what is said on another link: it has that number, and shows
+	 * only that this link, which the sender does not use, works. */
+	bool is_copy;
 	uint16_t capabilities; /* enum ext_capability */
 	uint64_t node;         /* never 0 */
 	struct rd records;     /* for ext_next(); empty if version is newer */
@@ -75,6 +80,9 @@ struct ext_alive {
 
 /* Reads what follows the header of an ALIVE. False if it is a plain one. */
 NODISCARD bool ext_open(struct rd body, struct ext_alive *out);
+
+/* Writes what an ALIVE has behind its header as a copy of it. */
+void ext_copy(struct wr *w, struct rd body);
 
 enum ext_step {
 	EXT_RECORD,
@@ -84,6 +92,9 @@ enum ext_step {
 };
 /* Takes the next record. *out is written on EXT_RECORD only. */
 NODISCARD enum ext_step ext_next(struct rd *records, struct ext_record *out);
+
+/* The stable name among the records, if it is there. */
+NODISCARD bool ext_name(struct rd records, uint8_t name[EXT_NAME_SIZE]);
 
 /* Appends the fixed part behind an ALIVE header, then records. */
 void ext_begin(struct wr *w, uint16_t capabilities, uint64_t node);

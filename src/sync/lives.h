@@ -61,10 +61,11 @@ static inline bool lives_has_cache(const struct lives *l)
  * whole they become in a cache. */
 static inline struct message_self lives_self(const struct lives *l)
 {
-	unsigned int updates = lives_has_cache(l) ? EXT_CAP_WHOLE_UPDATES : 0;
+	unsigned int all = l->o.mode | EXT_CAP_COPIES;
 
-	return (struct message_self){ l->o.node,
-				      (uint16_t)(l->o.mode | updates) };
+	if (lives_has_cache(l))
+		all |= EXT_CAP_WHOLE_UPDATES;
+	return (struct message_self){ l->o.node, (uint16_t)all };
 }
 
 /* What is known here; the rest is zeroed. */

@@ -6,6 +6,12 @@
 
 #include "sync/external.h"
 
+/* Header and fixed part, name and number held, and a question to each peer. */
+enum {
+	ANNOUNCEMENT_MAX = 1024,
+	COPY_NEAR_MS = 500, /* a copy is of the announcement before it */
+};
+
 struct node {
 	struct engine *engine;
 	struct external external; /* unused if there is an inject */
@@ -18,6 +24,12 @@ struct node {
 	void (*work)(void *ctx);
 	uint64_t n_verdicts[VERDICT_N];
 	uint64_t n_unopened;
+	/* The last announcement; 0 bytes: there was none. */
+	uint8_t announcement[ANNOUNCEMENT_MAX];
+	size_t announcement_len;
+	bool announces; /* it is in the datagram that was filled last */
+	/* The first copy since the last announcement; by number of the peer. */
+	int64_t copied_ms[PEER_MAX];
 };
 
 static void ask_for_work(const struct node *n)
@@ -134,29 +146,94 @@ void node_free(struct node *n)
 
 /* ---- datagrams ---------------------------------------------------------- */
 
-bool node_receive(struct node *n, const struct peer_addr *from, struct rd dgram,
-		  int64_t now_ms)
+static bool is_alive(const struct msg *m, struct ext_alive *out)
 {
+	return m->type == MSG_CTL && (m->flags & MSG_ALIVE) &&
+	       ext_open(m->body, out);
+}
+
+/* A copy of what p announces came. True: p has announced nothing since long
+ * before. One may overtake the announcement, also when all were held up. */
+static bool is_missed(struct node *n, const struct peer *p, int64_t now_ms)
+{
+	int64_t *first_ms = &n->copied_ms[p->number];
+
+	if (now_ms - p->announced_ms < COPY_NEAR_MS ||
+	    *first_ms < p->announced_ms + COPY_NEAR_MS)
+		*first_ms = now_ms;
+	return now_ms - *first_ms >= NODE_MISSED_MS;
+}
+
+/* True for a copy of an announcement. What it shows it does of peers that are
+ * heard only. */
+static bool is_copy(struct node *n, const struct msg *m, int64_t now_ms,
+		    struct node_heard *heard)
+{
+	const struct roster *r = node_peers(n);
+	struct ext_alive ext;
+
+	if (!is_alive(m, &ext) || !ext.is_copy)
+		return false;
+	for (int i = roster_next(r, -1); i >= 0; i = roster_next(r, i)) {
+		const struct peer *p = &r->peers[i];
+
+		if (p->node != ext.node || !peer_is_heard(p))
+			continue;
+		heard->is_copy = true;
+		heard->is_missed |= is_missed(n, p, now_ms);
+	}
+	return true;
+}
+
+struct node_heard node_receive(struct node *n, const struct peer_addr *from,
+			       struct rd dgram, int64_t now_ms)
+{
+	struct node_heard heard = { false };
 	enum verdict v = VERDICT_OK;
-	bool is_accepted = false;
 	enum wire_step step;
 	struct msg m;
 
 	if (n->seal.open && !n->seal.open(n->seal.ctx, from, &dgram)) {
 		n->n_unopened++;
-		return false;
+		return heard;
 	}
 	while ((step = wire_next(&dgram, &m, &v)) != WIRE_END) {
+		if (step == WIRE_MSG && is_copy(n, &m, now_ms, &heard))
+			continue;
 		if (step == WIRE_MSG)
 			v = n->engine->ops->receive(n->engine, from, &m,
 						    now_ms);
 		n->n_verdicts[v]++;
-		is_accepted |= v == VERDICT_OK;
+		heard.is_accepted |= v == VERDICT_OK;
 		if (step == WIRE_DROP)
 			break;
 	}
 	ask_for_work(n);
-	return is_accepted;
+	return heard;
+}
+
+/* Keeps the announcement in what was filled, whose messages have no faults. */
+static void keep_announcement(struct node *n, const struct wr *dgram)
+{
+	struct rd rest = { dgram->buf, dgram->used };
+	struct rd at = rest;
+	uint8_t name[EXT_NAME_SIZE];
+	struct ext_alive ext;
+	enum verdict why;
+	struct msg m;
+
+	n->announces = false;
+	for (; wire_next(&rest, &m, &why) == WIRE_MSG; at = rest) {
+		size_t len = at.left - rest.left;
+
+		if (len > sizeof(n->announcement) || !is_alive(&m, &ext) ||
+		    !ext_name(ext.records, name))
+			continue;
+		memcpy(n->announcement, at.at, len);
+		n->announcement_len = len;
+		n->announces = true;
+		return;
+	}
 }
 
 /* The engine gets less of everything by what the seal will append. */
@@ -172,9 +249,29 @@ enum fill node_fill(struct node *n, struct wr *dgram, size_t room,
 	done = n->engine->ops->fill(n->engine, &w, room, now_ms);
 	w.size = dgram->size;
 	*dgram = w;
+	keep_announcement(n, dgram);
 	if (dgram->used && n->seal.seal)
 		n->seal.seal(n->seal.ctx, dgram);
 	return done;
+}
+
+bool node_announces(const struct node *n)
+{
+	return n->announces;
+}
+
+bool node_copy(struct node *n, struct wr *dgram)
+{
+	const struct rd kept = { n->announcement, n->announcement_len };
+
+	if (!n->announcement_len || !roster_takes_copies(node_peers(n)))
+		return false;
+	wr_bytes(dgram, kept.at, WIRE_HEADER_LEN);
+	ext_copy(dgram, (struct rd){ kept.at + WIRE_HEADER_LEN,
+				     kept.left - WIRE_HEADER_LEN });
+	if (n->seal.seal)
+		n->seal.seal(n->seal.ctx, dgram);
+	return true;
 }
 
 int64_t node_due_ms(struct node *n)

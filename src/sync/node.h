@@ -79,16 +79,35 @@ struct node *node_new(const struct node_opts *opts, node_engine_fn *engine,
 		      int64_t now_ms);
 void node_free(struct node *n); /* accepts NULL */
 
-/* Handles the messages of a datagram from this place. True if one of them was
- * accepted: the peer sends there, so this way is good. */
-bool node_receive(struct node *n, const struct peer_addr *from, struct rd dgram,
-		  int64_t now_ms);
+/* Copies have come for so long, of announcements that have not: three are
+ * missed, for they are said every second at least. */
+enum { NODE_MISSED_MS = 1900 };
+
+/* What a datagram shows of the link that it came by. */
+struct node_heard {
+	bool is_accepted; /* a message was: the peer sends there */
+	/* It has a copy of an announcement of a peer that is heard, which
+	 * sends on another link; */
+	bool is_copy;
+	bool is_missed; /* from where nothing comes */
+};
+
+/* Handles the messages of a datagram from this place. Copies of announcements
+ * are no messages: the engine does not see them. */
+struct node_heard node_receive(struct node *n, const struct peer_addr *from,
+			       struct rd dgram, int64_t now_ms);
 
 /* Writes the next datagram to dgram, which is empty, of up to room bytes, or of
  * one larger message as far as dgram has space; what the seal appends is part
  * of both. */
 enum fill node_fill(struct node *n, struct wr *dgram, size_t room,
 		    int64_t now_ms);
+/* Writes a copy of the last announcement to dgram, which is empty: for other
+ * links than the one that is used. False: there was none, or somebody is heard
+ * who does not know copies, or nobody. */
+bool node_copy(struct node *n, struct wr *dgram);
+/* The datagram that was filled last has an announcement. */
+bool node_announces(const struct node *n);
 /* When node_fill() will have something without anything else happening. */
 int64_t node_due_ms(struct node *n);
 

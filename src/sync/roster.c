@@ -293,6 +293,22 @@ bool roster_is_alone(const struct roster *r)
 	return true;
 }
 
+bool roster_takes_copies(const struct roster *r)
+{
+	bool takes = false;
+
+	for (int i = roster_next(r, -1); i >= 0; i = roster_next(r, i)) {
+		const struct peer *p = &r->peers[i];
+
+		if (!peer_is_heard(p))
+			continue;
+		takes = p->node && (p->capabilities & EXT_CAP_COPIES);
+		if (!takes)
+			return false;
+	}
+	return takes;
+}
+
 bool roster_has_silent_reference(const struct roster *r)
 {
 	for (int i = roster_next(r, -1); i >= 0; i = roster_next(r, i)) {

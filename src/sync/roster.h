@@ -99,6 +99,9 @@ int roster_next(const struct roster *r, int after);
 uint64_t roster_waited(const struct roster *r);
 /* Nobody is live. */
 bool roster_is_alone(const struct roster *r);
+/* Somebody is heard, and all who are know copies of announcements: a reference
+ * would follow them to whichever link it takes one on. */
+bool roster_takes_copies(const struct roster *r);
 /* One without a node id has answered, and is not live now. */
 bool roster_has_silent_reference(const struct roster *r);
 /* The only live reference, and the only silent one. False: there are others,

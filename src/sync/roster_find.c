@@ -13,20 +13,6 @@ enum {
 	LIFE_MS = 1200,  /* two announcements: the same at its place */
 };
 
-static bool stable_name(struct rd records, uint8_t name[EXT_NAME_SIZE])
-{
-	struct ext_record r;
-	enum ext_step step;
-
-	while ((step = ext_next(&records, &r)) == EXT_RECORD ||
-	       step == EXT_UNKNOWN)
-		if (step == EXT_RECORD && r.type == EXT_STABLE_NAME) {
-			memcpy(name, r.name, EXT_NAME_SIZE);
-			return true;
-		}
-	return false;
-}
-
 static bool is_named(const struct peer *p, const uint8_t name[EXT_NAME_SIZE])
 {
 	return p->is_used && p->has_name &&
@@ -170,7 +156,7 @@ void roster_announced(struct peer *p, const struct peer_addr *from,
 	p->announced_ms = now_ms;
 	p->announced_at = *from;
 	p->capabilities = ext->capabilities;
-	if (stable_name(ext->records, name))
+	if (ext_name(ext->records, name))
 		note_name(p, name);
 }
 
@@ -245,7 +231,7 @@ static void find_new_node(struct roster *r, struct news *n,
 	struct peer *at, *p;
 	bool is_new;
 
-	if (!stable_name(n->ext->records, n->name) ||
+	if (!ext_name(n->ext->records, n->name) ||
 	    !may_be_now(r, n, &found->cleared))
 		return;
 	at = roster_at(r, n->from);

@@ -274,3 +274,35 @@ load() { # NODE ARGUMENT...
 	shift
 	lab_in "$node" "$B/tools/ctload" -r 10000 "$@"
 }
+
+# ---- links and logs ----
+
+times_logged() { # NODE TEXT
+	grep -cF -- "$2" "$D/$1.log" || :
+}
+
+is_logged() { # NODE TEXT COUNT
+	[ "$(times_logged "$1" "$2")" -eq "$3" ]
+}
+
+waits_for_log() { # NODE TEXT [COUNT]
+	wait_until 20 is_logged "$1" "$2" "${3:-1}"
+}
+
+link_is() { # NODE DEVICE STATUS
+	ask "$1" -s link | grep -q " device=$2 status=$3 "
+}
+
+active_link_is() { # NODE DEVICE
+	ask "$1" -s link | grep -q " device=$2 .* role=ACTIVE:"
+}
+
+# A second link of the same kind in both files.
+add_link() { # NODE LINK NUMBER
+	lab_link "$1" "$2" | sed "s/sync0/sync$3/; s/192\.168\.100/192.168.$((100 + $3))/
+		s/fd00:100/fd00:10$3/; s/3780/$((3780 + $3))/; s/225\.0\.0\.50/225.0.0.$((50 + $3))/" \
+		>"$D/link"
+	# behind the first, before the brace that closes Sync
+	sed -i "$(($(grep -n '^General' "$D/$1.conf" | cut -d: -f1) - 2))r $D/link" \
+		"$D/$1.conf"
+}

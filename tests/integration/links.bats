@@ -8,26 +8,6 @@
 bats_require_minimum_version 1.5.0
 load lib
 
-times_logged() { # NODE TEXT
-	grep -cF -- "$2" "$D/$1.log" || :
-}
-
-is_logged() { # NODE TEXT COUNT
-	[ "$(times_logged "$1" "$2")" -eq "$3" ]
-}
-
-waits_for_log() { # NODE TEXT [COUNT]
-	wait_until 20 is_logged "$1" "$2" "${3:-1}"
-}
-
-link_is() { # NODE DEVICE STATUS
-	ask "$1" -s link | grep -q " device=$2 status=$3 "
-}
-
-active_link_is() { # NODE DEVICE
-	ask "$1" -s link | grep -q " device=$2 .* role=ACTIVE:"
-}
-
 # What happens at fw1 arrives at fw2, and the reverse.
 replicates() {
 	n_flows=$((${n_flows:-0} + 10))
@@ -35,16 +15,6 @@ replicates() {
 	load fw2 -f $((1000000 + n_flows * 100)) insert 10
 	wait_until 20 count_is fw2 external $n_flows
 	wait_until 20 count_is fw1 external $n_flows
-}
-
-# A second link of the same kind in both files.
-add_link() { # NODE LINK NUMBER
-	lab_link "$1" "$2" | sed "s/sync0/sync$3/; s/192\.168\.100/192.168.$((100 + $3))/
-		s/fd00:100/fd00:10$3/; s/3780/$((3780 + $3))/; s/225\.0\.0\.50/225.0.0.$((50 + $3))/" \
-		>"$D/link"
-	# behind the first, before the brace that closes Sync
-	sed -i "$(($(grep -n '^General' "$D/$1.conf" | cut -d: -f1) - 2))r $D/link" \
-		"$D/$1.conf"
 }
 
 has_no_carrier() { # NODE DEVICE

@@ -105,6 +105,36 @@ static void test_all_records_are_written(void **state)
 	assert_memory_equal(buf, full, sizeof(full));
 }
 
+static void test_a_copy_is_the_same_but_for_that(void **state)
+{
+	uint8_t buf[sizeof(full)];
+	struct wr w = { .buf = buf, .size = sizeof(buf) };
+	struct ext_alive a;
+
+	(void)state;
+	assert_true(ext_open((struct rd){ full, sizeof(full) }, &a));
+	assert_false(a.is_copy);
+	ext_copy(&w, (struct rd){ full, sizeof(full) });
+	assert_int_equal(w.used, sizeof(full));
+	assert_true(ext_open((struct rd){ buf, sizeof(buf) }, &a));
+	assert_true(a.is_copy);
+	buf[5] = 0;
+	assert_memory_equal(buf, full, sizeof(full));
+}
+
+static void test_the_name_is_found_among_the_records(void **state)
+{
+	uint8_t name[EXT_NAME_SIZE] = { 0 };
+	struct ext_alive a;
+
+	(void)state;
+	assert_true(ext_open((struct rd){ full, sizeof(full) }, &a));
+	assert_true(ext_name(a.records, name));
+	assert_memory_equal(name, records[2].name, sizeof(name));
+	a.records.left = 40; /* both ranges */
+	assert_false(ext_name(a.records, name));
+}
+
 /* full with one byte changed */
 static bool opens(size_t offset, uint8_t value, size_t len)
 {
@@ -241,6 +271,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_records_are_read),
 		cmocka_unit_test(test_all_records_are_written),
+		cmocka_unit_test(test_a_copy_is_the_same_but_for_that),
+		cmocka_unit_test(test_the_name_is_found_among_the_records),
 		cmocka_unit_test(
 			test_what_lacks_the_fixed_part_is_a_plain_alive),
 		cmocka_unit_test(test_records_of_a_newer_version_are_not_read),

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "links.h"
 #include "netlink/ifwatch.h"
+#include "sync/message.h"
 
 enum { LINES_MAX = 32, PATIENCE_MS = 5000, FOREVER_MS = 60000 };
 
@@ -34,7 +35,7 @@ struct link {
 	unsigned int index;
 	bool is_open;
 	int look_error, repair_error, send_error;
-	int n_sent, n_repairs;
+	int n_sent, n_repairs, n_copies, n_announced;
 	uint8_t first_byte; /* of the last datagram */
 };
 
@@ -42,6 +43,7 @@ struct link {
 struct fake {
 	struct engine base;
 	int n_to_send;
+	bool announces; /* the next one */
 	int n_filled, n_heard, n_link_changes, n_connected;
 	bool accepts;
 	struct peer_addr from;
@@ -183,11 +185,20 @@ enum link_status link_status(const struct link *l)
 	return l->status;
 }
 
+/* The flag behind header, magic and version. */
+static bool is_copy(const uint8_t *dgram)
+{
+	return dgram[0] == (1 << 4 | MSG_CTL) && dgram[13] & 1;
+}
+
 int link_send(struct link *l, const void *dgram, size_t len)
 {
-	assert_int_equal(len, 1);
 	if (l->send_error)
 		return l->send_error;
+	l->n_announced += len > 1 && !is_copy(dgram);
+	l->n_copies += is_copy(dgram);
+	if (len > 1)
+		return 0;
 	l->n_sent++;
 	l->first_byte = *(const uint8_t *)dgram;
 	return 0;
@@ -212,6 +223,14 @@ static enum fill fake_fill(struct engine *e, struct wr *dgram, size_t room,
 
 	assert_int_equal(now_ms, t.loop.now_ms);
 	assert_int_equal(room, 1000);
+	if (f->announces) {
+		const uint8_t name[EXT_NAME_SIZE] = { 1 };
+		size_t at = message_alive(dgram, 1, 0, 1, 1);
+
+		message_add_name(dgram, name);
+		f->announces = false;
+		return wire_end(dgram, at) ? FILL_SOME : FILL_IDLE;
+	}
 	if (f->n_to_send == 0)
 		return FILL_IDLE;
 	f->n_to_send--;
@@ -592,6 +611,144 @@ static void test_after_many_refused_sources_the_log_is_left_alone(void **state)
 	links_close(l);
 }
 
+/* ---- links that are up and carry nothing -------------------------------- */
+
+enum { PEER_NODE = 7 };
+
+static struct peer *add_peer(void)
+{
+	t.engine.peers.n_places = 1;
+	t.engine.peers.peers[0] = (struct peer){
+		.is_used = true,
+		.is_live = true,
+		.node = PEER_NODE,
+		.capabilities = EXT_CAP_COPIES,
+		.announced_ms = t.loop.now_ms,
+	};
+	return &t.engine.peers.peers[0];
+}
+
+/* And waits for the copies. */
+static void announce_at(struct links *l, int64_t now_ms)
+{
+	t.engine.announces = true;
+	turn_at(l, now_ms);
+	turn_at(l, now_ms + 100);
+}
+
+static void hear_copy(int link)
+{
+	const struct addr from = { { 10, 0, 0, 7 } };
+	struct link *l = &t.links[link];
+	uint8_t bytes[64];
+	struct wr w = { .buf = bytes, .size = sizeof(bytes) };
+	size_t at = message_alive(&w, 1, 0, PEER_NODE, 1);
+
+	assert_true(wire_end(&w, at));
+	bytes[13] = 1;
+	l->sink.received(l->sink.ctx, l, &from, (struct rd){ bytes, w.used });
+}
+
+static void test_announcements_are_copied_to_links_not_in_use(void **state)
+{
+	struct links *l = open_good();
+	struct peer *p = add_peer();
+
+	(void)state;
+	announce_at(l, 1000);
+	assert_int_equal(t.links[0].n_announced, 1);
+	assert_int_equal(t.links[0].n_copies, 0);
+	assert_int_equal(t.links[1].n_announced, 0);
+	assert_int_equal(t.links[1].n_copies, 1);
+	t.engine.n_to_send = 3;
+	turn_at(l, 1100);
+	assert_int_equal(t.links[1].n_copies, 1);
+	/* one that is not usable, and a peer that does not know them */
+	t.links[1].is_open = false;
+	announce_at(l, 1200);
+	t.links[1].is_open = true;
+	p->capabilities = 0;
+	announce_at(l, 1400);
+	assert_int_equal(t.links[1].n_copies, 1);
+	assert_int_equal(t.links[0].n_announced, 3);
+	links_close(l);
+}
+
+static void test_a_link_that_takes_nothing_does_not_stop_copies(void **state)
+{
+	struct links *l = open_good();
+
+	(void)state;
+	add_peer();
+	announce_at(l, 1000);
+	t.links[0].send_error = -EAGAIN;
+	t.engine.n_to_send = 1;
+	turn_at(l, 1100);
+	turn_at(l, 2099);
+	assert_int_equal(t.links[1].n_copies, 1);
+	turn_at(l, 2100);
+	turn_at(l, 2500);
+	turn_at(l, 3100);
+	assert_int_equal(t.links[1].n_copies, 3);
+	assert_int_equal(t.links[1].n_sent, 0);
+	links_close(l);
+}
+
+static void
+test_a_silent_link_is_left_and_told_and_so_is_its_return(void **state)
+{
+	struct links *l = open_good();
+	struct peer *p = add_peer();
+
+	(void)state;
+	for (int i = 1; i < 3; i++) {
+		t.loop.now_ms = 1000 + 1000 * i;
+		hear_copy(1);
+	}
+	assert_int_equal(links_set(l)->current, 0);
+	assert_int_equal(t.n_lines, 0);
+	t.loop.now_ms = 4000;
+	hear_copy(1);
+	assert_int_equal(links_set(l)->current, 1);
+	assert_int_equal(t.engine.n_link_changes, 1);
+	assert_int_equal(t.n_lines, 2);
+	assert_string_equal(t.lines[0],
+			    "link eth2: nothing comes here from a peer that is "
+			    "heard on eth3");
+	expect_line("device `eth3' becomes dedicated link");
+	hear_copy(1);
+	assert_int_equal(t.n_lines, 2);
+	p->announced_ms = t.loop.now_ms = 5000;
+	hear_copy(0);
+	assert_int_equal(links_set(l)->current, 1);
+	assert_int_equal(t.n_lines, 3);
+	expect_line("link eth2: a peer is heard here again");
+	hear_copy(0);
+	assert_int_equal(t.n_lines, 3);
+	links_close(l);
+}
+
+static void test_while_nobody_is_heard_all_links_are_tried(void **state)
+{
+	struct links *l = open_good();
+
+	(void)state;
+	for (int i = 0; i < 12; i++)
+		announce_at(l, 1000 + 1000 * i);
+	assert_int_equal(t.links[0].n_announced, 6);
+	assert_int_equal(t.links[1].n_announced, 6);
+	assert_int_equal(t.links[1].n_copies, 0);
+	/* all else goes by the current one */
+	t.engine.n_to_send = 1;
+	turn_at(l, 14000);
+	assert_int_equal(t.links[0].n_sent, 1);
+	assert_int_equal(t.links[1].n_sent, 0);
+	add_peer();
+	announce_at(l, 16000);
+	assert_int_equal(t.links[0].n_announced, 7);
+	links_close(l);
+}
+
 /* ---- what happens to a link --------------------------------------------- */
 
 static void test_interfaces_that_come_are_used_and_told(void **state)
@@ -798,6 +955,10 @@ int main(void)
 		T(test_the_node_hears_and_is_followed),
 		T(test_a_refused_source_has_one_line),
 		T(test_after_many_refused_sources_the_log_is_left_alone),
+		T(test_announcements_are_copied_to_links_not_in_use),
+		T(test_a_link_that_takes_nothing_does_not_stop_copies),
+		T(test_a_silent_link_is_left_and_told_and_so_is_its_return),
+		T(test_while_nobody_is_heard_all_links_are_tried),
 		T(test_interfaces_that_come_are_used_and_told),
 		T(test_without_any_interface_it_gives_up),
 		T(test_a_link_is_tried_again_until_it_works),

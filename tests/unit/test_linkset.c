@@ -9,7 +9,7 @@
 
 #include "sync/linkset.h"
 
-enum { PATIENT_UNTIL = 5000 };
+enum { PATIENT_UNTIL = 5000, SETTLE = 300 };
 
 /* In place of the real links, which are sockets. */
 struct link {
@@ -25,7 +25,7 @@ static struct linkset make(struct link *links, int n, unsigned int defaults)
 {
 	struct linkset s;
 
-	linkset_init(&s, PATIENT_UNTIL);
+	linkset_init(&s, PATIENT_UNTIL, SETTLE);
 	for (int i = 0; i < n; i++)
 		linkset_add(&s, &links[i], defaults >> i & 1);
 	return s;
@@ -122,10 +122,10 @@ static void test_we_follow_the_link_that_the_peer_uses(void **state)
 	struct linkset s = make(links, 2, 0);
 
 	(void)state;
-	assert_false(linkset_heard(&s, 0));
-	assert_true(linkset_heard(&s, 1));
+	assert_false(linkset_heard(&s, 0, 0));
+	assert_true(linkset_heard(&s, 1, 0));
 	assert_int_equal(s.current, 1);
-	assert_false(linkset_heard(&s, 1));
+	assert_false(linkset_heard(&s, 1, 0));
 	links[1].is_usable = false;
 	assert_int_equal(linkset_update(&s, 0), LINKSET_SWITCHED);
 	assert_int_equal(s.current, 0);
@@ -140,12 +140,91 @@ test_what_a_dead_link_had_still_to_say_does_not_lead_back(void **state)
 
 	(void)state;
 	assert_int_equal(linkset_update(&s, 0), LINKSET_SWITCHED);
-	assert_false(linkset_heard(&s, 0));
+	assert_false(linkset_heard(&s, 0, 0));
 	assert_int_equal(s.current, 1);
 	/* where none is known to be usable, being heard is better than that */
 	links[1].is_usable = false;
-	assert_true(linkset_heard(&s, 0));
+	assert_true(linkset_heard(&s, 0, 0));
 	assert_int_equal(s.current, 0);
+}
+
+/* What had been sent to the link before. */
+static void test_the_link_that_was_left_does_not_lead_back_at_once(void **state)
+{
+	struct link links[3] = { { true }, { true }, { true } };
+	struct linkset s = make(links, 3, 0);
+
+	(void)state;
+	assert_true(linkset_heard(&s, 1, 1000));
+	assert_false(linkset_heard(&s, 0, 1000 + SETTLE - 1));
+	assert_true(linkset_heard(&s, 2, 1000 + SETTLE - 1));
+	assert_true(linkset_heard(&s, 0, 1000 + SETTLE - 1));
+	assert_false(linkset_heard(&s, 2, 1000 + SETTLE));
+	assert_true(linkset_heard(&s, 2, 1000 + 2 * SETTLE));
+	/* but if there is no other */
+	links[2].is_usable = false;
+	assert_true(linkset_heard(&s, 0, 1000 + 2 * SETTLE));
+}
+
+/* Each is heard on its link by the other, again and again. */
+static void test_two_that_change_places_come_together(void **state)
+{
+	struct link links[2] = { { true }, { true } };
+	struct linkset a = make(links, 2, 1), b = make(links, 2, 2);
+	int n = 0;
+
+	(void)state;
+	b.settle_ms = SETTLE + 50;
+	for (int64_t ms = 0; ms < 10000; ms += 10) {
+		int at_a = a.current, at_b = b.current;
+
+		n += linkset_heard(&a, at_b, ms);
+		n += linkset_heard(&b, at_a, ms);
+	}
+	assert_int_equal(a.current, b.current);
+	assert_in_range(n, 1, 4);
+}
+
+static void test_a_silent_link_is_left_for_one_that_is_heard(void **state)
+{
+	struct link links[3] = { { true }, { true }, { false } };
+	struct linkset s = make(links, 3, 0);
+
+	(void)state;
+	assert_false(linkset_missed(&s, 0, 0));
+	assert_false(linkset_missed(&s, 2, 0));
+	assert_true(linkset_missed(&s, 1, 0));
+	assert_int_equal(s.current, 1);
+	assert_int_equal(linkset_update(&s, 0), LINKSET_SAME);
+}
+
+/* Of three nodes, of which two hear each other on neither link. */
+static void test_where_no_link_is_good_it_is_changed_less_often(void **state)
+{
+	struct link links[2] = { { true }, { true } };
+	struct linkset s = make(links, 2, 0);
+	int n = 0;
+
+	(void)state;
+	for (int64_t ms = 0; ms < 600000; ms += 100)
+		n += linkset_missed(&s, !s.current, ms);
+	assert_in_range(n, 5, 20);
+	/* after a while it is as it was */
+	assert_true(linkset_missed(&s, !s.current, 2000000));
+	assert_false(linkset_missed(&s, !s.current, 2004999));
+	assert_true(linkset_missed(&s, !s.current, 2005000));
+}
+
+static void test_the_search_goes_over_all_links_that_are_usable(void **state)
+{
+	static const int rows[] = { 1, 2, 1, 0, 1 };
+	struct link links[4] = { { true }, { true }, { true }, { false } };
+	struct linkset s = make(links, 4, 2);
+
+	(void)state;
+	for (uint32_t i = 0; i < N_ELEMENTS(rows); i++)
+		assert_int_equal(linkset_search(&s, i), rows[i]);
+	assert_int_equal(s.current, 1);
 }
 
 int main(void)
@@ -160,6 +239,15 @@ int main(void)
 		cmocka_unit_test(test_we_follow_the_link_that_the_peer_uses),
 		cmocka_unit_test(
 			test_what_a_dead_link_had_still_to_say_does_not_lead_back),
+		cmocka_unit_test(
+			test_the_link_that_was_left_does_not_lead_back_at_once),
+		cmocka_unit_test(test_two_that_change_places_come_together),
+		cmocka_unit_test(
+			test_a_silent_link_is_left_for_one_that_is_heard),
+		cmocka_unit_test(
+			test_where_no_link_is_good_it_is_changed_less_often),
+		cmocka_unit_test(
+			test_the_search_goes_over_all_links_that_are_usable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "alloc_fail.h"
+#include "sync/message.h"
 #include "sync/mode.h"
 #include "sync/node.h"
 
@@ -35,6 +36,7 @@ struct fake {
 	int n_heard;
 	enum verdict answers[HEARD_MAX];
 	size_t space, room, to_write;
+	struct rd writes; /* in place of to_write bytes, if there are any */
 	enum fill fill;
 	struct ref touched;
 	enum touch how;
@@ -90,6 +92,7 @@ static enum fill fake_fill(struct engine *e, struct wr *dgram, size_t room,
 	f->space = dgram->size;
 	f->room = room;
 	f->now_ms = now_ms;
+	wr_bytes(dgram, f->writes.at, f->writes.left);
 	for (size_t i = 0; i < f->to_write; i++)
 		wr_u8(dgram, (uint8_t)i);
 	return f->fill;
@@ -254,7 +257,8 @@ static bool hear_bytes(struct fixture *t, int peer, const void *bytes,
 	from.addr.b[3] = (uint8_t)peer;
 	memcpy(exact, bytes, len);
 	is_accepted =
-		node_receive(t->node, &from, (struct rd){ exact, len }, 5000);
+		node_receive(t->node, &from, (struct rd){ exact, len }, 5000)
+			.is_accepted;
 	free(exact);
 	return is_accepted;
 }
@@ -660,6 +664,171 @@ static void test_what_cannot_be_opened_is_not_read(void **state)
 	assert_int_equal(look(t)->n_unopened, 2);
 }
 
+/* ---- copies of announcements -------------------------------------------- */
+
+enum { PEER_NODE = 5 };
+
+/* A datagram with an answer, and an announcement behind it. */
+static void write_announcement(struct wr *w, uint32_t seq)
+{
+	const uint8_t name[EXT_NAME_SIZE] = { 5 };
+	size_t at = message_alive(w, seq, 0, PEER_NODE, 1);
+
+	message_add_range(w, EXT_ACK, 9, (struct seq_run){ 1, 2 });
+	assert_true(wire_end(w, at));
+	at = message_alive(w, seq + 1, 0, PEER_NODE, 1);
+	message_add_name(w, name);
+	assert_true(wire_end(w, at));
+}
+
+/* Only this peer is live. */
+static struct peer *one_peer(struct fixture *t, uint16_t capabilities)
+{
+	struct peer *p = &t->fake.peers.peers[1];
+
+	t->fake.peers.n_places = 2;
+	t->fake.peers.peers[0].is_live = false;
+	p->node = PEER_NODE;
+	p->capabilities = capabilities;
+	return p;
+}
+
+static void test_an_announcement_is_copied_for_other_links(void **state)
+{
+	struct fixture *t = *state;
+	uint8_t sent[SPACE], dgram[SPACE], copy[SPACE];
+	struct wr s = { .buf = sent, .size = sizeof(sent) };
+	struct wr w = { .buf = dgram, .size = sizeof(dgram) };
+	struct wr c = { .buf = copy, .size = sizeof(copy) };
+	struct ext_alive ext;
+	enum verdict why;
+	struct msg m;
+	struct rd r;
+
+	open_node(t);
+	one_peer(t, EXT_CAP_COPIES);
+	assert_false(node_copy(t->node, &c));
+	write_announcement(&s, 30);
+	t->fake.writes = (struct rd){ sent, s.used };
+	assert_int_equal(node_fill(t->node, &w, ROOM, 0), FILL_SOME);
+	assert_true(node_announces(t->node));
+	assert_memory_equal(dgram, sent, s.used);
+	assert_true(node_copy(t->node, &c));
+	r = (struct rd){ copy, c.used };
+	assert_int_equal(wire_next(&r, &m, &why), WIRE_MSG);
+	assert_int_equal(m.seq, 31);
+	assert_true(ext_open(m.body, &ext));
+	assert_true(ext.is_copy);
+	assert_int_equal(ext.node, PEER_NODE);
+	assert_int_equal(r.left, 0);
+	/* a datagram without one later it is still the last */
+	t->fake.writes.left = 0;
+	w.used = 0;
+	assert_int_equal(node_fill(t->node, &w, ROOM, 0), FILL_SOME);
+	assert_false(node_announces(t->node));
+	c.used = 0;
+	assert_true(node_copy(t->node, &c));
+	one_peer(t, 0);
+	c.used = 0;
+	assert_false(node_copy(t->node, &c));
+	assert_int_equal(c.used, 0);
+}
+
+static void test_a_copy_is_sealed(void **state)
+{
+	struct fixture *t = *state;
+	uint8_t dgram[SPACE];
+	struct wr w = { .buf = dgram, .size = sizeof(dgram) };
+	uint8_t sent[SPACE];
+	struct wr s = { .buf = sent, .size = sizeof(sent) };
+
+	use_seal(t);
+	open_node(t);
+	one_peer(t, EXT_CAP_COPIES);
+	write_announcement(&s, 30);
+	t->fake.writes = (struct rd){ sent, s.used };
+	assert_int_equal(node_fill(t->node, &w, ROOM, 0), FILL_SOME);
+	w.used = 0;
+	assert_true(node_copy(t->node, &w));
+	assert_memory_equal(dgram + w.used - TAG_LEN, tag, TAG_LEN);
+}
+
+static struct node_heard hear_copy(struct fixture *t, uint64_t node,
+				   int64_t now_ms)
+{
+	const struct peer_addr from = { .family = FAMILY_IPV4, .link = 1 };
+	uint8_t whole[SPACE], copy[SPACE];
+	struct wr w = { .buf = whole, .size = sizeof(whole) };
+	struct wr c = { .buf = copy, .size = sizeof(copy) };
+	size_t at = message_alive(&w, 40, 0, node, 1);
+
+	assert_true(wire_end(&w, at));
+	wr_bytes(&c, whole, WIRE_HEADER_LEN);
+	ext_copy(&c, (struct rd){ whole + WIRE_HEADER_LEN,
+				  w.used - WIRE_HEADER_LEN });
+	return node_receive(t->node, &from, (struct rd){ copy, c.used },
+			    now_ms);
+}
+
+static void test_a_copy_shows_a_link_and_is_no_message(void **state)
+{
+	struct fixture *t = *state;
+	struct node_heard heard;
+	struct peer *p;
+
+	open_node(t);
+	p = one_peer(t, EXT_CAP_COPIES);
+	p->announced_ms = 5000;
+	heard = hear_copy(t, PEER_NODE, 5001);
+	assert_true(heard.is_copy);
+	assert_false(heard.is_accepted);
+	assert_false(heard.is_missed);
+	/* of nobody, or of one that is silent */
+	assert_false(hear_copy(t, 77, 5001).is_copy);
+	p->is_live = false;
+	assert_false(hear_copy(t, PEER_NODE, 5001).is_copy);
+	assert_int_equal(t->fake.n_heard, 0);
+	for (int i = 0; i < VERDICT_N; i++)
+		assert_int_equal(look(t)->n_verdicts[i], 0);
+}
+
+/* When copies come every second and an announcement at these times, when the
+ * announcements are missed. */
+static void test_announcements_are_missed_when_only_copies_come(void **state)
+{
+	static const struct {
+		bool is_first;                  /* the copy is read first */
+		const char *announced, *missed; /* a letter a second */
+	} rows[] = {
+		{ false, "xxxxxxxx", "        " },
+		{ true, "xxxxxxxx", "        " },
+		{ false, "x       ", "   xxxxx" },
+		{ true, "x       ", "   xxxxx" },
+		{ false, "x  x  x ", "        " }, /* lost ones */
+		{ false, "x   xx  ", "   x    " },
+		{ true, "        x", "  xxxxxxx" },
+	};
+	struct fixture *t = *state;
+	struct peer *p;
+
+	open_node(t);
+	p = one_peer(t, EXT_CAP_COPIES);
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+		for (int k = 0; rows[i].announced[k]; k++) {
+			int64_t ms = 100000 * (int64_t)(i + 1) + 1000 * k;
+			bool is_said = rows[i].announced[k] == 'x';
+
+			if (k == 0)
+				p->announced_ms = ms - 1000;
+			if (is_said && !rows[i].is_first)
+				p->announced_ms = ms;
+			assert_int_equal(hear_copy(t, PEER_NODE, ms).is_missed,
+					 rows[i].missed[k] == 'x');
+			if (is_said && rows[i].is_first)
+				p->announced_ms = ms;
+		}
+}
+
 /* ---- with the real engine ----------------------------------------------- */
 
 static void carry(struct fixture *from, struct fixture *to, int64_t now_ms)
@@ -758,6 +927,10 @@ int main(void)
 		T(test_what_is_sent_is_sealed_in_the_room_there_is),
 		T(test_nothing_is_not_sealed),
 		T(test_what_cannot_be_opened_is_not_read),
+		T(test_an_announcement_is_copied_for_other_links),
+		T(test_a_copy_is_sealed),
+		T(test_a_copy_shows_a_link_and_is_no_message),
+		T(test_announcements_are_missed_when_only_copies_come),
 		T(test_sealed_nodes_understand_each_other),
 		T(test_without_memory_there_is_no_node),
 #undef T

@@ -588,6 +588,30 @@ static void test_hearing_tells_who_was_away(void **state)
 	assert_false(roster_answered(p));
 }
 
+static void test_copies_are_for_those_who_all_know_them(void **state)
+{
+	struct roster *t = *state;
+	struct peer *p[2];
+
+	assert_false(roster_takes_copies(t));
+	for (uint8_t i = 0; i < 2; i++) {
+		struct peer_addr a = place(0, i);
+
+		p[i] = roster_add(t, &a, 0);
+		p[i]->node = i + 1;
+		p[i]->capabilities = EXT_CAP_COPIES;
+	}
+	assert_true(roster_takes_copies(t));
+	p[0]->node = 0; /* it may be a reference */
+	assert_false(roster_takes_copies(t));
+	p[0]->is_live = false;
+	assert_true(roster_takes_copies(t));
+	p[1]->capabilities = EXT_CAP_ADDRESSED_ACK;
+	assert_false(roster_takes_copies(t));
+	p[1]->is_live = false;
+	assert_false(roster_takes_copies(t));
+}
+
 static void test_the_reference_of_a_pair_may_have_moved(void **state)
 {
 	struct roster *t = *state;
@@ -660,6 +684,7 @@ int main(void)
 		T(test_time_takes_those_who_are_not_heard),
 		T(test_who_says_an_id_that_is_not_believed_is_no_reference),
 		T(test_hearing_tells_who_was_away),
+		T(test_copies_are_for_those_who_all_know_them),
 		T(test_the_reference_of_a_pair_may_have_moved),
 		T(test_a_walk_meets_those_that_are_there),
 #undef T
