@@ -462,7 +462,8 @@ static void receive(struct sim *s, const struct sim_datagram *d,
 		s->watch->heard(s->watch->ctx, d->from, d->to, bytes.at,
 				bytes.left);
 	if (n->reference ? sim_reference_receive(n->reference, d->life, bytes)
-			 : node_receive(n->node, &place, bytes, s->now_ms).is_accepted)
+			 : node_receive(n->node, &place, bytes, s->now_ms)
+				   .is_accepted)
 		follow(n, d->link);
 	wake(s, n);
 }
