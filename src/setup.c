@@ -12,6 +12,7 @@
 enum { FIRST_FREE_PORT = 1024 };
 
 _Static_assert((int)PROCESS_PATH_MAX == (int)CONF_PATH_MAX, "paths fit");
+_Static_assert((int)CONF_SOURCES_MAX <= (int)LINK_SOURCES_MAX, "as many");
 _Static_assert((int)CONF_LINKS_MAX <= (int)LINKSET_MAX, "a set takes all");
 
 /* ---- the process --------------------------------------------------------- */
@@ -72,15 +73,17 @@ static struct privileges_opts privileges_of(const struct conf *c)
 
 /* ---- what is replicated -------------------------------------------------- */
 
-/* Our own traffic, as the conntrack table shows it. */
-static struct filter_link own_traffic(const struct conf_link *l)
+/* Our own traffic with an address of the peer, as the conntrack table shows
+ * it. */
+static struct filter_link own_traffic(const struct conf_link *l,
+				      const struct conf_addr *peer)
 {
 	bool is_group = l->kind == CONF_MULTICAST;
 	struct filter_link o = {
 		.family = l->family,
 		.l4proto = l->kind == CONF_TCP ? L4_TCP : L4_UDP,
 		.port = l->port,
-		.remote = is_group ? l->group.addr : l->dest.addr,
+		.remote = peer->addr,
 		.has_remote = true,
 	};
 
@@ -89,6 +92,17 @@ static struct filter_link own_traffic(const struct conf_link *l)
 		o.has_local = l->local.family != FAMILY_NONE;
 	}
 	return o;
+}
+
+static void read_own_traffic(const struct conf_link *l, struct setup *out)
+{
+	struct filter_link *next = &out->own_traffic[out->n_own_traffic];
+
+	if (l->kind == CONF_MULTICAST)
+		*next++ = own_traffic(l, &l->group);
+	for (size_t i = 0; i < l->n_sources; i++)
+		*next++ = own_traffic(l, &l->sources[i].addr);
+	out->n_own_traffic = (size_t)(next - out->own_traffic);
 }
 
 static int read_filter(const struct conf *c, struct setup *out)
@@ -102,7 +116,7 @@ static int read_filter(const struct conf *c, struct setup *out)
 		.state = f->state,
 		.tcp_states = f->tcp_states,
 		.links = out->own_traffic,
-		.n_links = c->sync.n_links,
+		.n_links = out->n_own_traffic,
 		.n_nets = f->n_nets,
 	};
 	memcpy(o->protocols, f->protocols, sizeof(o->protocols));
@@ -217,6 +231,8 @@ static struct link_opts link_of(const struct conf_link *c,
 	} else {
 		o.group_or_local = c->local.addr;
 		o.remote = c->dest.addr;
+		for (size_t i = 0; i < c->n_sources; i++)
+			o.sources[o.n_sources++] = c->sources[i].addr.addr;
 	}
 	return o;
 }
@@ -230,7 +246,7 @@ static void read_links(const struct conf *c, struct setup *out)
 			.link = link_of(l, c->general.event_iteration_limit),
 			.is_default = l->is_default,
 		};
-		out->own_traffic[i] = own_traffic(l);
+		read_own_traffic(l, out);
 	}
 	out->daemon.links.links = out->links;
 	out->daemon.links.n_links = c->sync.n_links;

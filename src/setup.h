@@ -11,7 +11,8 @@ struct setup {
 	struct daemon_opts daemon;
 	/* What it points to, besides the configuration. */
 	struct links_link links[CONF_LINKS_MAX];
-	struct filter_link own_traffic[CONF_LINKS_MAX];
+	struct filter_link own_traffic[CONF_LINKS_MAX * CONF_SOURCES_MAX];
+	size_t n_own_traffic;
 	struct filter_net *nets;
 };
 

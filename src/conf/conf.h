@@ -20,6 +20,7 @@ enum {
 	CONF_IFNAME_MAX = 15,
 	CONF_HELPER_NAME_MAX = 16,
 	CONF_LINKS_MAX = 4,
+	CONF_SOURCES_MAX = 8,    /* addresses of the peer of a link */
 	CONF_FINDINGS_MAX = 100, /* errors told; likewise warnings */
 };
 
@@ -97,12 +98,21 @@ struct conf_addr {
 	struct addr addr;
 };
 
+/* An address that the peer may send from. */
+struct conf_source {
+	struct conf_addr addr;
+	struct conf_pos at;
+};
+
 struct conf_link {
 	enum conf_link_kind kind;
 	uint8_t family;         /* of the addresses below */
 	struct conf_addr local; /* IPv4_interface; UDP, TCP: to bind to */
 	struct conf_addr group; /* Multicast only */
 	struct conf_addr dest;  /* UDP, TCP: the peer */
+	/* UDP, TCP: all addresses of the peer as given, the last one is dest */
+	struct conf_source sources[CONF_SOURCES_MAX];
+	size_t n_sources;
 	char interface[CONF_IFNAME_MAX + 1];
 	uint16_t port;                   /* Port or Group */
 	uint32_t snd_buffer, rcv_buffer; /* bytes; 0: kernel default */

@@ -372,6 +372,48 @@ static bool read_net(struct parser *p, struct frame *f, const struct rule *r,
 	return true;
 }
 
+static const struct conf_source *source_of(const struct conf_link *link,
+					   const struct conf_addr *a)
+{
+	for (size_t i = 0; i < link->n_sources; i++)
+		if (link->sources[i].addr.family == a->family &&
+		    addr_equal(&link->sources[i].addr.addr, &a->addr))
+			return &link->sources[i];
+	return NULL;
+}
+
+/* The last one is where messages go, as with the reference; the peer may send
+ * from them all. */
+static bool read_peer(struct parser *p, struct frame *f, const struct rule *r,
+		      const struct token *t)
+{
+	struct conf_link *link = f->base;
+	struct conf_addr a = { .family = r->family };
+	const struct conf_source *known;
+
+	if (!address_read(p, r, t, &a.addr, NULL))
+		return false;
+	known = source_of(link, &a);
+	if (known) {
+		parser_warn(p, token_pos(t), "duplicate",
+			    "the peer has this address already, by that at "
+			    "%u:%u",
+			    (unsigned int)known->at.line,
+			    (unsigned int)known->at.col);
+		return true;
+	}
+	if (link->n_sources == CONF_SOURCES_MAX) {
+		parser_error(p, token_pos(t), "peer-count",
+			     "more than %d addresses of one peer",
+			     CONF_SOURCES_MAX);
+		return false;
+	}
+	link->sources[link->n_sources++] =
+		(struct conf_source){ a, token_pos(t) };
+	link->dest = a;
+	return true;
+}
+
 static bool read_signed(struct parser *p, struct frame *f, const struct rule *r,
 			const struct token *t)
 {
@@ -449,6 +491,11 @@ const struct kind conf_kinds[] = {
 		"address", LEX_ADDR, sizeof(struct conf_addr),
 		.is_single = true, .read = read_addr,
 		.is_unset = is_unset_addr, .print = print_addr,
+	},
+	[RULE_PEER] = {
+		"address", LEX_ADDR, sizeof(struct conf_addr),
+		.read = read_peer, .is_unset = is_unset_addr,
+		.print = print_addr,
 	},
 	/* what follows has no value, or is written by others */
 	[RULE_NET] = { "network", LEX_ADDR, .read = read_net },

@@ -149,6 +149,21 @@ static void print_general(struct wr *w, const struct conf *c)
 	close_brace(w, 0);
 }
 
+/* But for the last one, which is an option like others. */
+static void print_sources(struct wr *w, const struct conf_link *l)
+{
+	char text[ADDR_TEXT_SIZE];
+
+	for (size_t i = 0; i + 1 < l->n_sources; i++) {
+		const struct conf_addr *a = &l->sources[i].addr;
+
+		indent(w, 2);
+		wr_printf(w, "IPv%d_Destination_Address %s\n",
+			  a->family == FAMILY_IPV4 ? 4 : 6,
+			  addr_text((enum family)a->family, &a->addr, text));
+	}
+}
+
 static void print_link(struct wr *w, const struct conf_link *l)
 {
 	static const struct block *const blocks[] = {
@@ -159,6 +174,7 @@ static void print_link(struct wr *w, const struct conf_link *l)
 
 	open_brace(w, 1, conf_link_kind_name(l->kind),
 		   l->is_default ? "Default" : "");
+	print_sources(w, l);
 	print_options(w, 2, blocks[l->kind], l);
 	close_brace(w, 1);
 }

@@ -24,6 +24,7 @@ enum rule_kind {
 	RULE_IFNAME, /* char[CONF_IFNAME_MAX + 1] */
 	RULE_ADDR,   /* struct conf_addr of the family in .family */
 	RULE_NET,    /* one more of conf_filter.nets */
+	RULE_PEER,   /* conf_link.dest; the last one is one of .sources then */
 	RULE_BLOCK,  /* a block of its own, or what .enter reads */
 	RULE_SIGNED, /* number with or without sign, ignored */
 	RULE_WORD,   /* a word, ignored */

@@ -185,6 +185,16 @@ static void check_families(struct parser *p, struct frame *f)
 			    is_v4 ? 6 : 4, is_v4 ? 4 : 6);
 }
 
+static void drop_other_sources(struct conf_link *link)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < link->n_sources; i++)
+		if (link->sources[i].addr.family == link->family)
+			link->sources[kept++] = link->sources[i];
+	link->n_sources = kept;
+}
+
 static void close_unicast(struct parser *p, struct frame *f)
 {
 	struct conf_link *link = f->base;
@@ -205,6 +215,7 @@ static void close_unicast(struct parser *p, struct frame *f)
 			    "of this machine",
 			    f->block->name);
 	check_families(p, f);
+	drop_other_sources(link);
 	if (link->dest.family && is_multicast(&link->dest))
 		parser_warn(p,
 			    frame_pos(f, link->dest.family == FAMILY_IPV4
@@ -240,9 +251,9 @@ static void close_unicast(struct parser *p, struct frame *f)
 	{ "IPv4_address", RULE_ADDR, AT(local), .family = FAMILY_IPV4 }, \
 		{ "IPv6_address", RULE_ADDR, AT(local),                  \
 		  .family = FAMILY_IPV6 },                               \
-		{ "IPv4_Destination_Address", RULE_ADDR, AT(dest),       \
+		{ "IPv4_Destination_Address", RULE_PEER, AT(dest),       \
 		  .family = FAMILY_IPV4 },                               \
-		{ "IPv6_Destination_Address", RULE_ADDR, AT(dest),       \
+		{ "IPv6_Destination_Address", RULE_PEER, AT(dest),       \
 		  .family = FAMILY_IPV6 },                               \
 	{                                                                \
 		"Port", RULE_PORT, AT(port), 1, UINT16_MAX,              \

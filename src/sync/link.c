@@ -104,6 +104,14 @@ const struct link_opts *link_opts(const struct link *l)
 	return &l->opts;
 }
 
+bool link_is_peer(const struct link_opts *opts, const struct addr *from)
+{
+	for (size_t i = 0; i < opts->n_sources; i++)
+		if (addr_equal(&opts->sources[i], from))
+			return true;
+	return false;
+}
+
 const struct link_stats *link_stats(const struct link *l)
 {
 	return &l->stats;

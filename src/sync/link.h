@@ -14,7 +14,10 @@
 #include "base/loop.h"
 #include "base/util.h"
 
-enum { LINK_DATAGRAM_MAX = 65536 }; /* no datagram is larger */
+enum {
+	LINK_DATAGRAM_MAX = 65536, /* no datagram is larger */
+	LINK_SOURCES_MAX = 8,
+};
 
 enum link_kind { LINK_MCAST, LINK_UDP, LINK_TCP };
 
@@ -26,8 +29,13 @@ struct link_opts {
 	struct addr group_or_local; /* Multicast: group; UDP: own address */
 	struct addr interface_addr; /* Multicast IPv4: IPv4_interface */
 	bool has_interface_addr;
-	struct addr remote; /* UDP: destination */
-	uint16_t port;      /* Group or Port */
+	struct addr remote; /* UDP, TCP: destination */
+	/* UDP, TCP: where the peer may send from, remote among them: its
+	 * address may be translated on its way. What it sends is handed on as
+	 * from remote. */
+	struct addr sources[LINK_SOURCES_MAX];
+	size_t n_sources;
+	uint16_t port; /* Group or Port */
 	char interface[16];
 	uint32_t send_buffer_bytes, recv_buffer_bytes; /* 0: the system's */
 	bool checksum;
@@ -120,6 +128,9 @@ enum link_status link_status(const struct link *l);
  * EHOSTUNREACH, ENETUNREACH, EMSGSIZE): it is cleared and this one sent again,
  * once, before it counts. */
 NODISCARD int link_send(struct link *l, const void *dgram, size_t len);
+
+/* Whether the peer of a link of these options may send from there. */
+bool link_is_peer(const struct link_opts *opts, const struct addr *from);
 
 /* Name of the kind for statistics: "multicast", "UDP", "TCP". */
 const char *link_kind_name(enum link_kind kind);

@@ -75,6 +75,9 @@ static void hand_on(struct link_dgram *l, const union sock_addr *source,
 {
 	struct link *base = &l->base;
 	struct addr from = sock_addr_host(source);
+	/* UDP has one peer, wherever its datagrams seem to come from. */
+	const struct addr *sender =
+		base->opts.kind == LINK_UDP ? &base->opts.remote : &from;
 
 	switch (kind_of(base)->judge(&base->opts, &l->socks, source,
 				     in_index)) {
@@ -82,7 +85,7 @@ static void hand_on(struct link_dgram *l, const union sock_addr *source,
 		base->stats.n_packets_recv++;
 		base->stats.n_bytes_recv += n;
 		if (n)
-			base->sink.received(base->sink.ctx, base, &from,
+			base->sink.received(base->sink.ctx, base, sender,
 					    (struct rd){ l->bytes, n });
 		break;
 	case JUDGED_OTHER:

@@ -40,7 +40,7 @@ static enum dgram_judgement udp_judge(const struct link_opts *opts,
 
 	(void)s;
 	(void)in_index;
-	return addr_equal(&host, &opts->remote) ? JUDGED_PEER : JUDGED_OTHER;
+	return link_is_peer(opts, &host) ? JUDGED_PEER : JUDGED_OTHER;
 }
 
 const struct dgram_ops link_udp_ops = {

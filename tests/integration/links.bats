@@ -127,6 +127,41 @@ address_comes_late() { # LINK
 	address_comes_late Multicast
 }
 
+@test "a peer that sends from another address than the one it is reached at" {
+	local node other
+
+	for node in fw1 fw2; do
+		other=$((3 - ${node#fw}))
+		lab_conf $node UDP
+		sed -i "s/.*IPv4_Destination_Address .*/&\n\t\tIPv4_Destination_Address 192.168.100.99/" \
+			"$D/$node.conf"
+		lab_in $node nft -f - <<-END
+			table inet lab {
+				chain raw_in { }
+				chain raw_out { }
+			}
+			flush chain inet lab raw_in
+			flush chain inet lab raw_out
+			table ip relay {
+				chain out {
+					type nat hook output priority -100;
+					ip daddr 192.168.100.99 udp dport 3780 \
+						dnat to 192.168.100.$other
+				}
+			}
+		END
+	done
+	start_both ours ours
+	replicates
+	for node in fw1 fw2; do
+		is_logged $node refused 0
+		is_logged $node 'heard for the first time' 1
+		# and that traffic is not replicated
+		[ "$(internal $node | grep -c '192\.168\.100\.')" -eq 0 ]
+	done
+	lab_in fw1 conntrack -L 2>/dev/null | grep -q 'dst=192\.168\.100\.99 '
+}
+
 # The kernel refuses the membership for reasons that pass.
 joins_late() { # LINK ERROR REPAIR...
 	lab_conf fw1 "$1"

@@ -25,6 +25,11 @@
 #define UDP                                               \
 	"UDP { IPv4_address 10.0.0.1 Port 1 Interface a " \
 	"IPv4_Destination_Address 10.0.0.2 }"
+#define PEER(n) "IPv4_Destination_Address 1.2.3." n " "
+#define NINE_PEERS                                                            \
+	PEER("1")                                                             \
+	PEER("2") PEER("3") PEER("4") PEER("5") PEER("6") PEER("7") PEER("8") \
+		PEER("9")
 #define HELPER(x) "General { UNIX { Path /x } } Helper { " x " }"
 #define FILTER(x) GENERAL("Filter { " x " }")
 
@@ -177,8 +182,12 @@ static const struct {
 	{ LINK("UDP { Port 1 Interface a IPv4_Destination_Address 1.2.3.4 "
 	       "IPv6_address ::1 }"), "error 1:76 family" },
 	{ LINK("UDP { Port 1 Interface a IPv4_Destination_Address 1.2.3.4 "
-	       "IPv4_Destination_Address 1.2.3.5 IPv4_address 1.2.3.6 }"),
-	  "warning 1:109 duplicate" },
+	       "IPv4_Destination_Address 1.2.3.5 IPv4_address 1.2.3.6 }"), "" },
+	{ LINK("UDP { Port 1 Interface a IPv4_Destination_Address 1.2.3.4 "
+	       "IPv4_Destination_Address 1.2.3.4 IPv4_address 1.2.3.6 }"),
+	  "warning 1:134 duplicate" },
+	{ LINK("UDP { Port 1 Interface a " NINE_PEERS "IPv4_address 1.2.3.6 }"),
+	  "error 1:365 peer-count" },
 	{ LINK("UDP { Port 1 Interface a IPv4_address 1.2.3.4 IPv6_address ::1 "
 	       "IPv4_Destination_Address 1.2.3.5 "
 	       "IPv6_Destination_Address ::2 }"), "warning 1:76 family" },

@@ -113,7 +113,9 @@ static void test_links_are_read(void **state)
 	assert_memory_equal(a->local.addr.b, ((uint8_t[16]){ 10, 0, 0, 1 }),
 			    16);
 	assert_int_equal(a->dest.family, FAMILY_IPV4);
-	assert_int_equal(a->dest.addr.b[3], 3); /* the last one counts */
+	assert_int_equal(a->dest.addr.b[3], 3); /* the last one counts, */
+	assert_int_equal(a->n_sources, 2);      /* the other is known */
+	assert_int_equal(a->sources[0].addr.addr.b[3], 2);
 	assert_string_equal(a->interface, "eth2.100");
 	assert_int_equal(a->port, 3780);
 	assert_false(a->checksum);

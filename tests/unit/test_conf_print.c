@@ -114,6 +114,11 @@ static void assert_same(struct conf *a, struct conf *b)
 		assert_memory_equal(&x->local, &y->local, sizeof(x->local));
 		assert_memory_equal(&x->group, &y->group, sizeof(x->group));
 		assert_memory_equal(&x->dest, &y->dest, sizeof(x->dest));
+		assert_int_equal(x->n_sources, y->n_sources);
+		for (size_t k = 0; k < x->n_sources; k++)
+			assert_memory_equal(&x->sources[k].addr,
+					    &y->sources[k].addr,
+					    sizeof(x->sources[k].addr));
 		assert_string_equal(x->interface, y->interface);
 		assert_int_equal(x->port, y->port);
 		assert_int_equal(x->checksum, y->checksum);
@@ -196,6 +201,9 @@ static void test_every_option_with_every_edge_is_a_fixed_point(void **state)
 		"Interface a IPv4_Destination_Address 1.2.3.5 } }",
 		"Sync { Mode NOTRACK { } TCP { Port 1 IPv6_address ::1 %s "
 		"Interface a IPv6_Destination_Address ::2 } }",
+		"Sync { Mode FTFW { } UDP { Port 1 IPv4_address 1.2.3.4 %s "
+		"Interface a IPv4_Destination_Address 1.2.3.5 "
+		"IPv4_Destination_Address 1.2.3.6 } }",
 	};
 	static const char *const options[] = {
 		"HashSize 1",

@@ -146,7 +146,7 @@ static const struct {
 	{ "General { UNIX { Path /x } }\nSync { Mode FTFW { }\n UDP { " DEST
 	  " IPv4_address 10.0.0.1 Interface a Port 1\nPort 2 Interface b\n"
 	  DEST " } }", "warning 4:1 duplicate; warning 4:8 duplicate; "
-	  "warning 5:1 duplicate", "Port 2" },
+	  "warning 5:26 duplicate", "Port 2" },
 	{ "General { UNIX { Path /x } }\nSync { Mode FTFW { }\nChecksum no\n"
 	  "Checksum yes " LINK " }",
 	  "warning 3:1 legacy; warning 4:1 legacy; warning 4:1 duplicate",
