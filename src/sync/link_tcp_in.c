@@ -124,7 +124,7 @@ static bool accept_one(struct tcp_in *i)
 	struct addr from = sock_addr_host(&source);
 
 	if (fd >= 0) {
-		if (addr_equal(&from, &i->link->opts.remote))
+		if (link_is_peer(&i->link->opts, &from))
 			take(i, fd);
 		else
 			refuse(i, fd, &from);

@@ -234,6 +234,8 @@ static struct link_opts opts(void)
 		.family = FAMILY_IPV4,
 		.group_or_local = { { 127, 0, 0, 1 } },
 		.remote = { { 127, 0, 0, 2 } },
+		.sources = { { { 127, 0, 0, 2 } }, { { 127, 0, 0, 4 } } },
+		.n_sources = 2,
 		.port = t.port,
 		.interface = "lo",
 		.send_buffer_bytes = SMALL_BUFFER,
@@ -420,6 +422,8 @@ static void test_ipv6_too(void **state)
 	(void)state;
 	o.family = FAMILY_IPV6; /* a node that is its own peer */
 	o.group_or_local = o.remote = (struct addr){ { [15] = 1 } };
+	o.sources[0] = o.remote;
+	o.n_sources = 1;
 	if (access("/proc/sys/net/ipv6", F_OK))
 		skip();
 	open_link(&o);
@@ -573,6 +577,20 @@ static void test_who_is_not_the_peer_is_refused_and_counted(void **state)
 	message(1, bytes, sizeof(bytes));
 	peer_writes(bytes, sizeof(bytes));
 	until(has_seen_one);
+}
+
+static void test_the_peer_may_connect_from_another_of_its_addresses(void **state)
+{
+	uint8_t bytes[24];
+
+	(void)state;
+	open_usual();
+	t.to_link = connect_from(4);
+	until(is_server);
+	message(1, bytes, sizeof(bytes));
+	peer_writes(bytes, sizeof(bytes));
+	until(has_seen_one);
+	assert_int_equal(t.n_refused, 0);
 }
 
 static void test_what_is_no_header_ends_the_connection(void **state)
@@ -962,6 +980,7 @@ int main(void)
 		T(test_half_a_message_goes_with_its_connection),
 		T(test_a_second_connection_replaces_the_first),
 		T(test_who_is_not_the_peer_is_refused_and_counted),
+		T(test_the_peer_may_connect_from_another_of_its_addresses),
 		T(test_what_is_no_header_ends_the_connection),
 		T(test_a_turn_reads_its_share),
 		T(test_without_memory_a_connection_is_closed),
