@@ -134,9 +134,8 @@ static bool end(struct alarm *a, const struct turn *t, size_t offset)
 /* A reference ignores it; nodes of ours know us by it. Nothing is held. */
 static bool announce(struct alarm *a, const struct turn *t)
 {
-	const struct message_self self = {
-		a->o.node, EXT_CAP_WHOLE_UPDATES | EXT_CAP_COPIES
-	};
+	const struct message_self self = { a->o.node, EXT_CAP_WHOLE_UPDATES |
+							      EXT_CAP_COPIES };
 	size_t offset = message_alive(t->w, a->next_seq, 0, &self, a->next_seq);
 
 	message_add_name(t->w, a->o.name);

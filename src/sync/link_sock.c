@@ -6,10 +6,12 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
-enum { /* 4 + 2 * 2 seconds */
-       KEEP_IDLE_S = 4,
-       KEEP_INTERVAL_S = 2,
-       KEEP_PROBES = 2,
+enum {
+	KEEP_IDLE_S = 4, /* 4 + 2 * 2 seconds */
+	KEEP_INTERVAL_S = 2,
+	KEEP_PROBES = 2,
+	CLASS_CS6 = 0xc0,
+	PRIORITY_FIRST = 6, /* more needs CAP_NET_ADMIN (socket(7)) */
 };
 
 _Static_assert(FAMILY_IPV4 == AF_INET && FAMILY_IPV6 == AF_INET6,
@@ -132,6 +134,19 @@ int sock_set_keepalive(int fd)
 	return err;
 }
 
+int sock_go_first(int fd, enum family family, const char **failed)
+{
+	int option = family == FAMILY_IPV4 ? IP_TOS : IPV6_TCLASS;
+	int err = sock_set(fd, sock_level(family), option, CLASS_CS6);
+
+	*failed = "IP_TOS";
+	if (err)
+		return err;
+	/* After the class, which sets a priority of its own. */
+	*failed = "SO_PRIORITY";
+	return sock_set(fd, SOL_SOCKET, SO_PRIORITY, PRIORITY_FIRST);
+}
+
 int sock_open_sender(const struct link_opts *opts, int *fd, const char **failed)
 {
 	bool is_v4 = opts->family == FAMILY_IPV4;
@@ -141,6 +156,9 @@ int sock_open_sender(const struct link_opts *opts, int *fd, const char **failed)
 	*fd = sock_new(opts->family);
 	if (*fd < 0)
 		return *fd;
+	err = sock_go_first(*fd, opts->family, failed);
+	if (err)
+		return err;
 	*failed = "IP_RECVERR";
 	err = sock_set(*fd, sock_level(opts->family),
 		       is_v4 ? IP_RECVERR : IPV6_RECVERR, 1);

@@ -38,9 +38,15 @@ NODISCARD int sock_set(int fd, int level, int option, int value);
 /* -EADDRNOTAVAIL: no interface has the address, or it is tentative. */
 NODISCARD int sock_bind(int fd, const union sock_addr *a);
 
-/* Opens what all kinds share. Sender: errors of earlier datagrams and a full
- * queue are reported, checksum and buffer as in opts. Receiver: address shared
- * with others, buffer as in opts. On success *fd is the new socket. */
+/* What is sent goes before other traffic: it has the class of network control
+ * for who forwards it (CS6, RFC 2474), and the first place in our own queues.
+ */
+NODISCARD int sock_go_first(int fd, enum family family, const char **failed);
+
+/* Opens what all kinds share. Sender: goes first, errors of earlier datagrams
+ * and a full queue are reported, checksum and buffer as in opts. Receiver:
+ * address shared with others, buffer as in opts. On success *fd is the new
+ * socket. */
 NODISCARD int sock_open_sender(const struct link_opts *opts, int *fd,
 			       const char **failed);
 NODISCARD int sock_open_receiver(const struct link_opts *opts, int *fd,

@@ -280,6 +280,9 @@ static int make_socket(struct tcp_out *o, const char **failed)
 			       UNSENT_BYTES);
 	if (err)
 		return err;
+	err = sock_go_first(o->fd, opts->family, failed);
+	if (err)
+		return err;
 	*failed = "bind to the local address";
 	return sock_bind(o->fd, &from);
 }

@@ -26,10 +26,10 @@
 	"UDP { IPv4_address 10.0.0.1 Port 1 Interface a " \
 	"IPv4_Destination_Address 10.0.0.2 }"
 #define PEER(n) "IPv4_Destination_Address 1.2.3." n " "
-#define NINE_PEERS                                                            \
-	PEER("1")                                                             \
-	PEER("2") PEER("3") PEER("4") PEER("5") PEER("6") PEER("7") PEER("8") \
-		PEER("9")
+#define NINE_PEERS \
+	PEER("1")  \
+	PEER("2")  \
+	PEER("3") PEER("4") PEER("5") PEER("6") PEER("7") PEER("8") PEER("9")
 #define HELPER(x) "General { UNIX { Path /x } } Helper { " x " }"
 #define FILTER(x) GENERAL("Filter { " x " }")
 
