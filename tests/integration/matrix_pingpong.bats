@@ -8,7 +8,7 @@
 bats_require_minimum_version 1.5.0
 load lib
 
-N=10000 TURNOVER=200 ROUNDS=20
+N=10000 TURNOVER=200 ROUNDS=${ROUNDS:-20}
 
 pingpong_conf() { # NODE "MODE { OPTIONS }"
 	{
@@ -59,10 +59,6 @@ lab_mend() { # NODE
 	lab_carrier "$1"
 }
 
-is_empty() { # NODE
-	[ -z "$(kernel "$1" | sources)" ]
-}
-
 # One that comes back gives its flows to those that it hears of now. With direct
 # injection its kernel is the cache: a purge that comes later would empty it.
 stand_by() { # NODE
@@ -70,7 +66,7 @@ stand_by() { # NODE
 		ask "$1" -F
 	else
 		ask "$1" -t
-		wait_until 15 is_empty "$1"
+		wait_until 15 has_none "$1" kernel
 	fi
 	ask "$1" -n
 }
@@ -81,6 +77,27 @@ take_over() { # NODE
 	[ "$injects" ] || ask "$1" -f
 	ask "$1" -R
 	ask "$1" -B
+}
+
+has_none() { # NODE WHAT
+	"$2" "$1" | sources >"$D/differ"
+	[ ! -s "$D/differ" ]
+}
+
+# What was the other's before is gone from both.
+holds_nothing_else() {
+	local node what
+
+	while read -r node what; do
+		wait_until 15 has_none "$node" "$what" && continue
+		echo "$node, $what, round $round: $(wc -l <"$D/differ")"
+		head -n 5 "$D/differ"
+		return 1
+	done <<-END
+		$active external
+		$backup internal
+		$backup kernel
+	END
 }
 
 pingpong() { # "MODE { OPTIONS }" [injects]
@@ -105,13 +122,9 @@ pingpong() { # "MODE { OPTIONS }" [injects]
 		turn_over $active
 		gets_wanted $backup $where
 		gets_wanted $active internal
+		[ "$injects" ] || holds_nothing_else
 	done
 	has_wanted $active kernel
-	[ "$(external $active | sources | wc -l)" -eq 0 ]
-	if [ ! "$injects" ]; then
-		is_empty $backup
-		[ "$(internal $backup | sources | wc -l)" -eq 0 ]
-	fi
 	for node in fw1 fw2; do
 		[ "$(network_stat $node 'Malformed messages')" -eq 0 ]
 	done
