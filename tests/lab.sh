@@ -386,17 +386,19 @@ lab_link() { # NODE LINK: Multicast, UDP or TCP, with 6 over IPv6
 }
 
 # Writes $D/NODE.conf: FT-FW over this kind of link.
-lab_conf() { # NODE LINK
+lab_conf() { # NODE LINK; LAB_MODE: another one than FTFW
 	{
 		cat <<-END
 			Sync {
-			Mode FTFW {
-				ResendQueueSize 131072
+			Mode ${LAB_MODE:-FTFW} {
 				CommitTimeout 180
 				PurgeTimeout 60
-				ACKWindowSize 300
-			}
 		END
+		[ "${LAB_MODE:-FTFW}" != FTFW ] || cat <<-END
+				ResendQueueSize 131072
+				ACKWindowSize 300
+		END
+		echo "}"
 		lab_link "$1" "$2"
 		echo "}"
 		lab_general "$1"

@@ -29,6 +29,7 @@ static size_t body_len(uint16_t type)
 	case EXT_BULK_MARK:
 		return MARK_LEN;
 	case EXT_HELD:
+	case EXT_TOLD:
 		return HELD_LEN;
 	case EXT_ASK:
 	case EXT_WANT:
@@ -86,6 +87,9 @@ static bool read_body(struct rd *body, struct ext_record *r)
 		break;
 	case EXT_HELD:
 		ok = rd_be32(body, &r->oldest);
+		break;
+	case EXT_TOLD:
+		ok = rd_be32(body, &r->told);
 		break;
 	case EXT_ASK:
 	case EXT_WANT:
@@ -186,6 +190,9 @@ void ext_add(struct wr *w, const struct ext_record *r)
 		break;
 	case EXT_HELD:
 		wr_be32(w, r->oldest);
+		break;
+	case EXT_TOLD:
+		wr_be32(w, r->told);
 		break;
 	case EXT_ASK:
 	case EXT_WANT:

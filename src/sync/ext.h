@@ -21,8 +21,8 @@ enum ext_capability {
 	/* Its updates have all that it knows of a flow: what they leave out is
 	 * gone. Updates of others may be merged only (PROTOCOL.md 4.3). */
 	EXT_CAP_WHOLE_UPDATES = 0x0002,
-	/* Record 19, and bulk marks that nobody acknowledges: what lies between
-	 * them is complete if no number of it is missed. */
+	/* Records 19 and 20, and bulk marks that nobody acknowledges: what lies
+	 * between them is complete if no number of it is missed. */
 	EXT_CAP_WANTS = 0x0004,
 	/* It knows copies of announcements, which it takes for no messages. */
 	EXT_CAP_COPIES = 0x0008,
@@ -36,6 +36,7 @@ enum ext_record_type {
 	EXT_HELD = 17,
 	EXT_ASK = 18,
 	EXT_WANT = 19,
+	EXT_TOLD = 20,
 };
 
 enum ext_phase { EXT_BULK_BEGIN = 1, EXT_BULK_END = 2 };
@@ -62,6 +63,9 @@ struct ext_record {
 		/* EXT_HELD: the oldest number that the sender holds. What was
 		 * missed before it need not be asked for. */
 		uint32_t oldest;
+		/* EXT_TOLD: what was missed after this number of the sender's
+		 * were signs of life only. */
+		uint32_t told;
 		/* EXT_ASK: this node is to acknowledge the message at once;
 		 * EXT_WANT: it is to send the asking one a bulk. */
 		uint64_t asked;

@@ -169,6 +169,7 @@ static int64_t due_of(const struct ftfw *f, const struct ext_record *r,
 	case EXT_STABLE_NAME:
 	case EXT_HELD:
 	case EXT_WANT:
+	case EXT_TOLD:
 		break;
 	}
 	return INT64_MAX;

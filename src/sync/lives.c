@@ -92,7 +92,11 @@ static bool on_mark(void *ctx, const struct peer *p,
 static void on_event(void *ctx, enum engine_event what, const struct peer *p,
 		     int64_t now_ms)
 {
-	lives_event(ctx, what, p, now_ms);
+	const struct lives *l = ctx;
+
+	/* Without acknowledgements nothing is proven. */
+	if (what != ENGINE_BULK_PROVEN || l->o.mode == EXT_CAP_ADDRESSED_ACK)
+		lives_event(ctx, what, p, now_ms);
 }
 
 static void on_fetch(void *ctx)
@@ -192,6 +196,7 @@ static void merge(struct lives *l, struct peer *p, struct peer *q)
 	outbox_settle(&l->outbox, q, SETTLE_SEND_AGAIN);
 	roster_merge(p, q);
 	intake_merged(&l->intake, p, q);
+	l->joined |= peer_bit(p);
 	if (l->o.sink.merge)
 		l->o.sink.merge(l->o.sink.ctx, q->number, q->generation, p);
 }

@@ -33,6 +33,8 @@ struct lives {
 	struct intake intake;
 	struct outbox outbox;
 	struct bulk bulk;
+	uint64_t joined;    /* peers that were found to be another one as well,
+			     * until the engine clears it */
 	bool must_announce; /* before anything else is said; the engine's */
 	bool has_new_id;    /* another node had ours */
 	int64_t new_id_ms;

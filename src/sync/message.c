@@ -33,6 +33,11 @@ void message_add_ask(struct wr *w, enum ext_record_type type, uint64_t node)
 		&(struct ext_record){ .type = (uint16_t)type, .asked = node });
 }
 
+void message_add_told(struct wr *w, uint32_t told)
+{
+	ext_add(w, &(struct ext_record){ .type = EXT_TOLD, .told = told });
+}
+
 void message_add_range(struct wr *w, enum ext_record_type type, uint64_t node,
 		       struct seq_run run)
 {

@@ -33,6 +33,7 @@ size_t message_alive(struct wr *w, uint32_t n, uint8_t flags,
 void message_add_name(struct wr *w, const uint8_t name[EXT_NAME_SIZE]);
 /* type: EXT_ASK or EXT_WANT. */
 void message_add_ask(struct wr *w, enum ext_record_type type, uint64_t node);
+void message_add_told(struct wr *w, uint32_t told);
 void message_add_range(struct wr *w, enum ext_record_type type, uint64_t node,
 		       struct seq_run run);
 void message_add_mark(struct wr *w, uint64_t node, enum ext_phase phase,

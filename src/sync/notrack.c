@@ -115,6 +115,7 @@ struct engine *notrack_new(const struct lives_opts *o, int64_t now_ms)
 		free(t);
 		return NULL;
 	}
+	t->told = o->first_seq - 1;
 	pace_init(&t->pace, now_ms);
 	t->called_ms = now_ms;
 	t->started_ms = now_ms;

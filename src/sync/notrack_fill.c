@@ -17,9 +17,13 @@ struct turn {
 	int64_t now_ms;
 };
 
+/* What a message is to those who miss it. */
+enum weight { SIGN_OF_LIFE, CONTENT };
+
 /* Ends the message begun at offset, and takes its number. False: it did not
  * fit, and is taken back. */
-static bool end_message(struct notrack *t, const struct turn *n, size_t offset)
+static bool end_message(struct notrack *t, const struct turn *n, size_t offset,
+			enum weight weight)
 {
 	const struct ring_ref nothing = { RING_NONE, 0 };
 
@@ -29,6 +33,8 @@ static bool end_message(struct notrack *t, const struct turn *n, size_t offset)
 		n->w->used = offset;
 		return false;
 	}
+	if (weight == CONTENT)
+		t->told = t->l.outbox.ring.next;
 	outbox_hold(&t->l.outbox, nothing, 0, 0, n->now_ms);
 	return true;
 }
@@ -62,14 +68,17 @@ static void add_wants(struct notrack *t, const struct turn *n)
 
 static bool announce(struct notrack *t, const struct turn *n)
 {
+	const size_t len =
+		message_alive_len(EXT_STABLE_NAME) + ext_record_len(EXT_TOLD);
 	size_t offset = n->w->used;
 
-	if (offset && offset + message_alive_len(EXT_STABLE_NAME) > n->room)
+	if (offset && offset + len > n->room)
 		return false;
 	offset = begin_alive(t, n);
 	message_add_name(n->w, t->l.o.name);
+	message_add_told(n->w, t->told);
 	add_wants(t, n);
-	if (!end_message(t, n, offset))
+	if (!end_message(t, n, offset, SIGN_OF_LIFE))
 		return false;
 	t->announced_ms = n->now_ms;
 	t->l.must_announce = false;
@@ -117,7 +126,7 @@ static bool send_resync(struct notrack *t, const struct turn *n)
 	size_t offset = message_range(n->w, t->l.outbox.ring.next, MSG_RESYNC,
 				      (struct seq_run){ 0, 0 });
 
-	if (!end_message(t, n, offset))
+	if (!end_message(t, n, offset, CONTENT))
 		return false;
 	intake_asked(&t->l.intake, n->now_ms);
 	return true;
@@ -130,7 +139,7 @@ static bool send_mark(struct notrack *t, const struct turn *n)
 	size_t offset = begin_alive(t, n);
 
 	message_add_mark(n->w, c.node, (enum ext_phase)c.phase, c.from, c.to);
-	if (!end_message(t, n, offset))
+	if (!end_message(t, n, offset, CONTENT))
 		return false;
 	ctl_free_chain(&b->pool, ctl_queue_pop(&b->marks, &b->pool));
 	lives_mark_acked(&t->l, &t->l.roster.peers[c.peer], &c);
@@ -185,7 +194,7 @@ static enum fill send_entry(struct notrack *t, const struct turn *n,
 	flow_cache_get(t->l.o.cache, id, &flow);
 	offset = message_entry(n->w, number, &t->l.o.wire, &flow,
 			       state_of(t, h), h->outbox & OUTBOX_SENT);
-	if (!end_message(t, n, offset))
+	if (!end_message(t, n, offset, CONTENT))
 		return FILL_FULL;
 	sent(t, number, id);
 	return FILL_SOME;

@@ -34,12 +34,18 @@ void notrack_note_life(struct notrack *t, const struct peer *p, int64_t now_ms)
 	lack(t, p, now_ms);
 }
 
-void notrack_lost(struct notrack *t, const struct peer *p, uint32_t n,
-		  int64_t now_ms)
+void notrack_joined(struct notrack *t, const struct peer *p, int64_t now_ms)
+{
+	if (!(t->l.joined & peer_bit(p)))
+		return;
+	t->l.joined &= ~peer_bit(p);
+	lack(t, p, now_ms);
+}
+
+void notrack_lost(struct notrack *t, const struct peer *p, int64_t now_ms)
 {
 	struct notrack_losses *of = at(t, p);
 
-	t->l.n_lost += n;
 	of->lost_ms = now_ms;
 	if (!of->is_losing)
 		lives_event(&t->l, ENGINE_PEER_LOSES, p, now_ms);

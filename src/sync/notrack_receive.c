@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* What a message that arrived does to the NOTRACK engine. */
 #include "sync/notrack_state.h"
+#include "sync/seq.h"
 
 enum { FAILED_MS = 10000 }; /* who asks again so soon has not got all */
 
@@ -15,6 +16,26 @@ static bool is_known_header(const struct msg *m)
 }
 
 /* ---- numbers ------------------------------------------------------------ */
+
+/* What lies before the message was missed: an announcement tells if it was but
+ * signs of life. */
+static void note_gap(struct notrack *t, const struct peer *p,
+		     const struct msg *m, const struct ext_alive *ext,
+		     int64_t now_ms)
+{
+	const struct order *o = &t->l.orders[p->number];
+	struct rd records = ext ? ext->records : (struct rd){ 0 };
+	struct ext_record r;
+	enum ext_step step;
+
+	t->l.n_lost += m->seq - o->last - 1;
+	while ((step = ext_next(&records, &r)) == EXT_RECORD ||
+	       step == EXT_UNKNOWN)
+		if (step == EXT_RECORD && r.type == EXT_TOLD &&
+		    !seq_after(r.told, o->last))
+			return;
+	notrack_lost(t, p, now_ms);
+}
 
 /* Nothing that a reference says is dropped for its number, which may be that of
  * a new life. What is late of a node of ours is: it holds less than what that
@@ -41,7 +62,7 @@ static bool note_number(struct notrack *t, struct peer *p, const struct msg *m,
 		lives_renumbered(&t->l, p, ext, now_ms);
 		break;
 	case ORDER_GAP:
-		notrack_lost(t, p, m->seq - o->last - 1, now_ms);
+		note_gap(t, p, m, ext, now_ms);
 		break;
 	case ORDER_NEXT:
 		break;
@@ -144,6 +165,7 @@ enum verdict notrack_receive(struct engine *e, const struct peer_addr *from,
 		return VERDICT_IGNORED;
 	(void)roster_answered(p); /* nobody is waited for */
 	notrack_note_life(t, p, now_ms);
+	notrack_joined(t, p, now_ms);
 	if (!note_number(t, p, m, ext, now_ms))
 		return VERDICT_BEFORE;
 	v = digest(t, p, m, ext, now_ms);

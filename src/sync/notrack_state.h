@@ -15,6 +15,7 @@ enum { NOTRACK_MARK_MS = 1000 };
 struct notrack {
 	struct engine base;
 	struct lives l;
+	uint32_t told;     /* last number of ours that was no sign of life */
 	struct pace pace;  /* of bulks */
 	int64_t walked_ms; /* when the last one had been sent */
 	bool has_walked;
@@ -46,9 +47,10 @@ int64_t notrack_due_ms(struct engine *e);
 
 /* p was heard: of a life that is new to us we lack all. */
 void notrack_note_life(struct notrack *t, const struct peer *p, int64_t now_ms);
-/* So many numbers of p are missed. */
-void notrack_lost(struct notrack *t, const struct peer *p, uint32_t n,
-		  int64_t now_ms);
+/* Messages of p are missed that told something. */
+void notrack_lost(struct notrack *t, const struct peer *p, int64_t now_ms);
+/* If another one was found to be p: nobody knows what the two have missed. */
+void notrack_joined(struct notrack *t, const struct peer *p, int64_t now_ms);
 /* A bulk of p has ended, and all of it was heard. */
 void notrack_repaired(struct notrack *t, const struct peer *p);
 /* When p is to be asked for all; INT64_MAX: it is not. */

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "sync/mode.h"
 #include "trace.h"
 
 enum {
@@ -11,6 +12,9 @@ enum {
 	IDLE_MS = 100000,
 	REPAIR_MS = 60000,
 	MOST_PER_S = 5,
+	/* a bulk is not complete if one datagram is lost: on a bad link it
+	 * takes several, with longer and longer pauses */
+	MOST_PER_S_NOTRACK = 12,
 	SENT_MOST = 500000,
 };
 
@@ -50,6 +54,8 @@ static struct count count(const struct sim_node *n)
 static bool is_idle(struct sim *s, const struct count *before,
 		    char why[WHY_SIZE])
 {
+	uint64_t most_per_s =
+		s->mode == mode_notrack ? MOST_PER_S_NOTRACK : MOST_PER_S;
 	unsigned int loss = s->faults.loss;
 
 	for (int i = 0; i < s->n_nodes; i++) {
@@ -58,7 +64,7 @@ static bool is_idle(struct sim *s, const struct count *before,
 
 		/* If ten signs of life in a row were lost, or all answers for
 		 * as long, there is a bulk. */
-		if (n <= MOST_PER_S * IDLE_MS / 1000 ||
+		if (n <= most_per_s * IDLE_MS / 1000 ||
 		    now.n_gone != before[i].n_gone)
 			continue;
 		snprintf(why, WHY_SIZE,
