@@ -64,7 +64,7 @@ struct ext_record {
 		 * missed before it need not be asked for. */
 		uint32_t oldest;
 		/* EXT_TOLD: what was missed after this number of the sender's
-		 * were signs of life only. */
+		 * were signs of life, or entries that a bulk has repeated. */
 		uint32_t told;
 		/* EXT_ASK: this node is to acknowledge the message at once;
 		 * EXT_WANT: it is to send the asking one a bulk. */

@@ -35,6 +35,11 @@ bool intake_is_incomplete(const struct intake *k, const struct peer *p)
 	return k->incomplete & peer_bit(p);
 }
 
+bool intake_is_in_bulk(const struct intake *k, const struct peer *p)
+{
+	return k->peers[p->number].in_bulk;
+}
+
 void intake_told_anew(struct intake *k, const struct peer *p)
 {
 	set_incomplete(k, p, false);

@@ -62,6 +62,8 @@ void intake_incomplete(struct intake *k, const struct peer *p);
 /* Numbers of it are missed, and it holds none of them: nor is the bulk that it
  * is sending complete. */
 void intake_gap(struct intake *k, const struct peer *p);
+/* Between the marks of one, and none of it was missed. */
+bool intake_is_in_bulk(const struct intake *k, const struct peer *p);
 bool intake_is_incomplete(const struct intake *k, const struct peer *p);
 /* It tells all, from the begin of a bulk on. */
 void intake_told_anew(struct intake *k, const struct peer *p);

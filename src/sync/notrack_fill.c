@@ -17,8 +17,9 @@ struct turn {
 	int64_t now_ms;
 };
 
-/* What a message is to those who miss it. */
-enum weight { SIGN_OF_LIFE, CONTENT };
+/* Whether it tells something new: or else it is not missed but by those who
+ * are being told all. */
+enum weight { NOTHING_NEW, NEWS };
 
 /* Ends the message begun at offset, and takes its number. False: it did not
  * fit, and is taken back. */
@@ -33,7 +34,7 @@ static bool end_message(struct notrack *t, const struct turn *n, size_t offset,
 		n->w->used = offset;
 		return false;
 	}
-	if (weight == CONTENT)
+	if (weight == NEWS)
 		t->told = t->l.outbox.ring.next;
 	outbox_hold(&t->l.outbox, nothing, 0, 0, n->now_ms);
 	return true;
@@ -43,8 +44,10 @@ static size_t begin_alive(const struct notrack *t, const struct turn *n)
 {
 	const struct message_self self = lives_self(&t->l);
 	uint32_t next = t->l.outbox.ring.next;
+	size_t offset = message_alive(n->w, next, 0, &self, next);
 
-	return message_alive(n->w, next, 0, &self, next);
+	message_add_told(n->w, t->told);
+	return offset;
 }
 
 /* ---- announcements ------------------------------------------------------ */
@@ -76,9 +79,8 @@ static bool announce(struct notrack *t, const struct turn *n)
 		return false;
 	offset = begin_alive(t, n);
 	message_add_name(n->w, t->l.o.name);
-	message_add_told(n->w, t->told);
 	add_wants(t, n);
-	if (!end_message(t, n, offset, SIGN_OF_LIFE))
+	if (!end_message(t, n, offset, NOTHING_NEW))
 		return false;
 	t->announced_ms = n->now_ms;
 	t->l.must_announce = false;
@@ -123,12 +125,15 @@ static int64_t announcement_due_ms(const struct notrack *t, int64_t now_ms)
  * all. */
 static bool send_resync(struct notrack *t, const struct turn *n)
 {
+	const struct roster *r = &t->l.roster;
 	size_t offset = message_range(n->w, t->l.outbox.ring.next, MSG_RESYNC,
 				      (struct seq_run){ 0, 0 });
 
-	if (!end_message(t, n, offset, CONTENT))
+	if (!end_message(t, n, offset, NEWS))
 		return false;
 	intake_asked(&t->l.intake, n->now_ms);
+	for (int i = roster_next(r, -1); i >= 0; i = roster_next(r, i))
+		notrack_wanted(t, &r->peers[i], n->now_ms);
 	return true;
 }
 
@@ -139,7 +144,7 @@ static bool send_mark(struct notrack *t, const struct turn *n)
 	size_t offset = begin_alive(t, n);
 
 	message_add_mark(n->w, c.node, (enum ext_phase)c.phase, c.from, c.to);
-	if (!end_message(t, n, offset, CONTENT))
+	if (!end_message(t, n, offset, NEWS))
 		return false;
 	ctl_free_chain(&b->pool, ctl_queue_pop(&b->marks, &b->pool));
 	lives_mark_acked(&t->l, &t->l.roster.peers[c.peer], &c);
@@ -184,7 +189,7 @@ static enum entry_state state_of(const struct notrack *t,
 }
 
 static enum fill send_entry(struct notrack *t, const struct turn *n,
-			    uint32_t id)
+			    uint32_t id, enum weight weight)
 {
 	const struct entry_head *h = flow_cache_head(t->l.o.cache, id);
 	uint32_t number = t->l.outbox.ring.next;
@@ -194,7 +199,7 @@ static enum fill send_entry(struct notrack *t, const struct turn *n,
 	flow_cache_get(t->l.o.cache, id, &flow);
 	offset = message_entry(n->w, number, &t->l.o.wire, &flow,
 			       state_of(t, h), h->outbox & OUTBOX_SENT);
-	if (!end_message(t, n, offset, CONTENT))
+	if (!end_message(t, n, offset, weight))
 		return FILL_FULL;
 	sent(t, number, id);
 	return FILL_SOME;
@@ -205,7 +210,7 @@ static enum fill fill_dirty(struct notrack *t, const struct turn *n)
 	enum fill done = FILL_SOME;
 
 	while (done == FILL_SOME && t->l.outbox.dirty.first != FLOW_CACHE_NO_ID)
-		done = send_entry(t, n, t->l.outbox.dirty.first);
+		done = send_entry(t, n, t->l.outbox.dirty.first, NEWS);
 	return done;
 }
 
@@ -218,7 +223,7 @@ static enum fill send_bulk_entry(struct notrack *t, const struct turn *n,
 	enum fill done;
 
 	outbox_tell_as_new(flow_cache_head(t->l.o.cache, id));
-	done = send_entry(t, n, id);
+	done = send_entry(t, n, id, NOTHING_NEW);
 	if (done != FILL_SOME)
 		return done;
 	bulk_took(&t->l.bulk, id);

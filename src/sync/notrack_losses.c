@@ -3,14 +3,20 @@
  * asked for all; a reference is not: it would send all it has at once, and more
  * would be lost than is missing now. */
 #include "sync/notrack_state.h"
+#include "sync/seq.h"
 
 enum {
 	GATHER_MS = 300, /* a loss is seldom alone, and a node that was just
 			  * found tells all by itself */
 	ASK_MS = 3000,   /* between two requests; doubles while they fail */
-	ASK_MOST_MS = 60000,
+	ASK_MOST_MS = 30000,
 	QUIET_MS = 10000, /* nothing missed for so long: that is over */
 };
+
+static bool reads_wants(const struct peer *p)
+{
+	return p->node && (p->capabilities & EXT_CAP_WANTS);
+}
 
 static struct notrack_losses *at(struct notrack *t, const struct peer *p)
 {
@@ -42,7 +48,7 @@ void notrack_joined(struct notrack *t, const struct peer *p, int64_t now_ms)
 	lack(t, p, now_ms);
 }
 
-void notrack_lost(struct notrack *t, const struct peer *p, int64_t now_ms)
+static void lost(struct notrack *t, const struct peer *p, int64_t now_ms)
 {
 	struct notrack_losses *of = at(t, p);
 
@@ -53,9 +59,32 @@ void notrack_lost(struct notrack *t, const struct peer *p, int64_t now_ms)
 	lack(t, p, now_ms);
 }
 
+void notrack_gap(struct notrack *t, const struct peer *p, uint32_t last,
+		 int64_t now_ms)
+{
+	struct notrack_losses *of = at(t, p);
+
+	if (!reads_wants(p) || intake_is_in_bulk(&t->l.intake, p)) {
+		lost(t, p, now_ms);
+		return;
+	}
+	if (!of->has_gap)
+		of->gap_from = last;
+	of->has_gap = true;
+}
+
+void notrack_told(struct notrack *t, const struct peer *p, uint32_t told,
+		  int64_t now_ms)
+{
+	struct notrack_losses *of = at(t, p);
+
+	if (of->has_gap && seq_after(told, of->gap_from))
+		lost(t, p, now_ms);
+	of->has_gap = false;
+}
+
 void notrack_repaired(struct notrack *t, const struct peer *p)
 {
-	at(t, p)->interval_ms = 0;
 	at(t, p)->is_whole = true;
 }
 
@@ -68,8 +97,7 @@ static bool has_room(const struct notrack *t)
 int64_t notrack_want_due_ms(const struct notrack *t, const struct peer *p)
 {
 	const struct notrack_losses *of = &t->losses[p->number];
-	bool is_asked = p->is_live && p->node &&
-			(p->capabilities & EXT_CAP_WANTS) &&
+	bool is_asked = p->is_live && reads_wants(p) &&
 			intake_is_incomplete(&t->l.intake, p) &&
 			(!of->is_whole || has_room(t));
 
@@ -99,6 +127,7 @@ void notrack_check_losses(struct notrack *t, int64_t now_ms)
 		    notrack_want_due_ms(t, p) != INT64_MAX)
 			continue;
 		of->is_losing = false;
+		of->interval_ms = 0;
 		lives_event(&t->l, ENGINE_PEER_LOSES_NOT, p, now_ms);
 	}
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* What a message that arrived does to the NOTRACK engine. */
 #include "sync/notrack_state.h"
-#include "sync/seq.h"
 
 enum { FAILED_MS = 10000 }; /* who asks again so soon has not got all */
 
@@ -17,24 +16,20 @@ static bool is_known_header(const struct msg *m)
 
 /* ---- numbers ------------------------------------------------------------ */
 
-/* What lies before the message was missed: an announcement tells if it was but
- * signs of life. */
-static void note_gap(struct notrack *t, const struct peer *p,
-		     const struct msg *m, const struct ext_alive *ext,
-		     int64_t now_ms)
+/* The last number under which the sender has told something new, as it says. */
+static bool told_of(const struct ext_alive *ext, uint32_t *told)
 {
-	const struct order *o = &t->l.orders[p->number];
 	struct rd records = ext ? ext->records : (struct rd){ 0 };
 	struct ext_record r;
 	enum ext_step step;
 
-	t->l.n_lost += m->seq - o->last - 1;
 	while ((step = ext_next(&records, &r)) == EXT_RECORD ||
 	       step == EXT_UNKNOWN)
-		if (step == EXT_RECORD && r.type == EXT_TOLD &&
-		    !seq_after(r.told, o->last))
-			return;
-	notrack_lost(t, p, now_ms);
+		if (step == EXT_RECORD && r.type == EXT_TOLD) {
+			*told = r.told;
+			return true;
+		}
+	return false;
 }
 
 /* Nothing that a reference says is dropped for its number, which may be that of
@@ -52,6 +47,7 @@ static bool note_number(struct notrack *t, struct peer *p, const struct msg *m,
 		.is_plain = p->node && !ext && (m->flags & MSG_ALIVE),
 		.announced_ms = p->announced_ms,
 	};
+	uint32_t told;
 
 	switch (order_judge(o, &place, now_ms)) {
 	case ORDER_LATE:
@@ -62,11 +58,14 @@ static bool note_number(struct notrack *t, struct peer *p, const struct msg *m,
 		lives_renumbered(&t->l, p, ext, now_ms);
 		break;
 	case ORDER_GAP:
-		note_gap(t, p, m, ext, now_ms);
+		t->l.n_lost += m->seq - o->last - 1;
+		notrack_gap(t, p, o->last, now_ms);
 		break;
 	case ORDER_NEXT:
 		break;
 	}
+	if (told_of(ext, &told))
+		notrack_told(t, p, told, now_ms);
 	order_take(o, &place, INT64_MAX, now_ms);
 	roster_accepted(p, m->seq, now_ms);
 	return true;
@@ -80,9 +79,11 @@ static void take_request(struct notrack *t, const struct peer *p,
 {
 	struct bulk *b = &t->l.bulk;
 	bool was_served = (b->receivers | b->plain) & peer_bit(p);
-	bool is_now = b->phase != BULK_IDLE ||
+	bool is_now = b->phase == BULK_WALK ||
 		      (t->has_walked && now_ms - t->walked_ms < FAILED_MS);
 
+	if (b->wanted & peer_bit(p)) /* it is waiting */
+		return;
 	if (was_served && is_now)
 		pace_slower(&t->pace);
 	else

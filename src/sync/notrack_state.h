@@ -20,13 +20,15 @@ struct notrack {
 	int64_t walked_ms; /* when the last one had been sent */
 	bool has_walked;
 	struct notrack_losses {
-		uint64_t node;   /* the life of the peer that this is about */
-		bool is_losing;  /* as the log has it */
-		bool is_whole;   /* but for what had no room */
-		int64_t lost_ms; /* last */
-		int64_t ask_ms;  /* it is not asked for all before */
-		int64_t interval_ms; /* of the last two times; 0: none in vain
-				      */
+		uint64_t node;  /* the life of the peer that this is about */
+		bool is_losing; /* as the log has it */
+		bool is_whole;  /* but for what had no room */
+		bool has_gap; /* what was missed after gap_from is not known */
+		uint32_t gap_from;
+		int64_t lost_ms;     /* last */
+		int64_t ask_ms;      /* it is not asked for all before */
+		int64_t interval_ms; /* between two requests; 0: it loses
+					nothing */
 	} losses[PEER_MAX];          /* by number of the peer */
 	int64_t started_ms, announced_ms;
 	/* For due_ms(), which is not told the time: */
@@ -47,8 +49,12 @@ int64_t notrack_due_ms(struct engine *e);
 
 /* p was heard: of a life that is new to us we lack all. */
 void notrack_note_life(struct notrack *t, const struct peer *p, int64_t now_ms);
-/* Messages of p are missed that told something. */
-void notrack_lost(struct notrack *t, const struct peer *p, int64_t now_ms);
+/* Messages of p after this number are missed. What was in them its next
+ * announcement shows: the last number that told something new. */
+void notrack_gap(struct notrack *t, const struct peer *p, uint32_t last,
+		 int64_t now_ms);
+void notrack_told(struct notrack *t, const struct peer *p, uint32_t told,
+		  int64_t now_ms);
 /* If another one was found to be p: nobody knows what the two have missed. */
 void notrack_joined(struct notrack *t, const struct peer *p, int64_t now_ms);
 /* A bulk of p has ended, and all of it was heard. */
