@@ -24,6 +24,8 @@ static const uint8_t full[] = {
 	2, 0, 0, 0, 0, 0, 0, 3, 0, 15, 0x42, 0x40,
 	0, 17, 0, 8, 0xff, 0xff, 0xff, 0xf0,
 	0, 18, 0, 12, 0x51, 0x52, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58,
+	0, 19, 0, 12, 0x61, 0x62, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68,
+	0, 20, 0, 8, 0x80, 0, 0, 1,
 	/* clang-format on */
 };
 
@@ -36,6 +38,8 @@ static const struct ext_record records[] = {
 	  .mark = { UINT64_C(0x3132333435363738), EXT_BULK_END, 3, 1000000 } },
 	{ EXT_HELD, .oldest = 0xfffffff0 },
 	{ EXT_ASK, .asked = UINT64_C(0x5152535455565758) },
+	{ EXT_WANT, .asked = UINT64_C(0x6162636465666768) },
+	{ EXT_TOLD, .told = 0x80000001 },
 };
 
 static void assert_record(const struct ext_record *r,
@@ -61,7 +65,11 @@ static void assert_record(const struct ext_record *r,
 	case EXT_HELD:
 		assert_int_equal(r->oldest, e->oldest);
 		break;
+	case EXT_TOLD:
+		assert_int_equal(r->told, e->told);
+		break;
 	case EXT_ASK:
+	case EXT_WANT:
 		assert_true(r->asked == e->asked);
 		break;
 	}
