@@ -50,6 +50,13 @@ void peer_log(enum engine_event what, const struct peer *p)
 		log_warn("peer %s: two nodes have one machine id and host name",
 			 text);
 		break;
+	case ENGINE_PEER_OTHER_MODE:
+		if (p)
+			log_warn("peer %s: is in another Mode than we are",
+				 text);
+		else
+			log_warn("a node in another Mode is heard");
+		break;
 	case ENGINE_NODE_ID_TWICE:
 		log_warn("another node has the id of this one, as a copy of a "
 			 "running machine has: from now on this is a new one");

@@ -227,21 +227,23 @@ static void alarm_ask(struct engine *e, enum ask what)
 
 static bool is_announcement(const struct msg *m, struct ext_alive *out)
 {
-	return m->type == MSG_CTL && (m->flags & MSG_ALIVE) &&
-	       !(m->flags & (MSG_ACK | MSG_NACK | MSG_RESYNC)) &&
+	return m->type == MSG_CTL && m->flags == MSG_ALIVE &&
 	       ext_open(m->body, out);
 }
 
 /* With any flag it is nothing for this mode, whatever its type (PROTOCOL.md
- * 3.4); but nodes of ours are known by their announcements. */
+ * 3.4); but nodes of ours are known by their announcements. Nobody in this mode
+ * says anything else. */
 static enum verdict take_flagged(struct alarm *a, const struct peer_addr *from,
 				 const struct msg *m, int64_t now_ms)
 {
 	struct ext_alive ext;
 	struct peer *p;
 
-	if (!is_announcement(m, &ext))
+	if (!is_announcement(m, &ext)) {
+		alarm_tell_other_mode(a, from, now_ms);
 		return VERDICT_IGNORED;
+	}
 	p = alarm_identify(a, from, m, &ext, now_ms);
 	if (!p)
 		return VERDICT_IGNORED;

@@ -91,6 +91,13 @@ void alarm_heard(struct alarm *a, struct peer *p, const struct msg *m,
 	tell(a, ENGINE_PEER_RETURNED, p);
 }
 
+void alarm_tell_other_mode(struct alarm *a, const struct peer_addr *from,
+			   int64_t now_ms)
+{
+	tell_once(a, ENGINE_PEER_OTHER_MODE, roster_at(&a->roster, from),
+		  now_ms);
+}
+
 /* A node of ours says ALIVE; a reference says nothing for as long as nothing of
  * it is to be told, but what it owns has gone when CacheTimeout has passed. */
 static bool is_patient(const struct alarm *a, const struct peer *p,

@@ -32,6 +32,9 @@ struct peer *alarm_identify(struct alarm *a, const struct peer_addr *from,
 /* Message m of p was accepted. */
 void alarm_heard(struct alarm *a, struct peer *p, const struct msg *m,
 		 int64_t now_ms);
+/* What came from there is nothing in this mode. */
+void alarm_tell_other_mode(struct alarm *a, const struct peer_addr *from,
+			   int64_t now_ms);
 /* Who has fallen silent. */
 void alarm_check_peers(struct alarm *a, int64_t now_ms);
 

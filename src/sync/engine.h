@@ -46,6 +46,7 @@ enum engine_event {
 	ENGINE_PEER_ASKS_BULK,
 	ENGINE_PEER_REFUSED,    /* the table of peers is full */
 	ENGINE_PEER_NAME_TWICE, /* another live node says the same name */
+	ENGINE_PEER_OTHER_MODE, /* it says what is nothing in our mode */
 	ENGINE_NODE_ID_TWICE,   /* another one has our id: we take a new one */
 	ENGINE_BULK_BEGINS,
 	ENGINE_BULK_SENT,

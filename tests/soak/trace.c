@@ -16,6 +16,7 @@ static const char *const event_names[] = {
 	[ENGINE_PEER_ASKS_BULK] = "asks for a bulk",
 	[ENGINE_PEER_REFUSED] = "refused",
 	[ENGINE_PEER_NAME_TWICE] = "a name twice",
+	[ENGINE_PEER_OTHER_MODE] = "another mode",
 	[ENGINE_NODE_ID_TWICE] = "an id twice",
 	[ENGINE_BULK_BEGINS] = "bulk begins",
 	[ENGINE_BULK_SENT] = "bulk sent",

@@ -487,6 +487,23 @@ static void test_what_has_a_flag_is_ignored_whatever_it_is(void **state)
 				VERDICT_IGNORED);
 	assert_int_equal(t->n_heard, 0);
 	assert_null(peer_at(t, 1));
+	assert_int_equal(t->events[ENGINE_PEER_OTHER_MODE], 1);
+}
+
+/* A line a minute, not one a message. */
+static void test_a_peer_in_another_mode_is_told(void **state)
+{
+	struct fixture *t = *state;
+
+	assert_int_equal(hear_announcement(t, 1, 0x77, 7, 1), VERDICT_OK);
+	hear(t, 1, MSG_CT_NEW, 0, 2);
+	assert_int_equal(t->events[ENGINE_PEER_OTHER_MODE], 0);
+	for (uint32_t i = 0; i < 90; i++) {
+		hear(t, 1, MSG_CTL, MSG_ALIVE | MSG_HELLO, i);
+		hear(t, 1, MSG_CTL, MSG_ACK, i);
+		run(t, 1000);
+	}
+	assert_int_equal(t->events[ENGINE_PEER_OTHER_MODE], 2);
 }
 
 static void test_without_one_it_is_data_or_malformed(void **state)
@@ -675,6 +692,7 @@ int main(void)
 		T(test_from_another_place_it_says_first_who_it_is),
 		T(test_a_crowd_spreads),
 		T(test_what_has_a_flag_is_ignored_whatever_it_is),
+		T(test_a_peer_in_another_mode_is_told),
 		T(test_without_one_it_is_data_or_malformed),
 		T(test_numbers_are_not_tracked),
 		T(test_a_reference_may_be_quiet_as_long_as_it_owns_something),
