@@ -66,13 +66,6 @@ static void on_empty(struct ct_kernel *k)
 static void handle_event(struct ct_kernel *k, const struct nlmsg *msg,
 			 enum flow_event type)
 {
-	enum flow_origin origin = ct_writer_origin(k, msg->port);
-
-	/* nobody wants to know, and there are as many as peers have flows */
-	if (type == FLOW_EVENT_NEW && origin == ORIGIN_INJECT) {
-		k->stats.n_events++;
-		return;
-	}
 	if (!ct_decode(&k->codec, msg->body, &k->flow)) {
 		k->stats.n_malformed++;
 		return;
@@ -80,7 +73,8 @@ static void handle_event(struct ct_kernel *k, const struct nlmsg *msg,
 	k->stats.n_events++;
 	if (type == FLOW_EVENT_DESTROY)
 		ct_dump_destroyed(k, &k->flow);
-	k->sink.event(k->sink.ctx, type, origin, &k->flow);
+	k->sink.event(k->sink.ctx, type, ct_writer_origin(k, msg->port),
+		      &k->flow);
 }
 
 static void handle_message(struct ct_kernel *k, const struct nlmsg *msg)
@@ -222,6 +216,14 @@ int ct_events_open(struct ct_kernel *k, const char **failed)
 	e->since_ms = loop_now_ms(k->opts.loop);
 	return watch_add(k->opts.loop, &e->watch, e->sock.fd, LOOP_READ,
 			 on_readable, k);
+}
+
+void ct_events_ignore(struct ct_kernel *k, uint32_t port)
+{
+	const uint16_t new = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW;
+
+	/* without it they are read, and have no effect */
+	nlsock_ignore(&k->events.sock, port, new, NLM_F_CREATE | NLM_F_EXCL);
 }
 
 void ct_events_close(struct ct_kernel *k)

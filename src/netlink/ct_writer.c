@@ -386,6 +386,8 @@ int ct_writer_open(struct ct_kernel *k, enum flow_origin origin,
 	w->next = k->writers;
 	k->writers = w;
 	*out = w;
+	if (origin == ORIGIN_INJECT)
+		ct_events_ignore(k, w->sock.port);
 	return 0;
 }
 

@@ -2,12 +2,15 @@
 #define _GNU_SOURCE
 #include "netlink/nlsock.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <linux/filter.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 
@@ -117,6 +120,31 @@ uint32_t nlsock_set_rcvbuf(struct nlsock *s, uint32_t bytes)
 uint32_t nlsock_set_sndbuf(struct nlsock *s, uint32_t bytes)
 {
 	return set_buffer(s, bytes, SO_SNDBUFFORCE, SO_SNDBUF);
+}
+
+/* Loads see bytes in network order, the header has them as this machine does.
+ */
+void nlsock_ignore(struct nlsock *s, uint32_t port, uint16_t type,
+		   uint16_t flags)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct nlmsghdr, nlmsg_pid)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(port), 0, 4),
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS,
+			 offsetof(struct nlmsghdr, nlmsg_type)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(type), 0, 2),
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS,
+			 offsetof(struct nlmsghdr, nlmsg_flags)),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, htons(flags), 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	const struct sock_fprog program = { sizeof(code) / sizeof(*code),
+					    code };
+
+	(void)setsockopt(s->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
+			 sizeof(program));
 }
 
 uint32_t nlsock_drops(const struct nlsock *s)

@@ -28,6 +28,11 @@ NODISCARD int nlsock_join(struct nlsock *s, int group);
 /* Switches a NETLINK_* socket option on. 0 or a negative errno value. */
 NODISCARD int nlsock_enable(struct nlsock *s, int option);
 
+/* From now on the kernel queues no messages of this type (nlmsg_type) that have
+ * one of these flags and were caused from this port; if it can do so. */
+void nlsock_ignore(struct nlsock *s, uint32_t port, uint16_t type,
+		   uint16_t flags);
+
 /* Bytes that the kernel queues for us, its own overhead included. */
 uint32_t nlsock_rcvbuf(const struct nlsock *s);
 
