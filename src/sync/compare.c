@@ -2,6 +2,7 @@
 #include "sync/compare.h"
 
 #include "sync/mirror.h"
+#include "sync/outbox.h"
 
 enum {
 	ALIVE_S = 4, /* a timeout has as much more left if packets came */
@@ -161,6 +162,19 @@ static bool is_alive_here(const struct there *there, const struct wanted *w,
 	       there->flow.timeout_s > left_s + ALIVE_S;
 }
 
+/* What this kernel last told of it, or will, the peers have not heard yet. */
+static bool is_unknown(const struct there *there, struct flow_cache *internal,
+		       uint32_t known)
+{
+	if (!internal)
+		return false;
+	if (known == FLOW_CACHE_NO_ID) /* its event has not been read yet */
+		return is_in_handshake(&there->flow) &&
+		       has_begun_here(&there->flow);
+	return !is_not_own(internal, known) &&
+	       !outbox_peers_know(flow_cache_head(internal, known));
+}
+
 /* A peer's DEL ends the life that it names, if that does not go on here. */
 static enum comparison compare_end(const struct wanted *wanted,
 				   const struct there *there,
@@ -172,7 +186,7 @@ static enum comparison compare_end(const struct wanted *wanted,
 	    (wanted->flow.has & FLOW_REPLY &&
 	     !same_direction(&was, &wanted->flow.reply)))
 		return COMPARE_ANOTHER;
-	return age_of(wanted, &there->flow, internal, known) != AGE_OLDER ||
+	return is_unknown(there, internal, known) ||
 			       is_alive_here(there, wanted, internal, known)
 		       ? COMPARE_NEXT_LIFE
 		       : COMPARE_END;

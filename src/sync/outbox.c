@@ -65,7 +65,7 @@ bool outbox_is_latest(const struct entry_head *h, uint32_t n)
 
 void outbox_tell_as_new(struct entry_head *h)
 {
-	h->outbox &= (uint8_t)~OUTBOX_SENT;
+	h->outbox &= (uint8_t)~(OUTBOX_SENT | OUTBOX_OWED);
 }
 
 void outbox_queue(struct outbox *b, uint32_t id)
@@ -227,6 +227,8 @@ void outbox_hold(struct outbox *b, struct ring_ref ref, uint64_t debtors,
 		ref = (struct ring_ref){ RING_NONE, 0 };
 	}
 	n = ring_push(&b->ring, ref, debtors);
+	if (ref.kind == RING_FLOW && debtors)
+		flow_cache_head(b->o.cache, ref.id)->outbox |= OUTBOX_OWED;
 	for (uint64_t left = debtors; left; left &= left - 1) {
 		struct outbox_peer *op = first_of(b, left);
 
@@ -265,7 +267,10 @@ void outbox_release(struct outbox *b, uint32_t n)
 	switch (ref.kind) {
 	case RING_FLOW:
 		h = flow_cache_head(b->o.cache, ref.id);
-		if (outbox_is_latest(h, n) && h->state == ENTRY_DEAD &&
+		if (!outbox_is_latest(h, n))
+			break;
+		h->outbox &= (uint8_t)~OUTBOX_OWED;
+		if (h->state == ENTRY_DEAD &&
 		    !(h->outbox & (OUTBOX_QUEUED | OUTBOX_KEPT)))
 			finish_dead(b, ref.id);
 		break;

@@ -19,7 +19,14 @@ enum outbox_flag {
 	OUTBOX_QUEUED = 1, /* it has changed, and waits to be sent */
 	OUTBOX_KEPT = 2,   /* dead, its end is kept for a silent reference */
 	OUTBOX_SENT = 4,   /* last_seq is a number of this life */
+	OUTBOX_OWED = 8,   /* and not acknowledged by all */
 };
+
+/* All who are waited for have heard how it is. */
+static inline bool outbox_peers_know(const struct entry_head *h)
+{
+	return !(h->outbox & (OUTBOX_QUEUED | OUTBOX_OWED));
+}
 
 enum {
 	OUTBOX_RESEND_MS = 3000, /* held so long without progress: sent again; a

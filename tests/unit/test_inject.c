@@ -14,6 +14,7 @@
 #include "base/util.h"
 #include "sync/inject.h"
 #include "sync/mirror.h"
+#include "sync/outbox.h"
 
 enum { TABLE = 2048, BATCH = 100, NEVER = 1 << 30, NOW_S = 1000 };
 
@@ -872,17 +873,23 @@ static void test_an_end_elsewhere_does_not_end_what_goes_on_here(void **state)
 	static const struct {
 		const char *what;
 		bool is_known, is_doubted, is_injected;
+		uint8_t outbox;      /* enum outbox_flag */
 		uint32_t told_ago_s; /* 600 s were left then */
 		uint32_t left_s;     /* now */
 		bool stays;
 	} rows[] = {
-		{ "a peer has told of it", false, false, false, 0, 300, false },
-		{ "told just now", true, false, false, 1, 599, true },
-		{ "told before", true, false, false, 60, 540, false },
-		{ "packets since", true, false, false, 60, 598, true },
-		{ "known by a dump", true, true, false, 1, 599, false },
-		{ "the same, packets since", true, true, false, 60, 598, true },
-		{ "changed by a peer", true, false, true, 1, 599, false },
+		{ "told by a peer", false, false, false, 0, 0, 300, false },
+		{ "to be told", true, false, false, OUTBOX_QUEUED, 60, 540,
+		  true },
+		{ "on its way", true, false, false, OUTBOX_SENT | OUTBOX_OWED,
+		  1, 599, true },
+		{ "told", true, false, false, OUTBOX_SENT, 1, 599, false },
+		{ "packets since", true, false, false, OUTBOX_SENT, 60, 598,
+		  true },
+		{ "known by a dump", true, true, false, 0, 1, 599, false },
+		{ "and packets since", true, true, false, 0, 60, 598, true },
+		{ "changed by a peer", true, false, true, OUTBOX_OWED, 1, 599,
+		  false },
 	};
 
 	(void)state;
@@ -897,6 +904,9 @@ static void test_an_end_elsewhere_does_not_end_what_goes_on_here(void **state)
 			flow_cache_mark(k->internal, SET_DOUBTED, 1);
 		if (rows[i].is_injected)
 			flow_cache_mark(k->internal, SET_INJECTED, 1);
+		if (rows[i].is_known)
+			flow_cache_head(k->internal, 1)->outbox =
+				rows[i].outbox;
 		f.timeout_s = rows[i].left_s;
 		assert_int_equal(create(k, &f), 0);
 		say_now(k, MSG_CT_DEL, &f);

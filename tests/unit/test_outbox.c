@@ -393,6 +393,28 @@ static void test_what_is_to_be_told_is_queued_once(void **state)
 	}
 }
 
+static void test_the_peers_know_what_all_have_acknowledged(void **state)
+{
+	struct world *w = new_world(1);
+	struct peer *p = add_node(w), *q = add_node(w);
+	uint32_t id = put_new(w, 1), n;
+
+	(void)state;
+	outbox_touch(&w->b, id, TOUCH_SEND);
+	assert_false(outbox_peers_know(head(w, id)));
+	n = send_flow(w, id);
+	assert_false(outbox_peers_know(head(w, id)));
+	ack(w, p, n, n);
+	assert_false(outbox_peers_know(head(w, id)));
+	n = send_flow(w, id); /* once more */
+	ack(w, q, n - 1, n - 1);
+	ack(w, p, n, n);
+	assert_false(outbox_peers_know(head(w, id)));
+	ack(w, q, n, n);
+	assert_true(outbox_peers_know(head(w, id)));
+	free_world(w);
+}
+
 static void test_what_was_sent_waits_no_more(void **state)
 {
 	struct world *w = new_world(1);
@@ -823,6 +845,7 @@ int main(void)
 		T(test_a_range_that_is_repeated_keeps_nobody_busy),
 		T(test_the_way_is_measured_by_acknowledgements),
 		T(test_what_is_to_be_told_is_queued_once),
+		T(test_the_peers_know_what_all_have_acknowledged),
 		T(test_what_was_sent_waits_no_more),
 		T(test_ids_that_are_not_in_use_are_ignored),
 		T(test_a_dead_entry_goes_with_its_last_acknowledgement),
