@@ -115,3 +115,227 @@ failover() { # OF_FW1 OF_FW2 LINK
 @test "inject: failover without a commit, the reference to ours" {
 	failover ref ours Multicast
 }
+
+# ---- what entries have ----
+
+@test "inject: every attribute of an entry is in the other kernel" {
+	for node in fw1 fw2; do
+		direct_conf $node UDP
+		lab_in $node nft -f - <<-END
+			table inet attributes {
+				chain c {
+					type filter hook prerouting priority 0
+					iifname none ct label set 1
+				}
+			}
+		END
+	done
+	start_both ours ours
+	wait_until 10 grep -q 'hears us' "$D/fw1.log"
+	lab_in fw1 "$B/tools/ctset" add <"$FLOWS"
+	wait_until 20 same_attributes
+	# changes, ends, and nothing of it comes back
+	awk '{
+		line = ""
+		for (i = 1; i <= NF; i++)
+			if ($i ~ /^(ipv[46]|l4proto|port|icmp_[a-z]*|zone)=/)
+				line = line $i " "
+		print line "mark=0x77"
+	}' "$FLOWS" | lab_in fw1 "$B/tools/ctset" update
+	lab_in fw1 "$B/tools/ctset" dump | grep -q mark=0x77
+	wait_until 20 same_attributes
+	count_is fw2 internal 0
+	[ "$(counter fw2 injected_create_failed_total)" -eq 0 ]
+	[ "$(counter fw2 injected_update_failed_total)" -eq 0 ]
+	[ "$(counter fw2 injected_without_master_total)" -eq 0 ]
+	lab_in fw1 conntrack -F >/dev/null 2>&1
+	wait_until 20 kernel_count_is fw2 0
+	wait_until 10 count_is fw1 internal 0
+}
+
+# Timeouts run down, and what is made by a commit or injected is liberal.
+attributes_of() { # NODE
+	lab_in "$1" "$B/tools/ctset" dump |
+		sed -E 's/ timeout=[0-9]+//; s/ status=0x([0-9a-f]*)/ status=0x\1/' |
+		sort
+}
+
+same_attributes() {
+	attributes_of fw1 >"$D/attributes.fw1"
+	attributes_of fw2 >"$D/attributes.fw2"
+	[ -s "$D/attributes.fw1" ] &&
+		same_lines "$D/attributes.fw1" "$D/attributes.fw2"
+}
+
+# ---- what the kernel refuses ----
+
+is_told_once() { # TEXT
+	wait_until 10 grep -q "$1" "$D/fw2.log"
+	[ "$(grep -c "$1" "$D/fw2.log")" -eq 1 ]
+}
+
+@test "inject: a missing master costs the master only, told once" {
+	start_direct ours ours UDP
+	wait_until 10 grep -q 'hears us' "$D/fw1.log"
+	lab_in fw1 "$B/tools/ctset" add <<-END
+		ipv4=10.1.0.10,10.2.0.10 l4proto=6 port=1010,21 tcp_state=3 status=0x200e timeout=609 mark=0x0 helper=ftp synproxy=0x0,0x0,0x0
+		ipv4=10.2.0.10,10.1.0.10 l4proto=6 port=20,40100 tcp_state=3 status=0xf timeout=610 mark=0x0 master_ipv4=10.1.0.10,10.2.0.10 master_l4proto=6 master_port=1010,21 synproxy=0x0,0x0,0x0
+	END
+	wait_until 10 kernel_count_is fw2 2
+	# gone from fw2 only, without a word
+	ask fw2 -F
+	lab_in fw1 "$B/tools/ctset" update \
+		<<<"ipv4=10.2.0.10,10.1.0.10 l4proto=6 port=20,40100 mark=0x5"
+	wait_until 20 kernel_has fw2 'sport=20 .*mark=5'
+	[ "$(counter fw2 injected_without_master_total)" -eq 1 ]
+	is_told_once 'masters that are not here: 1 flows of peers go without'
+}
+
+# ---- the client's commands ----
+
+@test "inject: -c, -e and -f have nothing to do, and say so by success" {
+	start_direct ours ours UDP
+	load fw1 insert 100
+	wait_until 20 kernel_count_is fw2 100
+	for option in -c '-c ct' '-f external' -f -e '-e ct'; do
+		# shellcheck disable=SC2086 # words
+		[ -z "$(ask fw2 $option)" ]
+	done
+	kernel_count_is fw2 100
+	grep -q 'disabling external cache' "$D/fw2.log"
+	ask fw2 -s | grep -A3 '^external inject:$' | tail -n 3 >"$D/got"
+	diff "$D/got" - <<-'END'
+		connections created:		         100	failed:	           0
+		connections updated:		           0	failed:	           0
+		connections destroyed:		           0	failed:	           0
+	END
+	ask fw2 -s cache | grep -q '^external inject:$'
+}
+
+# ---- both nodes own flows ----
+
+both_have() { # COUNT
+	kernel_count_is fw1 "$1" && kernel_count_is fw2 "$1" && same_kernels
+}
+
+# Entries that a cache has and its kernel has not.
+no_zombies() { # NODE
+	kernel "$1" | tuples >"$D/kernel"
+	internal "$1" | tuples | comm -13 "$D/kernel" - >"$D/zombies"
+	[ ! -s "$D/zombies" ] || { head -n 3 "$D/zombies" && return 1; }
+}
+
+operations() { # NODE: of the kernel, for peers
+	ask "$1" -s counters |
+		awk '/^conntrackd_injected_(created|updated|destroyed)_total/ { n += $2 }
+			END { print n }'
+}
+
+@test "inject: both nodes own flows; each tells its own, once" {
+	start_direct ours ours UDP
+	load fw1 -n -f 0 insert 300
+	load fw2 -n -f 1000 insert 300
+	wait_until 20 both_have 600
+	load fw1 -m 7 -f 0 update 100
+	load fw2 -m 8 -f 1000 update 100
+	load fw1 -f 200 delete 100
+	wait_until 20 both_have 500
+	wait_until 20 is_marked 7 100
+	wait_until 20 is_marked 8 100
+	count_is fw1 internal 200
+	count_is fw2 internal 300
+	# 300 new, 100 changed, some ended: whatever comes back would be more
+	[ "$(operations fw1)" -eq 400 ]
+	[ "$(operations fw2)" -eq 500 ]
+	no_malformed
+}
+
+is_marked() { # MARK COUNT
+	for node in fw1 fw2; do
+		[ "$(kernel $node | grep -c "mark=$1 ")" -eq "$2" ] || return 1
+	done
+}
+
+# fw1 sees what the client sends, fw2 what the server sends.
+split_paths() {
+	for node in fw1 fw2; do
+		lab_in $node nft delete table ip lab_nat
+	done
+	ip -n "${P}fw1" addr del 10.2.0.1/24 dev eth2
+	ip -n "${P}fw2" addr add 10.2.0.1/24 dev eth2
+	ip -n "${P}srv" neigh flush dev eth0
+}
+
+both_agree_on() { # PORT STATE
+	for node in fw1 fw2; do
+		kernel_flows $node reply | grep "sport=$1 " | cut -f 1,2 \
+			>"$D/flow.$node"
+		grep -q "$2" "$D/flow.$node" || return 1
+	done
+	cmp -s "$D/flow.fw1" "$D/flow.fw2"
+}
+
+@test "inject: paths are asymmetric: both kernels know both directions" {
+	direct_conf fw1 UDP
+	direct_conf fw2 UDP
+	start_both ours ours
+	wait_until 10 grep -q 'hears us' "$D/fw1.log"
+	split_paths
+	start_server
+	start_stream tcp4 10.2.0.10
+	start_stream udp 10.2.0.10 -u
+	wait_until 20 both_agree_on "$(stream_port tcp4)" 'ESTABLISHED .*ASSURED'
+	wait_until 20 both_agree_on "$(stream_port udp)" ASSURED
+	wait_until 20 progressed tcp4 100
+	wait_until 20 progressed udp 100
+	end_stream tcp4
+	end_stream udp
+	wait_until 20 both_agree_on "$(stream_port tcp4)" 'TIME_WAIT\|CLOSE'
+	[ "$(operations fw1)" -le 12 ]
+	[ "$(operations fw2)" -le 12 ]
+}
+
+# ---- roles that change ----
+
+# As known scripts do.
+change_roles() { # PRIMARY BACKUP
+	for option in -c -f -R -B; do
+		ask "$1" $option
+	done
+	ask "$2" -t
+	ask "$2" -n
+}
+
+# The primary goes down and up; meanwhile some flows begin, change and end.
+ping_pong() { # FLOWS
+	local count=$1 primary=fw1 backup=fw2 i
+
+	start_direct ours ours UDP
+	load fw1 -n -t 3600 insert "$count"
+	wait_until 60 kernel_count_is fw2 "$count"
+	for i in $(seq 20); do
+		[ $((i % 2)) -eq 0 ] && primary=fw1 backup=fw2 ||
+			primary=fw2 backup=fw1
+		change_roles $primary $backup
+		load $primary -n -t 3600 -f $((count + 10 * (i - 1))) insert 10
+		# each another: a change of the last 2 s would stand here
+		load $primary -m $((100 + i)) -f $((195 + 5 * i)) update 5
+		load $primary -f $((10 * (i - 1))) delete 10
+	done
+	wait_until 60 both_have "$count"
+	for node in fw1 fw2; do
+		[ "$(kernel $node | grep -c 'mark=1[0-2][0-9] ')" -eq 100 ]
+	done
+	no_zombies fw1
+	no_zombies fw2
+	no_malformed
+}
+
+@test "inject: the primary goes down and up 20 times with 300 flows" {
+	ping_pong 300
+}
+
+@test "inject: the primary goes down and up 20 times with 10,000 flows" {
+	full_only
+	ping_pong 10000
+}

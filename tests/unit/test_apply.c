@@ -32,6 +32,7 @@ enum seen {
 	REPLY, /* a question by the reply tuple */
 	UPDATE,
 	DELETE,
+	ABSENT, /* nothing was there to end */
 };
 
 struct operation {
@@ -59,6 +60,7 @@ struct rig {
 		struct apply_end end;
 	} ends[ENDS];
 	int n_ends;
+	enum wanted_by by;             /* of what is put */
 	const struct flow *put_at_end; /* by ended(), once */
 };
 
@@ -98,6 +100,7 @@ static void put(struct rig *r, const struct flow *f, uint32_t cookie)
 	const struct apply_item item = { .flow = f,
 					 .told_s = TOLD_S,
 					 .has_master = true,
+					 .by = (uint8_t)r->by,
 					 .cookie = cookie };
 
 	apply_put(r->apply, &item, NOW_S);
@@ -124,7 +127,7 @@ static void rig_init(struct rig *r, struct flow_cache *internal)
 				.ended = ended,
 				.ctx = r };
 
-	*r = (struct rig){ .ops = { r, submit, finish },
+	*r = (struct rig){ .ops = { r, submit, finish, NULL },
 			   .internal = internal,
 			   .sent = calloc(OPS, sizeof(*r->sent)),
 			   .no_room_at = NEVER,
@@ -233,6 +236,7 @@ static enum seen following(const struct rig *r, const struct flow *wanted)
 	assert_int_equal(r->n_ends, 1);
 	return end->result == APPLY_COMMITTED ? DONE
 	       : end->result == APPLY_NEWER   ? NEWER
+	       : end->result == APPLY_ABSENT  ? ABSENT
 					      : FAIL;
 }
 
@@ -246,25 +250,32 @@ struct row {
 	int way[4]; /* answers that lead there */
 	int n_way;
 	enum seen then[N_ELEMENTS(errors)];
+	enum wanted_by by;
 };
 
 /* clang-format off */
 static const struct row rows[] = {
 	/*                                 0       EEXIST ENOBUFS NOTSUPP ENOENT EBUSY ETIME   other */
-	{ CREATE, { 0 }, 0,              { DONE,   LOOK,  LOOK,   PLAIN, ORPHAN, FAIL, FAIL,   FAIL } },
-	{ PLAIN, { -EOPNOTSUPP }, 1,     { DONE,   LOOK,  LOOK,   FAIL,  BARE,   FAIL, FAIL,   FAIL } },
-	{ ORPHAN, { -ENOENT }, 1,        { DONE,   LOOK,  LOOK,   BARE,  FAIL,   FAIL, FAIL,   FAIL } },
+	{ CREATE, { 0 }, 0,              { DONE,   LOOK,  LOOK,   PLAIN, ORPHAN, FAIL, FAIL,   FAIL }, WANTED_BY_COMMIT },
+	{ PLAIN, { -EOPNOTSUPP }, 1,     { DONE,   LOOK,  LOOK,   FAIL,  BARE,   FAIL, FAIL,   FAIL }, WANTED_BY_COMMIT },
+	{ ORPHAN, { -ENOENT }, 1,        { DONE,   LOOK,  LOOK,   BARE,  FAIL,   FAIL, FAIL,   FAIL }, WANTED_BY_COMMIT },
 	{ BARE, { -EOPNOTSUPP, -ENOENT }, 2,
-					 { DONE,   LOOK,  LOOK,   FAIL,  FAIL,   FAIL, FAIL,   FAIL } },
+					 { DONE,   LOOK,  LOOK,   FAIL,  FAIL,   FAIL, FAIL,   FAIL }, WANTED_BY_COMMIT },
 	{ BARE, { -ENOENT, -EOPNOTSUPP }, 2,
-					 { DONE,   LOOK,  LOOK,   FAIL,  FAIL,   FAIL, FAIL,   FAIL } },
-	{ LOOK, { -EEXIST }, 1,          { UPDATE, FAIL,  LOOK,   FAIL,  REPLY,  FAIL, FAIL,   FAIL } },
+					 { DONE,   LOOK,  LOOK,   FAIL,  FAIL,   FAIL, FAIL,   FAIL }, WANTED_BY_COMMIT },
+	{ LOOK, { -EEXIST }, 1,          { UPDATE, FAIL,  LOOK,   FAIL,  REPLY,  FAIL, FAIL,   FAIL }, WANTED_BY_COMMIT },
 	{ REPLY, { -EEXIST, -ENOENT }, 2,
-					 { UPDATE, FAIL,  LOOK,   FAIL,  CREATE, FAIL, FAIL,   FAIL } },
-	{ UPDATE, { -EEXIST, 0 }, 2,     { DONE,   FAIL,  LOOK,   FAIL,  CREATE, LOOK, CREATE, FAIL } },
+					 { UPDATE, FAIL,  LOOK,   FAIL,  CREATE, FAIL, FAIL,   FAIL }, WANTED_BY_COMMIT },
+	{ UPDATE, { -EEXIST, 0 }, 2,     { DONE,   FAIL,  LOOK,   FAIL,  CREATE, LOOK, CREATE, FAIL }, WANTED_BY_COMMIT },
+	/* a peer's change begins with a question */
+	{ LOOK, { 0 }, 0,                { UPDATE, FAIL,  LOOK,   FAIL,  CREATE, FAIL, FAIL,   FAIL }, WANTED_BY_UPDATE },
+	{ CREATE, { -ENOENT }, 1,        { DONE,   LOOK,  LOOK,   PLAIN, ORPHAN, FAIL, FAIL,   FAIL }, WANTED_BY_UPDATE },
+	/* and so does an end */
+	{ LOOK, { 0 }, 0,                { DELETE, FAIL,  LOOK,   FAIL,  ABSENT, FAIL, FAIL,   FAIL }, WANTED_GONE },
+	{ DELETE, { 0 }, 1,              { DONE,   FAIL,  LOOK,   FAIL,  ABSENT, FAIL, FAIL,   FAIL }, WANTED_GONE },
 	/* a creation after a look has all again */
 	{ CREATE, { -EOPNOTSUPP, -EEXIST, -ENOENT, -ENOENT }, 4,
-					 { DONE,   LOOK,  LOOK,   PLAIN, ORPHAN, FAIL, FAIL,   FAIL } },
+					 { DONE,   LOOK,  LOOK,   PLAIN, ORPHAN, FAIL, FAIL,   FAIL }, WANTED_BY_COMMIT },
 };
 /* clang-format on */
 
@@ -285,6 +296,7 @@ static bool try_row(const struct row *row, size_t e, int no_room_at)
 
 	rig_init(&r, NULL);
 	r.no_room_at = no_room_at;
+	r.by = row->by;
 	put(&r, &f, 3);
 	if (no_room_at == 0) {
 		assert_false(apply_has_room(r.apply));

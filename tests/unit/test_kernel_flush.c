@@ -77,7 +77,7 @@ static int set_up(void **state)
 	w.room = ROOM;
 	w.cache = flow_cache_new(&cache);
 	w.filter = filter_new(&filter);
-	w.ops = (struct kernel_ops){ &w, submit, finish };
+	w.ops = (struct kernel_ops){ &w, submit, finish, NULL };
 	mirror.cache = w.cache;
 	mirror_init(&w.mirror, &mirror);
 	w.f.o = (struct kernel_flush_opts){ w.filter, &w.mirror, &w.ops };

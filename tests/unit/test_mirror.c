@@ -1147,6 +1147,91 @@ static void test_a_replaced_entry_that_is_not_made_anew_ends(void **state)
 	free_world(w);
 }
 
+/* An event that an injection of ours has caused. */
+static void inject(struct world *w, enum flow_event type, const struct flow *f)
+{
+	send_event(w, type, ORIGIN_INJECT, f);
+	read_events(w);
+	work(w);
+}
+
+static void test_what_peers_have_told_is_not_ours(void **state)
+{
+	struct world *w = new_world(NULL);
+	struct flow f = tuple_number(0);
+
+	(void)state;
+	inject(w, FLOW_EVENT_NEW, &f);
+	inject(w, FLOW_EVENT_UPDATE, &f);
+	inject(w, FLOW_EVENT_DESTROY, &f);
+	assert_int_equal(id_of(w, 0), FLOW_CACHE_NO_ID);
+	assert_int_equal(w->n_told, 0);
+	assert_int_equal(w->n_questions, 0);
+	free_world(w);
+}
+
+/* The cache follows the kernel, and the peers, who know, are told nothing. */
+static void test_what_is_ours_goes_along_with_what_peers_tell(void **state)
+{
+	static const struct {
+		uint32_t later_s; /* than our own event */
+		bool is_theirs;   /* the last word is a peer's */
+	} rows[] = { { 0, false }, { 2, false }, { 3, true }, { 60, true } };
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct world *w = new_world(NULL);
+		uint32_t told_s = w->now_s;
+		struct flow f;
+		uint32_t id;
+
+		create(w, 0);
+		read_events(w);
+		w->now_s += rows[i].later_s;
+		f = w->table[0].f;
+		f.mark = 9;
+		f.has |= FLOW_MARK;
+		w->n_told = 0;
+		inject(w, FLOW_EVENT_UPDATE, &f);
+		id = id_of(w, 0);
+		flow_cache_get(w->cache, id, &f);
+		assert_int_equal(f.mark, 9);
+		assert_int_equal(
+			flow_cache_is_marked(w->cache, SET_INJECTED, id),
+			rows[i].is_theirs);
+		assert_int_equal(flow_cache_head(w->cache, id)->changed_s,
+				 rows[i].is_theirs ? w->now_s : told_s);
+		assert_int_equal(w->n_told, 0);
+		set_mark(w, 0, 10); /* ours again */
+		read_events(w);
+		assert_false(flow_cache_is_marked(w->cache, SET_INJECTED, id));
+		assert_int_equal(w->n_told, 1);
+		f = w->table[0].f;
+		inject(w, FLOW_EVENT_DESTROY, &f);
+		assert_int_equal(id_of(w, 0), FLOW_CACHE_NO_ID);
+		assert_int_equal(w->n_told, 1);
+		free_world(w);
+	}
+}
+
+static void test_the_injected_end_of_another_life_ends_nothing(void **state)
+{
+	struct world *w = new_world(NULL);
+	struct flow f;
+
+	(void)state;
+	create(w, 0);
+	read_events(w);
+	f = w->table[0].f;
+	f.id++;
+	f.mark = 9;
+	f.has |= FLOW_MARK;
+	inject(w, FLOW_EVENT_UPDATE, &f);
+	inject(w, FLOW_EVENT_DESTROY, &f);
+	assert_mirrored(w);
+	free_world(w);
+}
+
 static void test_traffic_is_counted_at_the_end(void **state)
 {
 	struct world *w = new_world(NULL);
@@ -1420,6 +1505,11 @@ int main(void)
 			test_shifts_are_asked_for_as_they_may_have_come),
 		cmocka_unit_test(
 			test_a_replaced_entry_that_is_not_made_anew_ends),
+		cmocka_unit_test(test_what_peers_have_told_is_not_ours),
+		cmocka_unit_test(
+			test_what_is_ours_goes_along_with_what_peers_tell),
+		cmocka_unit_test(
+			test_the_injected_end_of_another_life_ends_nothing),
 		cmocka_unit_test(test_traffic_is_counted_at_the_end),
 		cmocka_unit_test(
 			test_in_any_order_the_mirror_is_right_when_all_is_read),
