@@ -271,20 +271,19 @@ static bool is_wanted(struct apply *a, struct slot *s)
 	return false;
 }
 
-/* What the internal cache knows of the kernel saves a question, but for what is
- * to go: whether packets come only the kernel knows. */
+/* What the internal cache knows of the kernel saves a commit a question. A
+ * peer's message is not to undo what has come since: packets, for one. */
 static enum sent begin(struct apply *a, struct slot *s, uint32_t now_s)
 {
 	uint32_t known = find_here(a, &s->wanted.flow);
 	struct there *there = &s->there;
 
+	s->step = STEP_CREATE;
 	if (s->wanted.by == WANTED_GONE)
 		s->step = STEP_SEEK_END;
-	else if (s->wanted.by == WANTED_BY_UPDATE)
+	else if (s->wanted.by == WANTED_BY_UPDATE || known != FLOW_CACHE_NO_ID)
 		s->step = STEP_SEEK;
-	else
-		s->step = STEP_CREATE;
-	if (known == FLOW_CACHE_NO_ID || s->wanted.by == WANTED_GONE)
+	if (known == FLOW_CACHE_NO_ID || s->wanted.by != WANTED_BY_COMMIT)
 		return go_on(a, s);
 	flow_cache_get(a->o.internal, known, &there->flow);
 	there->age_s = (int64_t)now_s -

@@ -246,6 +246,28 @@ enum comparison compare_flows(const struct wanted *wanted,
 	return age == AGE_NEWER ? COMPARE_UPDATE_NEWER : COMPARE_UPDATE;
 }
 
+/* What decides how long the kernel keeps an idle flow. */
+static bool is_same_stage(const struct flow *a, const struct flow *b)
+{
+	const uint32_t seen = STATUS_SEEN_REPLY | STATUS_ASSURED;
+	const uint64_t both = a->has & b->has;
+
+	return !(both & FLOW_STATUS && (a->status ^ b->status) & seen) &&
+	       !(both & FLOW_TCP_STATE && a->tcp_state != b->tcp_state) &&
+	       !(both & FLOW_SCTP_STATE && a->sctp_state != b->sctp_state) &&
+	       !(both & FLOW_DCCP_STATE && a->dccp_state != b->dccp_state);
+}
+
+/* A peer does not know when the last packet came here. */
+static void keep_time(const struct wanted *wanted, const struct there *there,
+		      struct flow *f)
+{
+	if (there->flow.has & FLOW_TIMEOUT &&
+	    there->flow.timeout_s > f->timeout_s &&
+	    is_same_stage(&wanted->flow, &there->flow))
+		f->has &= ~FLOW_TIMEOUT;
+}
+
 /* A connection does not go back: of two who know it the one knows more who has
  * seen it come further, whenever that was. */
 static void keep_rank(const struct wanted *wanted, const struct there *there,
@@ -281,6 +303,8 @@ void compare_update(const struct wanted *wanted, const struct there *there,
 	}
 	if (is_newer)
 		keep_newer(there, out);
-	if (wanted->by != WANTED_BY_COMMIT)
-		keep_rank(wanted, there, out);
+	if (wanted->by == WANTED_BY_COMMIT)
+		return;
+	keep_time(wanted, there, out);
+	keep_rank(wanted, there, out);
 }

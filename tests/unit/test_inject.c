@@ -787,6 +787,41 @@ static void test_what_was_told_here_just_now_is_not_overwritten(void **state)
 	}
 }
 
+/* A peer does not know when the last packet came here: it may be a copy that
+ * has almost run out. */
+static void test_the_time_of_an_unchanged_flow_is_made_longer_only(void **state)
+{
+	static const struct {
+		uint32_t left_s, told_s;
+		bool is_other; /* it is in another stage */
+		uint32_t want_s;
+	} rows[] = {
+		{ 170, 5, false, 170 },
+		{ 5, 170, false, 170 },
+		{ 170, 5, true, 5 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows) * 2; i++) {
+		struct fake *k = calloc(1, sizeof(*k));
+		size_t row = i / 2;
+		struct flow f = flow_of(7);
+
+		set_up_in(k, true);
+		if (i % 2)
+			learn(k, &f, NOW_S - 900);
+		f.timeout_s = rows[row].left_s;
+		assert_int_equal(create(k, &f), 0);
+		f.timeout_s = rows[row].told_s;
+		if (rows[row].is_other)
+			f.tcp_state = TCP_STATE_FIN_WAIT;
+		say_now(k, MSG_CT_UPD, &f);
+		assert_int_equal(entry(k, &f)->timeout_s, rows[row].want_s);
+		tear_down_of(k);
+		free(k);
+	}
+}
+
 /* Nor is what its traffic has shown taken back: the other direction of a
  * connection, seen elsewhere, is added to it. */
 static void test_what_the_other_direction_shows_is_added(void **state)
@@ -960,6 +995,7 @@ int main(void)
 		T(test_a_failed_allocation_at_the_start_is_no_inject),
 		T(test_a_failed_allocation_costs_what_waits_only),
 		T(test_what_was_told_here_just_now_is_not_overwritten),
+		T(test_the_time_of_an_unchanged_flow_is_made_longer_only),
 		T(test_what_the_other_direction_shows_is_added),
 		T(test_a_state_does_not_go_back),
 		T(test_a_new_one_after_an_end_begins_with_any_state),
