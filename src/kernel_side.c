@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "overrun.h"
@@ -33,8 +32,7 @@ struct kernel_side {
 	struct overrun overrun;
 	struct timer overrun_timer;
 	uint64_t n_refused; /* by the full cache, when a repair was asked for */
-	uint32_t buffer_bytes; /* of the event socket, as it was told */
-	bool has_warned;       /* of lost events, since the last repair */
+	struct event_buffer buffer;
 	kernel_resynced_fn *resynced;
 	void *resynced_ctx;
 	kernel_flushed_fn *flushed;
@@ -94,22 +92,8 @@ static void repair_later(struct kernel_side *k)
 static void on_overrun(void *ctx)
 {
 	struct kernel_side *k = ctx;
-	const struct ct_kernel_stats *s = ct_kernel_stats(k->ct);
 
-	/* One line until the repair, however many overruns there are. */
-	if (s->buffer_bytes > k->buffer_bytes)
-		log_notice("netlink event socket buffer size has been doubled "
-			   "to %u bytes",
-			   s->buffer_bytes);
-	else if (s->is_buffer_at_max && !k->has_warned)
-		log_warn("netlink event socket buffer size cannot be doubled "
-			 "further since it will exceed "
-			 "NetlinkBufferSizeMaxGrowth. We are likely to be "
-			 "losing events, this may lead to unsynchronized "
-			 "replicas. Please, consider increasing "
-			 "NetlinkBufferSize and NetlinkBufferSizeMaxGrowth");
-	k->buffer_bytes = s->buffer_bytes;
-	k->has_warned = s->is_buffer_at_max;
+	event_buffer_overrun(&k->buffer, ct_kernel_stats(k->ct));
 	repair_later(k);
 }
 
@@ -146,7 +130,7 @@ static void on_row(void *ctx, const struct flow *f, bool is_sure)
 static void end_repair(struct kernel_side *k, bool is_good)
 {
 	if (is_good)
-		k->has_warned = false;
+		event_buffer_repaired(&k->buffer);
 	repair_at(k, overrun_ended(&k->overrun, is_good, now_ms(k)));
 }
 
@@ -414,52 +398,6 @@ struct ct_kernel *kernel_side_table(struct kernel_side *k)
 
 /* ---- start and end ------------------------------------------------------- */
 
-/* A share of this machine's memory, in bytes. */
-static uint32_t share_of_memory(unsigned int divisor, uint32_t most)
-{
-	int64_t pages = sysconf(_SC_PHYS_PAGES);
-	int64_t bytes = pages * sysconf(_SC_PAGESIZE) / divisor;
-
-	return bytes > most ? most : bytes < 0 ? 0 : (uint32_t)bytes;
-}
-
-/* The event buffer to begin with, and how large it may grow; 0: the system's,
- * and not at all. An event takes some 1,100 bytes of it. What the file does not
- * say: 64 MiB hold one second of 60,000 new flows, in which the daemon may get
- * no processor, or 1,000 on the smallest router; 1 GiB a million. Memory is
- * used only for what waits. As in the reference a size above its limit is none;
- * without a limit it is taken, and stays. */
-static void choose_buffer(const struct kernel_side_opts *o, uint32_t *bytes,
-			  uint32_t *max_bytes)
-{
-	uint32_t size = o->buffer_bytes;
-	uint32_t max = o->is_limited ? o->buffer_max_bytes : 0;
-
-	if (!o->is_sized) {
-		size = share_of_memory(64, 64U << 20);
-		if (!o->is_limited)
-			max = share_of_memory(16, 1U << 30);
-		else if (size > max)
-			size = max;
-	} else if (max && size > max) {
-		size = 0;
-	}
-	*bytes = size;
-	*max_bytes = max;
-}
-
-static void log_buffer(const struct kernel_side *k, uint32_t wanted)
-{
-	if (k->o.events_reliable)
-		log_notice("reliable ctnetlink event delivery is ENABLED.");
-	if (!wanted)
-		log_notice("NetlinkBufferSize is either not set or is greater "
-			   "than NetlinkBufferSizeMaxGrowth. Using current "
-			   "system buffer size");
-	log_notice("netlink event socket buffer size has been set to %u bytes",
-		   k->buffer_bytes);
-}
-
 static int open_table(struct kernel_side *k)
 {
 	const struct flow_sink sink = {
@@ -481,15 +419,18 @@ static int open_table(struct kernel_side *k)
 	const char *failed = "";
 	int err;
 
-	choose_buffer(&k->o, &opts.buffer_bytes, &opts.buffer_max_bytes);
+	event_buffer_choose(&k->o.buffer, &opts.buffer_bytes,
+			    &opts.buffer_max_bytes);
 	err = ct_kernel_open(&opts, &k->ct, &failed);
 	if (err < 0) {
 		log_error("can't open netlink handler: %s: %s", failed,
 			  strerror(-err));
 		return err;
 	}
-	k->buffer_bytes = ct_kernel_stats(k->ct)->buffer_bytes;
-	log_buffer(k, opts.buffer_bytes);
+	if (k->o.events_reliable)
+		log_notice("reliable ctnetlink event delivery is ENABLED.");
+	event_buffer_made(&k->buffer, opts.buffer_bytes,
+			  ct_kernel_stats(k->ct));
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "base/loop.h"
 #include "base/names.h"
 #include "cache/flow_cache.h"
+#include "event_buffer.h"
 #include "netlink/ct_kernel.h"
 #include "sync/bypass.h"
 #include "sync/kernel_flush.h"
@@ -24,12 +25,7 @@ struct kernel_side_opts {
 	bool is_bypassed;
 	const struct filter *filter;
 	struct names *helpers, *contexts;
-	/* The event socket's buffer, to begin with and at most, as the file
-	 * gives them. is_sized, is_limited: it does; otherwise a share of the
-	 * machine's memory is taken. 0 bytes: the system's; at most 0: it does
-	 * not grow. */
-	bool is_sized, is_limited;
-	uint32_t buffer_bytes, buffer_max_bytes;
+	struct event_buffer_opts buffer;
 	uint32_t events_per_turn; /* not 0 */
 	bool events_reliable;
 	bool tcp_window_tracking;

@@ -144,10 +144,11 @@ static struct kernel_side_opts kernel_of(const struct conf *c)
 	const struct conf_general *g = &c->general;
 
 	return (struct kernel_side_opts){
-		.is_sized = g->netlink_buffer_bytes != CONF_UNSET,
-		.is_limited = g->netlink_buffer_max_bytes != CONF_UNSET,
-		.buffer_bytes = g->netlink_buffer_bytes,
-		.buffer_max_bytes = g->netlink_buffer_max_bytes,
+		.buffer = { .is_sized = g->netlink_buffer_bytes != CONF_UNSET,
+			    .is_limited =
+				    g->netlink_buffer_max_bytes != CONF_UNSET,
+			    .bytes = g->netlink_buffer_bytes,
+			    .max_bytes = g->netlink_buffer_max_bytes },
 		.events_per_turn = g->event_iteration_limit,
 		.events_reliable = g->events_reliable,
 		.tcp_window_tracking = c->sync.tcp_window_tracking,
