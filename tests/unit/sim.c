@@ -32,7 +32,8 @@ void sim_init(struct sim *s, uint64_t seed, int n_nodes)
 			   .ack_window = 300,
 			   .cache_limit = 1000000 };
 	s->helpers = names_new(8, 15);
-	assert(s->helpers);
+	s->filter = filter_new(&(struct filter_opts){ 0 });
+	assert(s->helpers && s->filter);
 	for (int i = 0; i < SIM_NODES_MAX; i++) {
 		s->nodes[i].sim = s;
 		s->nodes[i].number = i;
@@ -65,6 +66,20 @@ static void on_event(void *ctx, enum engine_event what, const struct peer *p)
 		n->met_ms = n->sim->now_ms;
 	if (w && w->event)
 		w->event(w->ctx, n->number, what, p);
+}
+
+static void on_bypass_touch(void *ctx, uint32_t id, enum touch how)
+{
+	const struct sim_node *n = ctx;
+
+	node_touch(n->node, (struct ref){ OBJECT_FLOW, id }, how);
+}
+
+static void on_fetch(void *ctx)
+{
+	const struct sim_node *n = ctx;
+
+	n->bypass->is_dump_wanted = true;
 }
 
 static struct engine *new_engine(const struct node_opts *opts,
@@ -117,6 +132,7 @@ static void open_node(struct sim *s, struct sim_node *n)
 		.node_id = sim_random(s, UINT64_MAX) | 1,
 		.ctx = n,
 		.event = on_event,
+		.fetch = s->is_bypassed ? on_fetch : NULL,
 	};
 
 	if (s->has_first_seq)
@@ -130,6 +146,10 @@ static void open_node(struct sim *s, struct sim_node *n)
 	n->node_id = o.node_id;
 	n->node = node_new(&o, new_engine, s->now_ms);
 	assert(n->node);
+	if (s->is_bypassed)
+		n->bypass = sim_bypass_new(n->internal, s->filter,
+					   on_bypass_touch, n);
+	assert(!s->is_bypassed || n->bypass);
 	set_up(s, n);
 }
 
@@ -172,6 +192,7 @@ void sim_kill(struct sim *s, int node)
 		sim_reference_free(n->reference);
 	} else {
 		n->n_malformed = sim_malformed(s, node);
+		sim_bypass_free(n->bypass);
 		node_free(n->node);
 		flow_cache_free(n->internal);
 		flow_cache_free(n->external_cache);
@@ -179,6 +200,7 @@ void sim_kill(struct sim *s, int node)
 	n->reference = NULL;
 	n->node = NULL;
 	n->engine = NULL;
+	n->bypass = NULL;
 	n->internal = n->external_cache = NULL;
 	n->is_up = false;
 	n->wake_us = INT64_MAX;
@@ -192,9 +214,18 @@ void sim_fini(struct sim *s)
 	}
 	sim_net_fini(s);
 	names_free(s->helpers);
+	filter_free(s->filter);
 }
 
 /* ---- its flows ---------------------------------------------------------- */
+
+static void pass_by(struct sim *s, struct sim_node *n, enum flow_event type,
+		    const struct flow *f)
+{
+	bypass_event(&n->bypass->b, type, ORIGIN_OTHER, f,
+		     (uint32_t)(s->now_ms / 1000));
+	wake(s, n);
+}
 
 static struct flow value_of(struct sim *s, int node, uint32_t number)
 {
@@ -217,6 +248,17 @@ static void put(struct sim *s, int node, uint32_t number, enum put_mode mode,
 	if (!n->is_up)
 		return;
 	f = value_of(s, node, number);
+	if (n->bypass) {
+		if (mode == PUT_TOLD) /* what an update leaves out */
+			f.has &= ~(FLOW_MASTER | FLOW_MASTER_PORTS |
+				   FLOW_SYNPROXY);
+		if (how == TOUCH_SEND)
+			pass_by(s, n,
+				mode == PUT_REPLACE ? FLOW_EVENT_NEW
+						    : FLOW_EVENT_UPDATE,
+				&f);
+		return;
+	}
 	switch (flow_cache_put(n->internal, &f, mode,
 			       (uint32_t)(s->now_ms / 1000), &id)) {
 	case PUT_NEW:
@@ -270,8 +312,13 @@ void sim_flow_update(struct sim *s, int node, uint32_t number, uint32_t mark)
 
 static void end_cached(struct sim *s, struct sim_node *n, const struct flow *f)
 {
-	uint32_t id = flow_cache_find(n->internal, f);
+	uint32_t id;
 
+	if (n->bypass) {
+		pass_by(s, n, FLOW_EVENT_DESTROY, f);
+		return;
+	}
+	id = flow_cache_find(n->internal, f);
 	if (id == FLOW_CACHE_NO_ID)
 		return;
 	flow_cache_kill(n->internal, id);
@@ -426,6 +473,26 @@ static void take_turn_of_reference(struct sim *s, struct sim_node *n)
 		n->wake_us = n->ready_us;
 }
 
+/* All that the kernel has, for a bulk. */
+static void dump(struct sim *s, struct sim_node *n)
+{
+	struct bypass *b = &n->bypass->b;
+	uint32_t now_s = (uint32_t)(s->now_ms / 1000);
+
+	n->bypass->is_dump_wanted = false;
+	bypass_dump_begins(b);
+	for (uint32_t i = 0; i < n->kernel.size; i++)
+		if (n->kernel.flows[i].is_alive) {
+			const struct flow f = value_of(s, n->number, i);
+
+			bypass_row(b, &f, true, now_s);
+		}
+	bypass_dump_ends(b, true);
+	while (bypass_has_work(b))
+		bypass_work(b, now_s);
+	node_fetched(n->node, !bypass_has_missed(b));
+}
+
 static void take_turn(struct sim *s, struct sim_node *n)
 {
 	n->n_turns++;
@@ -439,12 +506,18 @@ static void take_turn(struct sim *s, struct sim_node *n)
 		n->second_ms = s->now_ms;
 		node_second(n->node, s->now_ms);
 	}
+	if (n->bypass && bypass_has_work(&n->bypass->b))
+		bypass_work(&n->bypass->b, (uint32_t)(s->now_ms / 1000));
+	if (n->bypass && n->bypass->is_dump_wanted)
+		dump(s, n);
 	if (node_work(n->node)) {
 		pump(s, n);
 		wake(s, n);
 	} else {
 		pump(s, n);
 	}
+	if (n->bypass && n->bypass->is_dump_wanted)
+		wake(s, n);
 }
 
 static void receive(struct sim *s, const struct sim_datagram *d,

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "cache/flow_cache.h"
+#include "sim_bypass.h"
 #include "sim_kernel.h"
 #include "sim_reference.h"
 #include "sync/node.h"
@@ -33,6 +34,7 @@ struct sim_node {
 	struct engine *engine;       /* of node, for tests that look inside */
 	struct flow_cache *internal; /* NULL like node */
 	struct flow_cache *external_cache;
+	struct sim_bypass *bypass;       /* it has no internal cache */
 	struct sim_reference *reference; /* a modelled one runs there */
 	int number;
 	bool is_up;
@@ -84,6 +86,7 @@ struct sim {
 	/* Of the nodes started from now on. */
 	node_engine_fn *mode; /* mode_ftfw, at first */
 	uint32_t refresh_s, cache_timeout_s;
+	bool is_bypassed;     /* without an internal cache */
 	uint32_t resend_queue_size, ack_window;
 	uint32_t cache_limit;
 	bool has_first_seq;
@@ -97,6 +100,7 @@ struct sim {
 	uint64_t n_sent; /* of all nodes */
 
 	struct names *helpers;           /* of all nodes */
+	struct filter *filter;           /* the same: lets all pass */
 	struct sim_datagram **in_flight; /* a heap by time */
 	size_t n_in_flight, in_flight_size;
 	uint64_t n_posted;
