@@ -92,6 +92,20 @@ failover() { # OF_FW1 OF_FW2 LINK
 	failover ref ours UDP
 }
 
+@test "failover: ours to ours, TCP" {
+	failover ours ours TCP
+}
+
+@test "failover: ours to the reference, TCP" {
+	full_only
+	failover ours ref TCP
+}
+
+@test "failover: the reference to ours, TCP" {
+	full_only
+	failover ref ours TCP
+}
+
 @test "a source-NATed flow is committed over an un-NATed entry of the kernel" {
 	is_reference && skip "the reference keeps the kernel's reply tuple"
 	start_pair ours ours Multicast

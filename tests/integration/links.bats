@@ -162,6 +162,10 @@ address_comes_late() { # LINK
 	lab_in fw1 conntrack -L 2>/dev/null | grep -q 'dst=192\.168\.100\.99 '
 }
 
+@test "an address that is absent at the start is waited for: TCP" {
+	address_comes_late TCP
+}
+
 # The kernel refuses the membership for reasons that pass.
 joins_late() { # LINK ERROR REPAIR...
 	lab_conf fw1 "$1"
