@@ -291,6 +291,21 @@ static enum sent begin(struct apply *a, struct slot *s, uint32_t now_s)
 	return compare(a, s, known);
 }
 
+/* As the kernel will have it: ports that are not known are 0, and keys as well
+ * (PROTOCOL.md 5.4). Otherwise what is there of it is another one's. */
+static void give_ports(struct flow *f)
+{
+	const uint64_t bit = f->l4proto == L4_GRE       ? FLOW_GRE_KEYS
+			     : f->l4proto == L4_UDPLITE ? FLOW_PORTS
+							: 0;
+
+	if (!bit || f->has & bit)
+		return;
+	f->has |= bit;
+	f->orig.sport = f->orig.dport = 0;
+	f->reply.sport = f->reply.dport = 0;
+}
+
 void apply_put(struct apply *a, const struct apply_item *item, uint32_t now_s)
 {
 	struct slot *s;
@@ -299,6 +314,7 @@ void apply_put(struct apply *a, const struct apply_item *item, uint32_t now_s)
 	s = take_slot(a);
 	s->wanted = (struct wanted){ *item->flow, item->told_s,
 				     item->has_master, item->by };
+	give_ports(&s->wanted.flow);
 	s->waits = item->waits;
 	s->cookie = item->cookie;
 	s->n_looks = 0;

@@ -571,6 +571,31 @@ static void test_an_update_takes_nothing_back(void **state)
 	rig_fini(&r);
 }
 
+/* A message of a reference has no keys of GRE, no ports of UDP-Lite. */
+static void test_ports_that_nobody_told_are_zero_in_the_kernel(void **state)
+{
+	static const struct {
+		uint8_t l4proto;
+		uint64_t has;
+	} kinds[] = { { L4_GRE, FLOW_GRE_KEYS }, { L4_UDPLITE, FLOW_PORTS } };
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(kinds); i++) {
+		struct flow wanted = plain(0), there;
+		struct rig r;
+
+		wanted.l4proto = kinds[i].l4proto;
+		wanted.orig.dport = 0;
+		wanted.has &= ~FLOW_PORTS;
+		there = wanted;
+		there.has |= kinds[i].has;
+		rig_init(&r, NULL);
+		meet(&r, &wanted, &there);
+		assert_int_equal(following(&r, &wanted), UPDATE);
+		rig_fini(&r);
+	}
+}
+
 /* ---- what the internal cache knows -------------------------------------- */
 
 static struct flow begun_here(uint16_t port)
@@ -832,6 +857,7 @@ int main(void)
 		T(test_a_master_that_cannot_be_had_is_not_missed),
 		T(test_what_runs_back_gives_way_and_nothing_else_does),
 		T(test_an_update_takes_nothing_back),
+		T(test_ports_that_nobody_told_are_zero_in_the_kernel),
 		T(test_what_is_known_is_not_asked_for),
 		T(test_a_handshake_that_nobody_has_told_of_yet_is_newer),
 		T(test_what_is_refused_at_once_has_failed),
