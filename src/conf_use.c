@@ -59,19 +59,24 @@ static bool has_stats(const struct conf *c)
 	return c->stats.present;
 }
 
-/* instead: what is done without the option; NULL: nothing can be done. */
 static const struct {
 	bool (*is_used)(const struct conf *c);
 	const char *option; /* where it stands in the file */
-	const char *what;
-	const char *instead;
-} not_yet[] = {
-	{ polls, "PollSecs", "PollSecs", "events are used" },
-	{ filters_in_kernel, "Filter", "Filter From Kernelspace",
-	  "events are filtered in user space" },
-	{ syncs_expectations, "ExpectationSync", "ExpectationSync",
-	  "expectations are not replicated" },
-	{ has_stats, "Stats", "the Stats section", NULL },
+	const char *text;
+	bool stops; /* there is nothing that could be done instead */
+} not_as_said[] = {
+	{ polls, "PollSecs",
+	  "PollSecs is not in this version yet: events are used", false },
+	{ filters_in_kernel, "Filter",
+	  "Filter From Kernelspace has the meaning of From Userspace", false },
+	{ syncs_expectations, "ExpectationSync",
+	  "ExpectationSync is not in this version yet: expectations are not "
+	  "replicated",
+	  false },
+	{ has_stats, "Stats",
+	  "the Stats section is not in this version yet: the daemon does not "
+	  "start with it",
+	  true },
 };
 
 int conf_use_version(const struct conf *c, enum conf_severity severity,
@@ -79,18 +84,14 @@ int conf_use_version(const struct conf *c, enum conf_severity severity,
 {
 	struct report r = { fn, ctx, 0 };
 
-	for (size_t i = 0; i < N_ELEMENTS(not_yet); i++) {
-		const char *instead = not_yet[i].instead;
+	for (size_t i = 0; i < N_ELEMENTS(not_as_said); i++) {
 		const struct conf_given *given =
-			conf_find_given(c, NULL, not_yet[i].option, -1);
+			conf_find_given(c, NULL, not_as_said[i].option, -1);
 
 		/* of an option in a wrong block the parser has told */
-		if (given && not_yet[i].is_used(c))
-			tell(&r, instead ? CONF_WARNING : severity, &given->at,
-			     "version", "%s is not in this version yet: %s",
-			     not_yet[i].what,
-			     instead ? instead
-				     : "the daemon does not start with it");
+		if (given && not_as_said[i].is_used(c))
+			tell(&r, not_as_said[i].stops ? severity : CONF_WARNING,
+			     &given->at, "version", "%s", not_as_said[i].text);
 	}
 	/* of a file without any section the parser has said so */
 	if (!c->has_errors && c->helper.present && !c->sync.present &&

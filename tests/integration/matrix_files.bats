@@ -23,7 +23,7 @@ has_other_mode() { # FILE
 	for file in $CORPUS/{configs,own,bad-configs}/*.conf; do
 		"$CONNTRACKD" -T -C "$file" 2>&1 || :
 	done | grep 'not in this version' |
-		sed 's/.*: \(the \)\{0,1\}\(.*\) \(section \)\{0,1\}is not in .*/\2/' |
+		sed 's/.*: \(the \)\{0,1\}\([^ ]*\) .*is not in .*/\2/' |
 		sort -u >"$D/words"
 	cat "$D/words"
 	printf '%s\n' ExpectationSync PollSecs Stats >"$D/want"
@@ -54,6 +54,17 @@ addresses_of() { # FILE
 		}' | sort -u
 }
 
+# Folders for its paths, below those that are empty.
+folders_of() { # FILE
+	echo /run/lock
+	tr -d '\r' <"$1" | awk '
+		$1 ~ /^(LockFile|LogFile|Path)$/ &&
+		$2 ~ "^/(run|var/run|var/lock|var/log)/" {
+			sub("/[^/]*$", "", $2)
+			print $2
+		}'
+}
+
 # Runs a file as it is: folders that it names are empty ones of this namespace.
 # Starts, answers, ends.
 runs() { # FILE
@@ -74,15 +85,18 @@ runs() { # FILE
 		*) ip -n "${P}fw1" addr replace "$addr/24" dev "$dev" ;;
 		esac
 	done <"$D/addresses"
-	# shellcheck disable=SC2016 # of the inner shell
+	# shellcheck disable=SC2016,SC2046 # of the inner shell; words
 	lab_in fw1 sh -c '
 		for dir in /var/lock /run /var/log; do
 			mount -t tmpfs none "$(readlink -f $dir)" || exit 1
 		done
-		mkdir -p /run/lock /var/log/conntrackd /run/conntrackd
-		timeout 60 "$0" -C "$1" -d 3>&- || exit 1
-		timeout 10 "$0" -C "$1" -s >/dev/null &&
-			timeout 10 "$0" -C "$1" -k' "$CONNTRACKD" "$1" >"$D/runs" 2>&1
+		daemon=$0 file=$1
+		shift
+		mkdir -p "$@" || exit 1
+		timeout 60 "$daemon" -C "$file" -d 3>&- || exit 1
+		timeout 10 "$daemon" -C "$file" -s >/dev/null &&
+			timeout 10 "$daemon" -C "$file" -k
+	' "$CONNTRACKD" "$1" $(folders_of "$1") >"$D/runs" 2>&1
 }
 
 @test "files of the corpus with another mode, link or no caches run" {
@@ -119,6 +133,12 @@ suite_general() { # NODE
 	END
 }
 
+# As of a `ping` through fw1.
+add_ping() {
+	lab_in fw1 conntrack -I -p icmp -s 10.1.0.10 -d 10.2.0.10 -t 30 \
+		--icmp-type 8 --icmp-code 0 --icmp-id 4711 >/dev/null 2>&1
+}
+
 ended() { # PID
 	[ ! -e "/proc/$1" ]
 }
@@ -145,7 +165,7 @@ ended() { # PID
 	start_daemon fw1 "$CONNTRACKD"
 	start_server
 	start_stream tcp4 10.2.0.10
-	lab_in cl ping -c 3 -i 0.2 -q 10.2.0.10
+	add_ping
 	kernel fw1 | grep -q '^icmp .*src=10.1.0.10 dst=10.2.0.10'
 	wait_until 20 progressed tcp4 300
 	kernel fw1 | grep -q "^tcp .*ESTABLISHED .*sport=$(stream_port tcp4) "
@@ -175,8 +195,8 @@ ended() { # PID
 		} >"$D/$node.conf"
 		start_daemon $node "$CONNTRACKD"
 	done
-	lab_in cl ping -c 1 -q 10.2.0.10
-	internal fw1 | grep -q '^icmp .*src=10.1.0.10 dst=10.2.0.10 type=8'
+	add_ping
+	wait_until 10 internal_has fw1 '^icmp .*src=10.1.0.10 dst=10.2.0.10 type=8'
 	wait_until 10 external_has fw2 '^icmp .*src=10.1.0.10 dst=10.2.0.10 type=8'
 	for node in fw1 fw2; do
 		pid=pid_$node
