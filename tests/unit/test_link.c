@@ -113,6 +113,21 @@ static void test_the_payload_is_what_the_mtu_leaves(void **state)
 	}
 }
 
+static void test_a_peer_may_send_from_all_its_addresses(void **state)
+{
+	const struct link_opts o = {
+		.remote = { { 3 } },
+		.sources = { { { 1 } }, { { 3 } } },
+		.n_sources = 2,
+	};
+
+	(void)state;
+	assert_true(link_is_peer(&o, &(struct addr){ { 1 } }));
+	assert_true(link_is_peer(&o, &(struct addr){ { 3 } }));
+	assert_false(link_is_peer(&o, &(struct addr){ { 2 } }));
+	assert_false(link_is_peer(&o, &(struct addr){ { 0 } }));
+}
+
 static void test_sockets_are_wanted_for_an_interface_that_is_up(void **state)
 {
 	static const struct {
