@@ -177,6 +177,7 @@ int main(void)
 			test_every_kind_has_a_name_and_tcp_has_connections),
 		cmocka_unit_test(test_without_memory_there_is_no_link),
 		cmocka_unit_test(test_the_payload_is_what_the_mtu_leaves),
+		cmocka_unit_test(test_a_peer_may_send_from_all_its_addresses),
 		cmocka_unit_test(
 			test_sockets_are_wanted_for_an_interface_that_is_up),
 		cmocka_unit_test(test_without_sockets_nothing_is_sent),
