@@ -62,7 +62,7 @@ static void hand_on(struct reader *r, struct rd dgram)
 
 	assert(dgram.left >= WIRE_HEADER_LEN);
 	r->n_bytes += dgram.left;
-	if (node_receive(r->node, &from, dgram, NOW_MS))
+	if (node_receive(r->node, &from, dgram, NOW_MS).is_accepted)
 		assert(r->end == STREAM_MSG);
 }
 
