@@ -275,7 +275,7 @@ $(eval $(call cross,i386,i686-linux-gnu-,qemu-i386:qemu-user))
 
 # FIRST: the first seed, SEEDS: how many of each KIND; a line for each that fails
 FIRST ?= 1
-KIND ?= own reference idle notrack alarm
+KIND ?= own reference idle notrack:own notrack:idle alarm:own
 soak:
 	@$(SUB_MAKE) $(B)/soak/soak
 	@sh tests/soak/run.sh $(B)/soak/soak $(FIRST) "$(SEEDS)" "$(KIND)"

@@ -274,6 +274,8 @@ static enum ctl_progress next_outstanding(void *ctx, struct wr *out)
 
 	if (!q->has_head) {
 		node_stats(node, &s);
+		if (!s.engine.holds)
+			return CTL_DONE;
 		show_rsqueue_head(s.engine.n_outstanding, out);
 		q->has_head = true;
 	}

@@ -373,7 +373,8 @@ bool stats_show(const struct sources *from, const struct counter_set *set,
 	const struct linkset *set_of_links = links_set(from->links);
 	struct stats_link links[LINKSET_MAX];
 	const struct counted *queues[N_QUEUES];
-	const struct stats s = {
+	struct node_stats node;
+	struct stats s = {
 		.daemon = &set->all[0],
 		.internal = { .counted = &set->all[FIRST_CACHE],
 			      .is_off =
@@ -388,6 +389,9 @@ bool stats_show(const struct sources *from, const struct counter_set *set,
 		.n_queues = N_QUEUES,
 	};
 
+	node_stats(from->node, &node);
+	if (!node.engine.holds) /* the last one is the resend queue */
+		s.n_queues--;
 	for (int i = 0; i < N_QUEUES; i++)
 		queues[i] = &set->all[FIRST_QUEUE + i];
 	for (int i = 0; i < set_of_links->n_links; i++) {

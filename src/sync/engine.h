@@ -88,6 +88,7 @@ struct engine_stats {
 	uint32_t n_outstanding; /* numbers not yet acknowledged */
 	uint32_t n_peers_live;
 	uint64_t n_no_memory; /* control messages lost to lack of memory */
+	bool holds;           /* what is sent, until it is acknowledged */
 };
 
 /* Between this node and one peer. */

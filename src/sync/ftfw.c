@@ -52,6 +52,7 @@ static void ftfw_stats(struct engine *e, struct engine_stats *out)
 
 	lives_stats(&f->l, out);
 	out->n_foreign = f->n_foreign;
+	out->holds = true;
 }
 
 static void ftfw_peer_stats(struct engine *e, uint8_t number,

@@ -4,7 +4,7 @@
 
 enum { FAILED_MS = 10000 }; /* who asks again so soon has not got all */
 
-/* What is malformed to a reference in this mode is so here (PROTOCOL.md 3.1).
+/* What is malformed to a reference in this mode is so here (PROTOCOL.md 3.4).
  */
 static bool is_known_header(const struct msg *m)
 {

@@ -3,9 +3,8 @@
 #
 # run.sh SOAK FIRST SEEDS KINDS: the seeds that ended wrong once, then SEEDS of
 # each kind from FIRST on; without SEEDS 10,000 of our own nodes and 3,000 of the
-# others, of alarm a fifth. A kind that is the name of a mode plays our own nodes
-# in that mode. A line for each that ends wrong; the last line is `soak: N
-# passed, N failed`, by kinds.
+# others. A kind may follow a mode: `notrack:own`, a quarter of the seeds. A line
+# for each that ends wrong; the last line is `soak: N passed, N failed`, by kinds.
 soak=$1 first=$2 seeds=$3 kinds=$4
 passed=0 failed=0
 jobs=$(nproc)
@@ -21,8 +20,8 @@ count() { # STATUS
 former() {
 	status=0
 	grep -v '^#' "$(dirname "$0")/former.txt" | {
-		while read -r kind seed; do
-			"$soak" -k "$kind" "$seed" 1 >"$soak.former" ||
+		while read -r kind seed mode; do
+			"$soak" -m "${mode:-ftfw}" -k "$kind" "$seed" 1 >"$soak.former" ||
 				status=1
 			grep "^$kind seed " "$soak.former"
 		done
@@ -36,13 +35,11 @@ count $?
 for kind in $kinds; do
 	n=${seeds:-3000}
 	[ -n "$seeds" ] || [ "$kind" != own ] || n=10000
-	# all is told again and again, which takes its time
-	[ "$kind" != alarm ] || n=$((n / 5 + 1))
+	mode=ftfw
 	case $kind in
-	notrack | alarm) set -- -m "$kind" ;;
-	*) set -- -k "$kind" ;;
+	*:*) mode=${kind%:*} kind=${kind#*:} n=$((n / 4 + 1)) ;;
 	esac
-	"$soak" "$@" -j "$jobs" "$first" "$n"
+	"$soak" -m "$mode" -k "$kind" -j "$jobs" "$first" "$n"
 	count $?
 done
 echo "soak: $passed passed, $failed failed"
