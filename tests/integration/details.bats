@@ -57,6 +57,7 @@ all_have() { # LINK RULE
 }
 
 @test "datagrams have the class of network control, and go one hop: Multicast6" {
+	full_only
 	all_have Multicast6 'ip6 dscp cs6 ip6 hoplimit 1 ip6 daddr ff02::3780'
 }
 

@@ -147,6 +147,7 @@ carries_nothing() { # LINK
 }
 
 @test "a link carries nothing in one direction" {
+	full_only
 	start_two_links ours ours UDP
 	takes_over cut_silently fw2 sync0
 	waits_for_log fw2 'link sync0: nothing comes here from a peer that is heard on sync1'
@@ -203,6 +204,7 @@ has_status() { # NODE STATUS
 }
 
 @test "a link that goes and comes twenty times is left once" {
+	full_only
 	start_two_links ours ours UDP
 	start_load 20000
 	for _ in $(seq 20); do
