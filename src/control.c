@@ -156,7 +156,7 @@ static void dump_cache(struct control *c, uint64_t client, int code)
 	struct dump *dump = calloc(1, sizeof(*dump));
 	struct ctl_source source = { next_lines, free, dump };
 
-	if (!is_internal && !c->parts.external) {
+	if (!is_internal && !c->parts.external) { /* PROTOCOL.md 5.7 */
 		free(dump);
 		finish(c, client, 0, NULL);
 		return;

@@ -218,14 +218,6 @@ int ct_events_open(struct ct_kernel *k, const char **failed)
 			 on_readable, k);
 }
 
-void ct_events_ignore(struct ct_kernel *k, uint32_t port)
-{
-	const uint16_t new = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW;
-
-	/* without it they are read, and have no effect */
-	nlsock_ignore(&k->events.sock, port, new, NLM_F_CREATE | NLM_F_EXCL);
-}
-
 void ct_events_close(struct ct_kernel *k)
 {
 	timer_cancel(k->opts.loop, &k->events.timer);

@@ -59,9 +59,6 @@ struct ct_kernel {
 /* 0 or a negative errno value, and then *failed names the step. */
 NODISCARD int ct_events_open(struct ct_kernel *k, const char **failed);
 void ct_events_close(struct ct_kernel *k);
-/* What is made from this port is not told, if the kernel can do so: nobody
- * wants to know, and it is as much as the peers have. */
-void ct_events_ignore(struct ct_kernel *k, uint32_t port);
 
 /* Ends a running dump without telling the sink. */
 void ct_dump_close(struct ct_kernel *k);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netlink.h>
 
@@ -358,6 +359,15 @@ static int open_socket(struct ct_writer *w)
 			 on_readable, w);
 }
 
+/* Entries that it makes are not told to us, if the kernel can do so: nobody
+ * wants to know, and they are as many as the peers have. */
+static void keep_quiet(struct ct_writer *w)
+{
+	nlsock_ignore(&w->k->events.sock, w->sock.port,
+		      NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW,
+		      NLM_F_CREATE | NLM_F_EXCL);
+}
+
 int ct_writer_open(struct ct_kernel *k, enum flow_origin origin,
 		   kernel_done_fn *done, void *ctx, struct ct_writer **out)
 {
@@ -387,7 +397,7 @@ int ct_writer_open(struct ct_kernel *k, enum flow_origin origin,
 	k->writers = w;
 	*out = w;
 	if (origin == ORIGIN_INJECT)
-		ct_events_ignore(k, w->sock.port);
+		keep_quiet(w);
 	return 0;
 }
 

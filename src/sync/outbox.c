@@ -65,7 +65,7 @@ bool outbox_is_latest(const struct entry_head *h, uint32_t n)
 
 void outbox_tell_as_new(struct entry_head *h)
 {
-	h->outbox &= (uint8_t)~(OUTBOX_SENT | OUTBOX_OWED);
+	h->outbox &= (uint8_t) ~(OUTBOX_SENT | OUTBOX_OWED);
 }
 
 void outbox_queue(struct outbox *b, uint32_t id)

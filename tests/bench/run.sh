@@ -3,7 +3,7 @@
 #
 # run.sh - what a connection costs: CPU time of the daemons per new, updated and
 # deleted entry at the origin and at the replica, memory per entry, commit,
-# resync, bulk and dump; CPU time and wake-ups a second when nothing happens, with
+# resync, bulk and dump; direct injection; CPU time and wake-ups a second when nothing happens, with
 # entries learnt by events and by the dump at start; ours and the reference under
 # the same load in one run, beside them the floor, a bare netlink program that
 # does the kernel's part.
@@ -21,7 +21,7 @@ SIZES=${SIZES:-100000 1000000}
 RATE=${RATE:-50000}
 IDLE_S=${IDLE_S:-20}
 hertz=$(getconf CLK_TCK)
-declare -A result
+declare -A result injected
 
 P=''
 
@@ -204,6 +204,50 @@ floor() {
 	P=''
 }
 
+# What a peer's entry costs that goes into the kernel at once, and the same
+# entries by the bare program in the same kernel, while the daemon listens.
+INJECT_N=${INJECT_N:-200000}
+INJECT_RATE=${INJECT_RATE:-20000}
+inject() {
+	local before node
+
+	new_lab
+	for node in fw1 fw2; do
+		LAB_HASH=$buckets LAB_LIMIT=4000000 lab_conf $node Multicast
+		sed -i 's/CommitTimeout .*/DisableExternalCache yes/' "$D/$node.conf"
+		lab_start $node "$binary" || exit 1
+	done
+	pid1=$(lab_daemon_pid fw1)
+	pid2=$(lab_daemon_pid fw2)
+	settle
+	before=$(cpu_us "$pid2")
+	load -r "$INJECT_RATE" insert "$INJECT_N"
+	settle
+	injected[$who]=$(awk -v us=$(($(cpu_us "$pid2") - before)) \
+		-v n="$(lab_in fw2 conntrack -C)" 'BEGIN { printf "%.2f", us / n }')
+	[ "$who" = ours ] || { lab_down && P='' && return; }
+	lab_in fw2 conntrack -F 2>/dev/null
+	settle
+	lab_in fw2 "$B/tools/ctload" -t 3600 -n -r "$INJECT_RATE" \
+		insert "$INJECT_N" >"$D/load"
+	injected[floor]=$(cost_of "$D/load")
+	lab_down
+	P=''
+}
+
+report_inject() {
+	printf '\n%s entries, %s a second, DisableExternalCache (us of CPU each)\n' \
+		"$INJECT_N" "$INJECT_RATE"
+	printf '| %-24s | %9s | %9s | %9s | %14s |\n' '' ours reference floor \
+		'ours to floor'
+	echo '|---|---|---|---|---|'
+	printf '| %-24s | %9s | %9s | %9s | %14s |\n' 'new at the replica' \
+		"${injected[ours]:-}" "${injected[ref]:-}" \
+		"${injected[floor]:-}" "$(awk -v a="${injected[ours]:-}" \
+			-v b="${injected[floor]:-}" \
+			'BEGIN { if (b + 0 > 0) printf "%.2f", a / b }')"
+}
+
 # ---- the table ----
 
 rows='new at the origin
@@ -263,3 +307,11 @@ for n in $SIZES; do
 	floor
 	report
 done
+buckets=262144
+for who in ours ref; do
+	[ "${ONLY:-$who}" = $who ] || continue
+	binary=$CONNTRACKD
+	[ $who = ours ] || binary=$REFERENCE
+	[ ! -x "$binary" ] || inject
+done
+report_inject

@@ -339,3 +339,36 @@ ping_pong() { # FLOWS
 	full_only
 	ping_pong 10000
 }
+
+# ---- limits, and helpers ----
+
+is_refused() { # COUNT, at least
+	[ "$(counter fw2 injected_table_full_total)" -ge "$1" ]
+}
+
+@test "inject: a full table: counted, told once, and it goes on" {
+	local max
+
+	full_only
+	lab_lock -x
+	max=$(</proc/sys/net/netfilter/nf_conntrack_max)
+	[ "$max" -le 1500000 ] || skip "nf_conntrack_max is $max: too much to fill"
+	for node in fw1 fw2; do
+		LAB_LIMIT=$((max + 10000)) direct_conf $node UDP
+	done
+	lab_in fw2 "$B/tools/ctload" -f 5000000 insert $((max - 100))
+	start_both ours ours
+	load fw1 insert 3000
+	wait_until 20 is_refused 2000
+	wait_until 10 grep -q 'table is full' "$D/fw2.log"
+	[ "$(grep -c 'table is full' "$D/fw2.log")" -eq 1 ]
+	ask fw2 -s | grep -Eq '^connections created:.*failed:	 +[1-9]'
+	# what changes is told again, and there is room now
+	load fw2 -f 5000000 delete 6000
+	load fw1 -m 7 update 3000
+	wait_until 20 kernel_marked fw2 7 3000
+}
+
+kernel_marked() { # NODE MARK COUNT
+	[ "$(lab_in "$1" conntrack -L -m "$2" 2>/dev/null | wc -l)" -eq "$3" ]
+}
