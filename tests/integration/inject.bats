@@ -77,10 +77,12 @@ everyday() { # OF_FW1 OF_FW2
 }
 
 @test "inject: every day: ours carries the traffic, the reference stands by" {
+	full_only
 	everyday ours ref
 }
 
 @test "inject: every day: the reference carries the traffic, ours stands by" {
+	full_only
 	everyday ref ours
 }
 
@@ -371,4 +373,69 @@ is_refused() { # COUNT, at least
 
 kernel_marked() { # NODE MARK COUNT
 	[ "$(lab_in "$1" conntrack -L -m "$2" 2>/dev/null | wc -l)" -eq "$3" ]
+}
+
+# ---- related flows ----
+
+# Active FTP behind source NAT: the kernel's helper writes another address.
+start_ftp() {
+	modprobe -q -a nf_conntrack_ftp nf_nat_ftp || :
+	for node in fw1 fw2; do
+		lab_in $node nft -f - <<-END
+			table ip lab_ftp {
+				ct helper ftp {
+					type "ftp" protocol tcp
+				}
+				chain c {
+					type filter hook prerouting priority 0
+					tcp dport 21 ct helper set "ftp"
+				}
+			}
+		END
+	done
+	background srv "$D/ftp.server" "$B/tools/ftp" server
+	wait_until 10 grep -q listening "$D/ftp.server"
+	mkfifo "$D/tell"
+	background cl "$D/client.ftp" "$B/tools/ftp" client 10.1.0.10 \
+		10.2.0.10 "$D/tell"
+	client=$bg
+	wait_until 10 grep -q connected "$D/client.ftp"
+}
+
+ftp() { # LINE: the client does it, and succeeds
+	echo "$1" >"$D/tell"
+	wait_until 20 done_or_dead "$1"
+	grep -q "^$1 ok" "$D/client.ftp"
+}
+
+done_or_dead() { # LINE
+	grep -q "^$1 ok" "$D/client.ftp" || ! kill -0 "$client" 2>/dev/null
+}
+
+# The control connection, with its shifts, and the held one with its master.
+same_ftp() {
+	for node in fw1 fw2; do
+		attributes_of $node | grep -E ' port=[0-9]*,21 | master_' |
+			sed -E 's/ (status|synproxy|wscale_[a-z]*)=[^ ]*//g' \
+			>"$D/ftp.$node"
+	done
+	grep -q seqadj= "$D/ftp.fw1" && grep -q master_port= "$D/ftp.fw1" &&
+		same_lines "$D/ftp.fw1" "$D/ftp.fw2"
+}
+
+@test "inject: ftp data is related to its control connection, failover" {
+	start_direct ours ours UDP
+	start_ftp
+	ftp 'noop one'
+	ftp 'get 100000'
+	ftp 'hold'
+	ftp 'ping first'
+	wait_until 20 same_ftp
+	[ "$(counter fw2 injected_without_master_total)" -eq 0 ]
+	kill -9 "$pid_fw1"
+	lab_cut fw1
+	lab_vip fw2
+	ftp 'noop two'
+	ftp 'ping second'
+	ftp 'get 30000'
 }
