@@ -419,6 +419,7 @@ static void connect_control(struct daemon *d)
 		.node = d->node,
 		.server = control_server(d->control),
 		.resend_queue_size = d->o.node.resend_queue_size,
+		.error_queue_len = d->o.error_queue_len,
 	};
 	control_serve(d->control, &parts);
 }

@@ -41,6 +41,7 @@ struct daemon_opts {
 	struct kernel_side_opts kernel;
 	struct links_opts links;
 	struct commands_opts commands;
+	uint32_t error_queue_len; /* shown, for readers of -s queue */
 };
 
 /* Runs the daemon until it is told to end: logs, locks, sockets, everything.

@@ -9,7 +9,10 @@
 #include "base/hash.h"
 #include "sync/mode.h"
 
-enum { FIRST_FREE_PORT = 1024 };
+enum {
+	FIRST_FREE_PORT = 1024,
+	ERROR_QUEUE_LEN = 128, /* where nothing is said */
+};
 
 _Static_assert((int)PROCESS_PATH_MAX == (int)CONF_PATH_MAX, "paths fit");
 _Static_assert((int)CONF_SOURCES_MAX <= (int)LINK_SOURCES_MAX, "as many");
@@ -240,6 +243,7 @@ static struct link_opts link_of(const struct conf_link *c,
 
 static void read_links(const struct conf *c, struct setup *out)
 {
+	out->daemon.error_queue_len = ERROR_QUEUE_LEN;
 	for (size_t i = 0; i < c->sync.n_links; i++) {
 		const struct conf_link *l = &c->sync.links[i];
 
@@ -248,6 +252,8 @@ static void read_links(const struct conf *c, struct setup *out)
 			.is_default = l->is_default,
 		};
 		read_own_traffic(l, out);
+		if (l->kind == CONF_TCP) /* one for all: the last */
+			out->daemon.error_queue_len = l->error_queue_len;
 	}
 	out->daemon.links.links = out->links;
 	out->daemon.links.n_links = c->sync.n_links;

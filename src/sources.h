@@ -25,7 +25,7 @@ struct sources {
 	const struct links *links;
 	struct node *node;
 	const struct ctl_server *server;
-	uint32_t resend_queue_size;
+	uint32_t resend_queue_size, error_queue_len;
 };
 
 #endif

@@ -8,9 +8,6 @@
 
 enum {
 	LONG_TURN = 15, /* of loop_stats.turn_us: 2^14 us or more */
-	/* Only streams have such a queue; readers of -s queue know it in all
-	 * modes. */
-	ERROR_QUEUE_LEN = 128,
 	N_CACHES = 2,
 	N_QUEUES = 3,
 	/* The daemon comes first, then the caches, and so on. */
@@ -340,7 +337,9 @@ struct counter_set *stats_gather(const struct sources *from)
 	add_cache(s, "external", from->external);
 	add_queue(s, "txqueue", node.engine.n_dirty, INT32_MAX,
 		  node.engine.n_no_memory);
-	add_queue(s, "errorq", 0, ERROR_QUEUE_LEN, 0);
+	/* What has changed waits in its cache; readers of -s queue know this
+	 * one all the same. */
+	add_queue(s, "errorq", 0, from->error_queue_len, 0);
 	add_queue(s, "rsqueue", node.engine.n_outstanding,
 		  from->resend_queue_size, 0);
 	for (int i = 0; i < links->n_links; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* ct_tombs.h - remembers lives of entries while a dump runs: those that were
- * destroyed, so that rows read later do not bring them back; or those that a row
- * may be too old for. */
+ * destroyed, so that rows read later do not bring them back; or those that a
+ * row may be too old for. */
 #ifndef NETLINK_CT_TOMBS_H
 #define NETLINK_CT_TOMBS_H
 

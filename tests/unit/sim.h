@@ -86,7 +86,7 @@ struct sim {
 	/* Of the nodes started from now on. */
 	node_engine_fn *mode; /* mode_ftfw, at first */
 	uint32_t refresh_s, cache_timeout_s;
-	bool is_bypassed;     /* without an internal cache */
+	bool is_bypassed; /* without an internal cache */
 	uint32_t resend_queue_size, ack_window;
 	uint32_t cache_limit;
 	bool has_first_seq;

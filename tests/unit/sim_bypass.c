@@ -57,7 +57,9 @@ sim_bypass_new(struct flow_cache *untold, const struct filter *filter,
 		return NULL;
 	s->touch = touch;
 	s->ctx = ctx;
-	s->ops = (struct kernel_ops){ s, submit, finish };
+	s->ops = (struct kernel_ops){ .self = s,
+				      .submit = submit,
+				      .finish = finish };
 	o.kernel = &s->ops;
 	bypass_init(&s->b, &o);
 	return s;

@@ -225,7 +225,9 @@ static enum fill fake_fill(struct engine *e, struct wr *dgram, size_t room,
 	assert_int_equal(room, 1000);
 	if (f->announces) {
 		const uint8_t name[EXT_NAME_SIZE] = { 1 };
-		size_t at = message_alive(dgram, 1, 0, 1, 1);
+		size_t at = message_alive(
+			dgram, 1, 0,
+			&(struct message_self){ 1, EXT_CAP_COPIES }, 1);
 
 		message_add_name(dgram, name);
 		f->announces = false;
@@ -642,7 +644,9 @@ static void hear_copy(int link)
 	struct link *l = &t.links[link];
 	uint8_t bytes[64];
 	struct wr w = { .buf = bytes, .size = sizeof(bytes) };
-	size_t at = message_alive(&w, 1, 0, PEER_NODE, 1);
+	size_t at = message_alive(
+		&w, 1, 0, &(struct message_self){ PEER_NODE, EXT_CAP_COPIES },
+		1);
 
 	assert_true(wire_end(&w, at));
 	bytes[13] = 1;

@@ -141,9 +141,18 @@ static void fake_connected(struct engine *e)
 }
 
 static const struct engine_ops fake_ops = {
-	fake_touch, fake_ask,    fake_link_changed, fake_receive,
-	fake_fill,  fake_due_ms, fake_stats,        fake_peer_stats,
-	fake_held,  fake_peers,  fake_free,         fake_connected,
+	.touch = fake_touch,
+	.ask = fake_ask,
+	.link_changed = fake_link_changed,
+	.receive = fake_receive,
+	.fill = fake_fill,
+	.due_ms = fake_due_ms,
+	.stats = fake_stats,
+	.peer_stats = fake_peer_stats,
+	.held = fake_held,
+	.peers = fake_peers,
+	.free = fake_free,
+	.connected = fake_connected,
 };
 
 /* ---- the fixture -------------------------------------------------------- */
@@ -672,11 +681,15 @@ enum { PEER_NODE = 5 };
 static void write_announcement(struct wr *w, uint32_t seq)
 {
 	const uint8_t name[EXT_NAME_SIZE] = { 5 };
-	size_t at = message_alive(w, seq, 0, PEER_NODE, 1);
+	size_t at = message_alive(
+		w, seq, 0, &(struct message_self){ PEER_NODE, EXT_CAP_COPIES },
+		1);
 
 	message_add_range(w, EXT_ACK, 9, (struct seq_run){ 1, 2 });
 	assert_true(wire_end(w, at));
-	at = message_alive(w, seq + 1, 0, PEER_NODE, 1);
+	at = message_alive(w, seq + 1, 0,
+			   &(struct message_self){ PEER_NODE, EXT_CAP_COPIES },
+			   1);
 	message_add_name(w, name);
 	assert_true(wire_end(w, at));
 }
@@ -760,7 +773,8 @@ static struct node_heard hear_copy(struct fixture *t, uint64_t node,
 	uint8_t whole[SPACE], copy[SPACE];
 	struct wr w = { .buf = whole, .size = sizeof(whole) };
 	struct wr c = { .buf = copy, .size = sizeof(copy) };
-	size_t at = message_alive(&w, 40, 0, node, 1);
+	size_t at = message_alive(
+		&w, 40, 0, &(struct message_self){ node, EXT_CAP_COPIES }, 1);
 
 	assert_true(wire_end(&w, at));
 	wr_bytes(&c, whole, WIRE_HEADER_LEN);
