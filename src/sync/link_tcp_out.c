@@ -13,6 +13,7 @@
 enum {
 	BACKOFF_FIRST_MS = 1000,
 	BACKOFF_MOST_MS = 30000,
+	UNTOLD_MS = 2000,
 	ATTEMPT_MS = 10000,    /* an attempt is given up */
 	FRESH_MS = 500,        /* a younger attempt has lost nothing yet */
 	LASTING_MS = 1000,     /* a connection that lasts is a success */
@@ -75,8 +76,7 @@ static void failed_attempt(struct tcp_out *o, int err)
 	reset(o);
 	attempt_at(o, o->started_ms + o->backoff_ms);
 	/* what passes in a moment is worth no line */
-	if (o->is_told ||
-	    (err != -ETIMEDOUT && o->backoff_ms <= 2 * BACKOFF_FIRST_MS))
+	if (o->is_told || (err != -ETIMEDOUT && o->backoff_ms <= UNTOLD_MS))
 		return;
 	o->is_told = true;
 	tell(o, LINK_UNREACHED, err);

@@ -693,11 +693,12 @@ static void read_datagram(int number)
 	static uint8_t bytes[BIG], got[BIG];
 
 	message((uint8_t)number, bytes, sizeof(bytes));
-	for (size_t n = 0; n < sizeof(got);) {
+	for (size_t n = 0, tries = 0; n < sizeof(got); tries++) {
 		ssize_t k = recv(t.from_link, got + n, sizeof(got) - n,
 				 MSG_DONTWAIT);
 
 		assert_true(k > 0 || (k < 0 && errno == EAGAIN));
+		assert_true(tries < PATIENCE_MS);
 		n += k > 0 ? (size_t)k : 0;
 		turn(&t.loop, 1);
 	}
