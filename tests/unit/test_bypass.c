@@ -182,7 +182,7 @@ static int set_up(void **state)
 	};
 
 	memset(&w, 0, sizeof(w));
-	w.ops = (struct kernel_ops){ &w, submit, finish };
+	w.ops = (struct kernel_ops){ &w, submit, finish, NULL };
 	w.untold = flow_cache_new(&cache);
 	w.filter = filter_new(&filter);
 	outbox.cache = o.untold = w.untold;

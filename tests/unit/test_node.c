@@ -41,6 +41,7 @@ struct fake {
 	struct ref touched;
 	enum touch how;
 	enum ask asked;
+	int n_fetched;
 	int n_link_changes, n_connected;
 	bool is_freed;
 };
@@ -59,6 +60,11 @@ static void fake_touch(struct engine *e, struct ref entry, enum touch how)
 static void fake_ask(struct engine *e, enum ask what)
 {
 	fake_of(e)->asked = what;
+}
+
+static void fake_fetched(struct engine *e, bool is_complete)
+{
+	fake_of(e)->n_fetched += is_complete;
 }
 
 static void fake_link_changed(struct engine *e)
@@ -143,6 +149,7 @@ static void fake_connected(struct engine *e)
 static const struct engine_ops fake_ops = {
 	.touch = fake_touch,
 	.ask = fake_ask,
+	.fetched = fake_fetched,
 	.link_changed = fake_link_changed,
 	.receive = fake_receive,
 	.fill = fake_fill,
@@ -162,7 +169,7 @@ struct fixture {
 	struct node_opts opts;
 	struct node *node;
 	struct node_stats stats; /* of the last look() */
-	int n_work;
+	int n_work, n_fetches;
 	enum engine_event event;
 	const struct peer *event_of;
 	/* the seal's */
@@ -199,6 +206,13 @@ static void on_event(void *ctx, enum engine_event what, const struct peer *p)
 	t->event_of = p;
 }
 
+static void on_fetch(void *ctx)
+{
+	struct fixture *t = ctx;
+
+	t->n_fetches++;
+}
+
 static void on_work(void *ctx)
 {
 	struct fixture *t = ctx;
@@ -222,6 +236,7 @@ static int set_up(void **state)
 		.name = { 1 },
 		.ctx = t,
 		.event = on_event,
+		.fetch = on_fetch,
 		.work = on_work,
 	};
 	for (uint8_t i = 0; i < 2; i++)
@@ -533,6 +548,11 @@ static void test_requests_and_questions_reach_the_engine(void **state)
 	assert_int_equal(t->fake.asked, ASK_RESYNC);
 	node_link_changed(t->node);
 	assert_int_equal(t->fake.n_link_changes, 1);
+	t->fake.sink.fetch(t->fake.sink.ctx);
+	assert_int_equal(t->n_fetches, 1);
+	node_fetched(t->node, false);
+	node_fetched(t->node, true);
+	assert_int_equal(t->fake.n_fetched, 1);
 	node_connected(t->node);
 	assert_int_equal(t->fake.n_connected, 1);
 	assert_int_equal(node_due_ms(t->node), 4711);
