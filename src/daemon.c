@@ -280,8 +280,10 @@ static int build_caches(struct daemon *d)
  * opened later, before anything can come. */
 static int build_inject(struct daemon *d)
 {
-	const struct inject_opts o = { .internal = d->internal,
-				       .wire = d->o.node.wire };
+	const struct inject_opts o = {
+		.internal = d->o.kernel.is_bypassed ? NULL : d->internal,
+		.wire = d->o.node.wire,
+	};
 
 	log_notice("disabling external cache");
 	d->inject = inject_new(&o);

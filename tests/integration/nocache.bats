@@ -330,3 +330,37 @@ table_is() { # NODE COUNT
 	done
 	kill "$bg"
 }
+
+# ---- no cache at all ----
+
+knows_ping() {
+	kernel fw2 | grep -q '^icmp .*src=10\.1\.0\.10 dst=10\.2\.0\.10 '
+}
+
+no_external() {
+	[ "$(ask fw2 -s | grep -c '^external inject:')" -eq 1 ] &&
+		[ -z "$(external fw2)" ]
+}
+
+# What is injected is not sent back.
+@test "both caches off on both sides: an ICMP flow arrives in the kernel" {
+	write_confs UDP
+	sed -i '/DisableInternalCache/d
+		/Mode NOTRACK/a DisableInternalCache on\nDisableExternalCache on
+		/CommitTimeout/d' "$D"/fw?.conf
+	start_both ours ours
+	lab_in fw1 "$B/tools/ctset" add <<-END
+		ipv4=10.1.0.10,10.2.0.10 l4proto=1 status=0x8 timeout=60 icmp_type=8 icmp_code=0 icmp_id=77
+	END
+	wait_until 10 knows_ping
+	no_external
+	load fw1 insert 500 >/dev/null
+	wait_until 10 table_is_at_least fw2 500
+	ask fw2 -s | grep -q 'connections new:.* 0$'
+	run -0 ask fw1 -k
+	run -0 ask fw2 -k
+}
+
+table_is_at_least() { # NODE COUNT
+	[ "$(internal "$1" | wc -l)" -ge "$2" ]
+}
