@@ -59,15 +59,16 @@ lab_mend() { # NODE
 	lab_carrier "$1"
 }
 
-# One that comes back gives its flows to those that it hears of now. With direct
-# injection its kernel is the cache: a purge that comes later would empty it.
-stand_by() { # NODE
-	if [ "$injects" ]; then
-		ask "$1" -F
-	else
-		ask "$1" -t
-		wait_until 15 has_none "$1" kernel
-	fi
+# One that goes down gives its flows away, as the script of its state `fault' has
+# it: what it told of them when it is back would be taken for new.
+fall() { # NODE
+	lab_cut "$1"
+	ask "$1" -t
+}
+
+rise() { # NODE
+	wait_until 15 has_none "$1" kernel
+	lab_mend "$1"
 	ask "$1" -n
 }
 
@@ -112,12 +113,11 @@ pingpong() { # "MODE { OPTIONS }" [injects]
 	wanted >"$D/wanted"
 	gets_wanted fw2 $where
 	for ((round = 1; round <= ROUNDS; round++)); do
-		lab_cut $active
+		fall $active
 		take_over $backup
 		has_wanted $backup kernel
 		turn_over $backup
-		lab_mend $active
-		stand_by $active
+		rise $active
 		read -r active backup <<<"$backup $active"
 		turn_over $active
 		gets_wanted $backup $where
