@@ -20,7 +20,7 @@ has_other_mode() { # FILE
 @test "what is not in this version is ExpectationSync, PollSecs and Stats alone" {
 	local file
 
-	for file in $CORPUS/{configs,own,bad-configs}/*.conf; do
+	for file in "$CORPUS"/{configs,own,bad-configs}/*.conf; do
 		"$CONNTRACKD" -T -C "$file" 2>&1 || :
 	done | grep 'not in this version' |
 		sed 's/.*: \(the \)\{0,1\}\([^ ]*\) .*is not in .*/\2/' |
@@ -33,7 +33,7 @@ has_other_mode() { # FILE
 # Interfaces and own addresses of links of a file, each as `IFNAME ADDRESS`; each
 # interface alone as well.
 addresses_of() { # FILE
-	sed 's/#.*//' "$1" | tr '{}\r' '\n\n ' | awk '
+	sed 's/#.*//; s/\r//; s/[{}]/\n/g' "$1" | awk '
 		$1 ~ /^(Multicast|UDP|TCP)$/ {
 			in_link = 1
 			n = 0
@@ -102,7 +102,7 @@ runs() { # FILE
 @test "files of the corpus with another mode, link or no caches run" {
 	local file n=0 n_devs=0
 
-	for file in $CORPUS/{configs,own,bad-configs}/*.conf; do
+	for file in "$CORPUS"/{configs,own,bad-configs}/*.conf; do
 		has_other_mode "$file" || continue
 		"$CONNTRACKD" -T -C "$file" >"$D/verdict" 2>&1 || :
 		# what is wrong otherwise, or for statistics; there are folders

@@ -41,6 +41,8 @@ gets_wanted() { # NODE WHAT
 	wait_until 30 has_wanted "$@" && return
 	echo "$1, $2, round $round:"
 	cat "$D/differ"
+	grep 'bulk\|resync\|lost\|usable' "$D/fw1.log" | tail -n 12
+	grep 'bulk\|resync\|lost\|usable' "$D/fw2.log" | tail -n 12
 	return 1
 }
 
@@ -113,18 +115,18 @@ pingpong() { # "MODE { OPTIONS }" [injects]
 	wanted >"$D/wanted"
 	gets_wanted fw2 $where
 	for ((round = 1; round <= ROUNDS; round++)); do
-		fall $active
-		take_over $backup
-		has_wanted $backup kernel
-		turn_over $backup
-		rise $active
+		fall "$active"
+		take_over "$backup"
+		has_wanted "$backup" kernel
+		turn_over "$backup"
+		rise "$active"
 		read -r active backup <<<"$backup $active"
-		turn_over $active
-		gets_wanted $backup $where
-		gets_wanted $active internal
+		turn_over "$active"
+		gets_wanted "$backup" $where
+		gets_wanted "$active" internal
 		[ "$injects" ] || holds_nothing_else
 	done
-	has_wanted $active kernel
+	has_wanted "$active" kernel
 	for node in fw1 fw2; do
 		[ "$(network_stat $node 'Malformed messages')" -eq 0 ]
 	done
