@@ -154,8 +154,12 @@ void outbox_sent(struct outbox *b, uint32_t n, uint32_t id)
 {
 	struct entry_head *h = flow_cache_head(b->o.cache, id);
 
-	if (h->outbox & OUTBOX_QUEUED)
+	if (h->outbox & OUTBOX_QUEUED) { /* a bulk tells nothing new */
 		unqueue(b, id);
+		h->outbox |= OUTBOX_OWED;
+	}
+	if (!ring_debtors(&b->ring, n))
+		h->outbox &= (uint8_t)~OUTBOX_OWED;
 	h->last_seq = n;
 	h->outbox |= OUTBOX_SENT;
 }
@@ -227,8 +231,6 @@ void outbox_hold(struct outbox *b, struct ring_ref ref, uint64_t debtors,
 		ref = (struct ring_ref){ RING_NONE, 0 };
 	}
 	n = ring_push(&b->ring, ref, debtors);
-	if (ref.kind == RING_FLOW && debtors)
-		flow_cache_head(b->o.cache, ref.id)->outbox |= OUTBOX_OWED;
 	for (uint64_t left = debtors; left; left &= left - 1) {
 		struct outbox_peer *op = first_of(b, left);
 

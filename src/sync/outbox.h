@@ -19,7 +19,7 @@ enum outbox_flag {
 	OUTBOX_QUEUED = 1, /* it has changed, and waits to be sent */
 	OUTBOX_KEPT = 2,   /* dead, its end is kept for a silent reference */
 	OUTBOX_SENT = 4,   /* last_seq is a number of this life */
-	OUTBOX_OWED = 8,   /* and not acknowledged by all */
+	OUTBOX_OWED = 8,   /* what was new in it is not acknowledged by all */
 };
 
 /* All who are waited for have heard how it is. */

@@ -412,6 +412,8 @@ static void test_the_peers_know_what_all_have_acknowledged(void **state)
 	assert_false(outbox_peers_know(head(w, id)));
 	ack(w, q, n, n);
 	assert_true(outbox_peers_know(head(w, id)));
+	send_flow(w, id); /* a bulk, of what they know */
+	assert_true(outbox_peers_know(head(w, id)));
 	free_world(w);
 }
 
