@@ -319,6 +319,7 @@ static const struct engine_ops alarm_ops = {
 	.touch = alarm_touch,
 	.ask = alarm_ask,
 	.link_changed = alarm_link_changed,
+	.connected = alarm_link_changed,
 	.receive = alarm_receive,
 	.fill = alarm_fill,
 	.due_ms = alarm_due_ms,
