@@ -38,7 +38,14 @@ has_wanted() { # NODE WHAT: kernel, internal or external
 }
 
 gets_wanted() { # NODE WHAT
-	wait_until 30 has_wanted "$@" && return
+	local since_ms
+
+	since_ms=$(lab_now)
+	wait_until 120 has_wanted "$@" && {
+		[ $(($(lab_now) - since_ms)) -lt 8000 ] ||
+			echo "# round $round: after $(($(lab_now) - since_ms)) ms" >&3
+		return
+	}
 	echo "$1, $2, round $round:"
 	cat "$D/differ"
 	grep 'bulk\|resync\|lost\|usable' "$D/fw1.log" | tail -n 12
