@@ -85,7 +85,7 @@ buffer_of() { # NODE r or t
 		sort -u
 }
 
-@test "socket buffers have the size that is asked for, or the system's" {
+@test "socket buffers have the size that is asked for, or a default" {
 	full_only
 	command -v ss >/dev/null || skip "no ss"
 	start_pair ours ours UDP
@@ -95,7 +95,7 @@ buffer_of() { # NODE r or t
 	wait_until 10 test ! -e "$D/fw1.sock"
 	sed -i '/SocketBuffer/d' "$D/fw1.conf"
 	start_daemon fw1 "$CONNTRACKD"
-	[ "$(buffer_of fw1 r)" != rb2498560 ]
+	buffer_of fw1 r | grep -qx rb16777216
 }
 
 @test "on a full link other traffic is lost first" {
