@@ -16,46 +16,36 @@ static const char *peer_text(const struct peer *p, char out[ADDR_TEXT_SIZE])
 	return addr_text(a->family, &a->addr, out);
 }
 
-void peer_log(enum engine_event what, const struct peer *p)
-{
-	char text[ADDR_TEXT_SIZE];
+/* What happens to or with a peer, and is good; what is not. */
+static const char *const notices[ENGINE_EVENT_N] = {
+	[ENGINE_PEER_FOUND] = "heard for the first time",
+	[ENGINE_PEER_ANSWERED] = "hears us",
+	[ENGINE_PEER_RESTARTED] = "has started anew",
+	[ENGINE_PEER_RETURNED] = "is back",
+	[ENGINE_BULK_PROVEN] = "has all of the bulk update",
+	[ENGINE_PEER_LOSES_NOT] = "no messages of it are lost any more",
+};
+static const char *const warnings[ENGINE_EVENT_N] = {
+	[ENGINE_PEER_SILENT] = "is silent",
+	[ENGINE_PEER_DEAF] = "is heard, but acknowledges nothing",
+	[ENGINE_PEER_NAME_TWICE] =
+		"two nodes have one machine id and host name",
+	[ENGINE_PEER_OTHER_MODE] = "is in another Mode than we are",
+	[ENGINE_PEER_LOSES] = "messages of it are lost",
+};
 
-	peer_text(p, text);
+/* What is nobody's, or may be. */
+static void log_other(enum engine_event what)
+{
 	switch (what) {
-	case ENGINE_PEER_FOUND:
-		log_notice("peer %s: heard for the first time", text);
-		break;
-	case ENGINE_PEER_ANSWERED:
-		log_notice("peer %s: hears us", text);
-		break;
-	case ENGINE_PEER_RESTARTED:
-		log_notice("peer %s: has started anew", text);
-		break;
-	case ENGINE_PEER_SILENT:
-		log_warn("peer %s: is silent", text);
-		break;
-	case ENGINE_PEER_DEAF:
-		log_warn("peer %s: is heard, but acknowledges nothing", text);
-		break;
-	case ENGINE_PEER_RETURNED:
-		log_notice("peer %s: is back", text);
-		break;
 	case ENGINE_PEER_ASKS_BULK:
 		log_notice("resync requested by other node");
 		break;
 	case ENGINE_PEER_REFUSED:
 		log_warn("a peer is refused: %d are known already", PEER_MAX);
 		break;
-	case ENGINE_PEER_NAME_TWICE:
-		log_warn("peer %s: two nodes have one machine id and host name",
-			 text);
-		break;
 	case ENGINE_PEER_OTHER_MODE:
-		if (p)
-			log_warn("peer %s: is in another Mode than we are",
-				 text);
-		else
-			log_warn("a node in another Mode is heard");
+		log_warn("a node in another Mode is heard");
 		break;
 	case ENGINE_NODE_ID_TWICE:
 		log_warn("another node has the id of this one, as a copy of a "
@@ -64,19 +54,22 @@ void peer_log(enum engine_event what, const struct peer *p)
 	case ENGINE_BULK_BEGINS:
 		log_notice("sending bulk update");
 		break;
-	case ENGINE_BULK_SENT:
-		break;
-	case ENGINE_BULK_PROVEN:
-		log_notice("peer %s: has all of the bulk update", text);
-		break;
-	case ENGINE_PEER_LOSES:
-		log_warn("peer %s: messages of it are lost", text);
-		break;
-	case ENGINE_PEER_LOSES_NOT:
-		log_notice("peer %s: no messages of it are lost any more",
-			   text);
-		break;
-	case ENGINE_EVENT_N:
+	default:
 		break;
 	}
+}
+
+void peer_log(enum engine_event what, const struct peer *p)
+{
+	char text[ADDR_TEXT_SIZE];
+
+	peer_text(p, text);
+	if (what == ENGINE_PEER_OTHER_MODE && !p)
+		log_other(what);
+	else if (notices[what])
+		log_notice("peer %s: %s", text, notices[what]);
+	else if (warnings[what])
+		log_warn("peer %s: %s", text, warnings[what]);
+	else
+		log_other(what);
 }
