@@ -150,7 +150,7 @@ setup() {
 @test "ALARM Multicast IPv6, ours to the reference, caches" { full_cell; }
 @test "ALARM Multicast IPv6, the reference to ours, caches" { full_cell; }
 
-@test "ALARM UDP IPv4, ours to ours, caches" { cell; }
+@test "ALARM UDP IPv4, ours to ours, caches" { full_cell; }
 @test "ALARM UDP IPv4, ours to the reference, caches" { full_cell; }
 @test "ALARM UDP IPv4, the reference to ours, caches" { full_cell; }
 
