@@ -175,6 +175,19 @@ static bool is_unknown(const struct there *there, struct flow_cache *internal,
 	       !outbox_peers_know(flow_cache_head(internal, known));
 }
 
+/* What the cache knows may be a life before: our flush has deleted that, and a
+ * peer has told this one. */
+static bool is_known_life(struct flow_cache *internal, uint32_t known,
+			  const struct flow *there)
+{
+	struct flow f;
+
+	if (!internal || known == FLOW_CACHE_NO_ID)
+		return false;
+	flow_cache_get(internal, known, &f);
+	return flow_same_id(&f, there);
+}
+
 /* A peer's DEL ends the life that it names, if that does not go on here. */
 static enum comparison compare_end(const struct wanted *wanted,
 				   const struct there *there,
@@ -182,6 +195,8 @@ static enum comparison compare_end(const struct wanted *wanted,
 {
 	struct tuple was = flow_reply(&there->flow);
 
+	if (!is_known_life(internal, known, &there->flow))
+		known = FLOW_CACHE_NO_ID;
 	if (!flow_same_key(&there->flow, &wanted->flow) ||
 	    (wanted->flow.has & FLOW_REPLY &&
 	     !same_direction(&was, &wanted->flow.reply)))

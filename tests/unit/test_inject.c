@@ -908,23 +908,26 @@ static void test_an_end_elsewhere_does_not_end_what_goes_on_here(void **state)
 	static const struct {
 		const char *what;
 		bool is_known, is_doubted, is_injected;
+		uint32_t known_life; /* CTA_ID of what is known; of this: 1 */
 		uint8_t outbox;      /* enum outbox_flag */
 		uint32_t told_ago_s; /* 600 s were left then */
 		uint32_t left_s;     /* now */
 		bool stays;
 	} rows[] = {
-		{ "told by a peer", false, false, false, 0, 0, 300, false },
-		{ "to be told", true, false, false, OUTBOX_QUEUED, 60, 540,
+		{ "told by a peer", false, false, false, 1, 0, 0, 300, false },
+		{ "to be told", true, false, false, 1, OUTBOX_QUEUED, 60, 540,
 		  true },
-		{ "on its way", true, false, false, OUTBOX_SENT | OUTBOX_OWED,
-		  1, 599, true },
-		{ "told", true, false, false, OUTBOX_SENT, 1, 599, false },
-		{ "packets since", true, false, false, OUTBOX_SENT, 60, 598,
+		{ "on its way", true, false, false, 1,
+		  OUTBOX_SENT | OUTBOX_OWED, 1, 599, true },
+		{ "told", true, false, false, 1, OUTBOX_SENT, 1, 599, false },
+		{ "packets since", true, false, false, 1, OUTBOX_SENT, 60, 598,
 		  true },
-		{ "known by a dump", true, true, false, 0, 1, 599, false },
-		{ "and packets since", true, true, false, 0, 60, 598, true },
-		{ "changed by a peer", true, false, true, OUTBOX_OWED, 1, 599,
-		  false },
+		{ "flushed, and told by a peer", true, false, false, 2,
+		  OUTBOX_SENT, 60, 598, false },
+		{ "known by a dump", true, true, false, 1, 0, 1, 599, false },
+		{ "and packets since", true, true, false, 1, 0, 60, 598, true },
+		{ "changed by a peer", true, false, true, 1, OUTBOX_OWED, 1,
+		  599, false },
 	};
 
 	(void)state;
@@ -933,6 +936,8 @@ static void test_an_end_elsewhere_does_not_end_what_goes_on_here(void **state)
 		struct flow f = flow_of(7);
 
 		set_up_in(k, true);
+		f.has |= FLOW_ID;
+		f.id = rows[i].known_life;
 		if (rows[i].is_known)
 			learn(k, &f, NOW_S - rows[i].told_ago_s);
 		if (rows[i].is_doubted)
@@ -942,6 +947,7 @@ static void test_an_end_elsewhere_does_not_end_what_goes_on_here(void **state)
 		if (rows[i].is_known)
 			flow_cache_head(k->internal, 1)->outbox =
 				rows[i].outbox;
+		f.id = 1;
 		f.timeout_s = rows[i].left_s;
 		assert_int_equal(create(k, &f), 0);
 		say_now(k, MSG_CT_DEL, &f);
