@@ -285,7 +285,6 @@ static int build_inject(struct daemon *d)
 		.wire = d->o.node.wire,
 	};
 
-	log_notice("disabling external cache");
 	d->inject = inject_new(&o);
 	return d->inject ? 0 : -ENOMEM;
 }
@@ -434,6 +433,18 @@ static void log_filter(const struct filter_opts *f)
 		log_notice("using user-space event filtering");
 }
 
+static void log_choices(const struct daemon_opts *o)
+{
+	if (o->has_no_mode)
+		log_warn("No synchronization mode specified. "
+			 "Defaulting to FT-FW mode.");
+	if (o->kernel.is_bypassed)
+		log_notice("disabling internal cache");
+	if (o->injects)
+		log_notice("disabling external cache");
+	log_filter(&o->filter);
+}
+
 static int open_loop(struct daemon *d)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGPIPE, 0 };
@@ -470,12 +481,7 @@ static int open_all(struct daemon *d)
 		err = open_links(d);
 	if (err < 0)
 		return err;
-	if (d->o.has_no_mode)
-		log_warn("No synchronization mode specified. "
-			 "Defaulting to FT-FW mode.");
-	if (d->o.kernel.is_bypassed)
-		log_notice("disabling internal cache");
-	log_filter(&d->o.filter);
+	log_choices(&d->o);
 	err = open_kernel(d);
 	if (err == 0 && d->inject)
 		err = open_inject(d);

@@ -203,10 +203,10 @@ Multicast { IPv4_address 225.0.0.50 Group 3780 Interface nosuch0 } }" \
 }
 
 @test "what is not in this version yet is said, and stops what cannot be" {
-	conf "Sync { Mode NOTRACK { } $LINK }"
+	conf 'Stats { }'
 	ours 0 -T
-	grep -q 'c.conf:2:8: warning: Mode NOTRACK .*\[version\]$' "$D/err"
+	grep -q 'c.conf:2:1: warning: the Stats section .*\[version\]$' "$D/err"
 	ours 1
-	grep -q 'c.conf:2:8: error: Mode NOTRACK .*\[version\]$' "$D/err"
+	grep -q 'c.conf:2:1: error: the Stats section .*\[version\]$' "$D/err"
 	[ ! -e "$D/ctl" ]
 }

@@ -273,7 +273,8 @@ counter() { # NODE NAME[{LABELS}]
 	ask fw1 -s counters >"$D/counters"
 	cat "$D/counters"
 	sed 's/[{ ].*//' "$D/counters" | uniq >"$D/names"
-	table_of_counters >"$D/table"
+	# nothing is injected here: inject.bats
+	table_of_counters | grep -v '^conntrackd_injected_' >"$D/table"
 	[ "$(wc -l <"$D/table")" -gt 70 ]
 	same_lines "$D/names" "$D/table"
 	run ! grep -vE '^[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")?\})? [0-9]+(\.[0-9]+)?$' \

@@ -123,6 +123,22 @@ scenario_commands() { # BINARY
 	same_lines_in commands
 }
 
+# Not -B: without an internal cache the reference does not say that it sends.
+scenario_nocaches() { # BINARY
+	LAB_MODE=NOTRACK lab_conf fw1 Multicast
+	sed -i 's/^Mode NOTRACK {/&\nDisableInternalCache on\nDisableExternalCache on/
+		/CommitTimeout/d' "$D/fw1.conf"
+	start_daemon fw1 "$1"
+	for options in -R -c -f -n; do
+		ask fw1 $options >/dev/null 2>&1
+	done
+	stop fw1
+}
+
+@test "the same lines without caches" {
+	same_lines_in nocaches
+}
+
 purged() {
 	grep -q 'table (scheduled)' "$D/fw1.log"
 }
