@@ -13,7 +13,7 @@
 # However long the machine takes from one to the next, the verdict stands.
 
 # as many at a time, however slow the machine is
-LIFE_S=$((6 * LAB_SLOW))
+LIFE_S=$((10 * LAB_SLOW))
 RATE=$((200 / LAB_SLOW))
 [ -z "${FULL:-}" ] || LIFE_S=30
 

@@ -198,9 +198,8 @@ zombies_after() { # SECONDS ACTIVE BACKUP
 		"$D/earlier" >"$D/look"
 }
 
-# What ends while it is down, it does not tell. Flows outlive the longest look.
+# What ends while it is down, it does not tell.
 @test "the active reference starts anew: what it does not tell again goes" {
-	[ -n "${FULL:-}" ] || LIFE_S=$((10 * LAB_SLOW))
 	start_mixed ref ours UDP 0
 	start_living fw1
 	look_for 0 fw1 fw2
