@@ -73,9 +73,8 @@ static bool note_number(struct notrack *t, struct peer *p, const struct msg *m,
 
 /* ---- what it says ------------------------------------------------------- */
 
-/* p is to be told all. lacks: it has missed something; scripts ask (-n)
- * whatever has arrived. */
-static void take_request(struct notrack *t, const struct peer *p, bool lacks,
+/* p is to be told all. */
+static void take_request(struct notrack *t, const struct peer *p,
 			 int64_t now_ms)
 {
 	struct bulk *b = &t->l.bulk;
@@ -85,10 +84,10 @@ static void take_request(struct notrack *t, const struct peer *p, bool lacks,
 
 	if (b->wanted & peer_bit(p)) /* it is waiting */
 		return;
-	if (!was_served || !is_now)
-		pace_faster(&t->pace);
-	else if (lacks)
+	if (was_served && is_now)
 		pace_slower(&t->pace);
+	else
+		pace_faster(&t->pace);
 	bulk_want(b, p);
 }
 
@@ -125,7 +124,7 @@ static void take_records(struct notrack *t, struct peer *p, struct rd records,
 		if (r.type == EXT_BULK_MARK)
 			take_mark(t, p, &r);
 		else if (r.type == EXT_WANT && r.asked == t->l.o.node)
-			take_request(t, p, true, now_ms);
+			take_request(t, p, now_ms);
 	}
 }
 
@@ -140,7 +139,7 @@ static enum verdict digest(struct notrack *t, struct peer *p,
 		intake_told(&t->l.intake, p, v != VERDICT_NO_ROOM);
 	} else if (m->flags & MSG_RESYNC) {
 		lives_event(&t->l, ENGINE_PEER_ASKS_BULK, p, now_ms);
-		take_request(t, p, false, now_ms);
+		take_request(t, p, now_ms);
 	} else if (ext) {
 		take_records(t, p, ext->records, now_ms);
 	} else if (!p->node) { /* no node of ours says it without its id */

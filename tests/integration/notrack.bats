@@ -144,12 +144,17 @@ all_known() {
 	count_is fw2 external "$N" && external_is_kernel fw2 fw1
 }
 
+# Nodes of ours that have just met may be told all once more meanwhile.
+is_flushed() {
+	ask fw2 -f external
+	count_is fw2 external 0
+}
+
 all_is_told() { # NODE OPTION
 	local since_ms
 
-	ask fw2 -f external
 	# it hears nothing while it does that, the reference for a long time
-	wait_until 20 count_is fw2 external 0
+	wait_until 20 is_flushed
 	since_ms=$(lab_now)
 	ask "$1" "$2"
 	wait_until $((40 + N / 1000)) all_known
