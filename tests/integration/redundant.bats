@@ -73,8 +73,8 @@ takes_over() { # COMMAND...
 	wait_until 10 has_more_than 1000
 	"$@"
 	since_ms=$(lab_now)
-	sleep 0.5 # what had been sent may arrive
-	n=$(count_of fw2 external)
+	# what begins from now on cannot have been on its way
+	n=$(count_of fw1 internal)
 	wait_until 9 has_more_than $((n + 100))
 	echo "# taken over after $(($(lab_now) - since_ms)) ms" >&3
 	wait "$load_pid"
