@@ -32,18 +32,22 @@ start_mixed() { # OF_FW1 OF_FW2 LINK LOSS
 	start_both "$1" "$2"
 }
 
-# The backup commits what it has: its kernel then has all, translations too.
+# The backup commits what it has: its kernel then has all, translations too. What
+# lived at the last look may have ended since, and its end may be lost and not yet
+# sent again: that is no zombie.
 take_over() { # FROM TO [OPTION]...: what follows -c
 	local from=$1 to=$2 option
 
 	shift 2
+	cut -f 1 "$D/before" | sort >"$D/recent"
 	kernel_flows "$from" reply >"$D/before"
 	for option in -c "$@"; do
 		ask "$to" "$option"
 	done
 	kernel_flows "$to" reply >"$D/taken"
 	kernel_flows "$from" reply >"$D/after"
-	compare "$D/before" "$D/taken" "$D/after"
+	cut -f 1 "$D/taken" | sort | comm -23 - "$D/recent" >"$D/strangers"
+	compare "$D/before" "$D/taken" "$D/after" "$D/strangers"
 }
 
 steady() { # OF_FW1 OF_FW2 LINK LOSS
