@@ -62,13 +62,12 @@ static void log_other(enum engine_event what)
 void peer_log(enum engine_event what, const struct peer *p)
 {
 	char text[ADDR_TEXT_SIZE];
+	bool nobody = what == ENGINE_PEER_OTHER_MODE && !p;
 
 	peer_text(p, text);
-	if (what == ENGINE_PEER_OTHER_MODE && !p)
-		log_other(what);
-	else if (notices[what])
+	if (notices[what])
 		log_notice("peer %s: %s", text, notices[what]);
-	else if (warnings[what])
+	else if (warnings[what] && !nobody)
 		log_warn("peer %s: %s", text, warnings[what]);
 	else
 		log_other(what);
