@@ -25,7 +25,7 @@ int ct_kernel_open(const struct ct_kernel_opts *opts, struct ct_kernel **out,
 	};
 	k->batch = nlsock_batch_new(CT_BATCH, CT_DATAGRAM);
 	if (k->batch)
-		err = ct_events_open(k, failed);
+		err = opts->subscribes ? ct_events_open(k, failed) : 0;
 	if (err) {
 		ct_kernel_close(k);
 		return err;

@@ -51,6 +51,7 @@ struct ct_kernel_opts {
 	struct names *helpers;  /* may be NULL: helper names are dropped */
 	struct names *contexts; /* may be NULL likewise */
 	const struct flow_sink *sink; /* copied */
+	bool subscribes;              /* to events; what follows is on these */
 	uint32_t buffer_bytes;        /* to begin with; 0: the system's */
 	uint32_t buffer_max_bytes;    /* NetlinkBufferSizeMaxGrowth */
 	uint32_t events_per_turn;     /* EventIterationLimit; not 0 */
@@ -64,13 +65,13 @@ struct ct_kernel_stats {
 	uint64_t n_overruns;
 	uint64_t n_malformed;  /* kernel messages we could not decode */
 	uint64_t n_foreign;    /* messages that are not from the kernel */
-	uint32_t buffer_bytes; /* effective size as of now */
+	uint32_t buffer_bytes; /* effective size as of now; 0: no events */
 	bool is_buffer_at_max; /* a wish to grow was refused */
 };
 
-/* Opens the sockets and subscribes to conntrack events; nothing is delivered
- * before the loop runs. *failed names the step that failed, for the log. 0 or
- * a negative errno value. */
+/* Opens the sockets and subscribes to conntrack events, if it shall; nothing is
+ * delivered before the loop runs. *failed names the step that failed, for the
+ * log. 0 or a negative errno value. */
 NODISCARD int ct_kernel_open(const struct ct_kernel_opts *opts,
 			     struct ct_kernel **out, const char **failed);
 void ct_kernel_close(struct ct_kernel *k); /* accepts NULL */
