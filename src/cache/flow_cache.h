@@ -85,7 +85,7 @@ uint32_t flow_cache_next(const struct flow_cache *c, uint32_t after);
  * is the user's. An entry leaves all sets when it is removed, not when it is
  * killed or revived. next: the next one of the set after this id, in order of
  * ids; FLOW_CACHE_NO_ID begins and ends. */
-enum { FLOW_CACHE_SETS = 5 };
+enum { FLOW_CACHE_SETS = 6 };
 void flow_cache_mark(struct flow_cache *c, unsigned int set, uint32_t id);
 void flow_cache_unmark(struct flow_cache *c, unsigned int set, uint32_t id);
 void flow_cache_unmark_all(struct flow_cache *c, unsigned int set);

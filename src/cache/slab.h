@@ -17,7 +17,7 @@ enum {
 	SLAB_CHUNK_BITS = 12,
 	SLAB_CHUNK_HEADS = 1 << SLAB_CHUNK_BITS,
 	SLAB_WALK_MAX = 4096, /* heads that one slab_next() looks at */
-	SLAB_SETS = 5,
+	SLAB_SETS = 6,
 	SLAB_SET_WORDS = SLAB_CHUNK_HEADS / 64, /* of one set in a chunk */
 };
 

@@ -74,14 +74,19 @@ static void leave_sets(struct mirror *m, uint32_t id)
 	unmark(m, SET_DOUBTED, id);
 	unmark(m, SET_SHIFTED, id);
 	unmark(m, SET_INJECTED, id);
+	unmark(m, SET_FLUSHED, id);
 }
 
 void mirror_flushed(struct mirror *m, const struct flow *row)
 {
 	uint32_t id = flow_cache_find(m->o.cache, row);
 
-	if (id != FLOW_CACHE_NO_ID)
-		leave_sets(m, id);
+	if (id == FLOW_CACHE_NO_ID)
+		return;
+	leave_sets(m, id);
+	met(m, id);
+	if (m->o.is_polled)
+		mark(m, SET_FLUSHED, id);
 }
 
 static void end_entry(struct mirror *m, uint32_t id)
@@ -361,6 +366,7 @@ static void store_whole(struct mirror *m, uint32_t id,
 				   : TOUCH_SEND);
 	if (may_shift(&whole))
 		mark(m, SET_SHIFTED, id);
+	unmark(m, SET_FLUSHED, id);
 	count_anew(m, id);
 }
 
@@ -375,7 +381,8 @@ static void add_row(struct mirror *m, const struct flow *f, bool is_sure)
 	met(m, id);
 	/* A flow that began while nobody listened may never report its end
 	 * (nf_conntrack_events=2). */
-	mark(m, SET_DOUBTED, id);
+	if (!m->o.is_polled)
+		mark(m, SET_DOUBTED, id);
 	if (!is_sure)
 		mark(m, SET_ASKED, id);
 	if (may_shift(f))
@@ -620,8 +627,11 @@ void mirror_second(struct mirror *m, uint32_t now_s)
 {
 	m->now_s = now_s;
 	m->is_paused = false;
-	ask_set(m, SET_SHIFTED, &m->shift_position, SHIFTS_MOST, is_shifting);
-	ask_for_doubted(m);
+	if (!m->o.is_polled) {
+		ask_set(m, SET_SHIFTED, &m->shift_position, SHIFTS_MOST,
+			is_shifting);
+		ask_for_doubted(m);
+	}
 	look_for_run_out(m);
 }
 
@@ -629,8 +639,15 @@ void mirror_second(struct mirror *m, uint32_t now_s)
 
 void mirror_dump_begins(struct mirror *m, enum touch how)
 {
-	m->phase = MIRROR_ROWS;
+	mirror_poll_begins(m);
 	m->new_how = how;
+	flow_cache_unmark_all(m->o.cache, SET_FLUSHED);
+}
+
+void mirror_poll_begins(struct mirror *m)
+{
+	m->phase = MIRROR_ROWS;
+	m->new_how = TOUCH_SEND;
 }
 
 void mirror_dump_ends(struct mirror *m, bool is_complete)
@@ -663,7 +680,8 @@ static void sweep(struct mirror *m)
 			return;
 		}
 		if (living(m, id) &&
-		    !flow_cache_is_marked(m->o.cache, SET_MET, id))
+		    !flow_cache_is_marked(m->o.cache, SET_MET, id) &&
+		    !flow_cache_is_marked(m->o.cache, SET_FLUSHED, id))
 			mark(m, SET_ASKED, id);
 	}
 }

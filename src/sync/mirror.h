@@ -21,6 +21,7 @@ enum mirror_set {
 	SET_DOUBTED, /* known by a dump only: its end may never be told */
 	SET_SHIFTED, /* a NAT helper may shift its numbers, which is not told */
 	SET_INJECTED, /* its last change was a peer's message */
+	SET_FLUSHED,  /* polled: our flush has deleted it, and it is not back */
 };
 
 /* What the kernel has told is newer than a message of a peer for so long, or up
@@ -30,6 +31,7 @@ enum { MIRROR_OWN_S = 2 };
 struct mirror_opts {
 	struct flow_cache *cache;
 	const struct filter *filter;
+	bool is_polled; /* no events come: see mirror_poll_begins() */
 	/* For questions, with the id of the entry as cookie. The answers go to
 	 * mirror_answer(), those of a batch before the submit() or finish()
 	 * that sends it returns (see ct_asker_open()). */
@@ -76,6 +78,9 @@ void mirror_event(struct mirror *m, enum flow_event type,
 /* A dump is requested; how: whether flows that it finds are told. Changes and
  * ends always are. One at a time. */
 void mirror_dump_begins(struct mirror *m, enum touch how);
+/* The same, when dumps come in place of events (PollSecs): what is new is told,
+ * and what was flushed lives on. */
+void mirror_poll_begins(struct mirror *m);
 /* A row of it, older than the events that were handled since. is_sure: none of
  * them was its end. */
 void mirror_row(struct mirror *m, const struct flow *f, bool is_sure,

@@ -53,6 +53,7 @@ struct world {
 	bool is_full;     /* there is no room for events just now */
 	bool is_lost;     /* one was lost, which was not noticed yet */
 	bool is_reliable; /* NetlinkEventsReliable */
+	bool is_polled;   /* PollSecs: there are no events */
 
 	bool is_dumping;
 	int dump_at; /* the next tuple that the kernel makes a row of */
@@ -116,7 +117,7 @@ static int number_of(const struct flow *f)
 static void send_event(struct world *w, enum flow_event type,
 		       enum flow_origin origin, const struct flow *f)
 {
-	if (w->table[number_of(f)].is_silent)
+	if (w->table[number_of(f)].is_silent || w->is_polled)
 		return;
 	/* After a loss Linux queues nothing before all is read. */
 	if (w->is_full || w->n_queued == EVENTS ||
@@ -315,7 +316,10 @@ static void begin_dump(struct world *w, enum touch how)
 	w->is_sure = true;
 	w->tombs.max = 3;
 	make_rows(w);
-	mirror_dump_begins(&w->m, how);
+	if (how == TOUCH_SEND && w->is_polled)
+		mirror_poll_begins(&w->m);
+	else
+		mirror_dump_begins(&w->m, how);
 }
 
 static void end_dump(struct world *w, bool is_complete)
@@ -387,6 +391,14 @@ static struct world *new_world(const struct filter_opts *filter)
 				  .touch = on_touch,
 				  .ctx = w };
 	mirror_init(&w->m, &o);
+	return w;
+}
+
+static struct world *new_polled(void)
+{
+	struct world *w = new_world(NULL);
+
+	w->m.o.is_polled = w->is_polled = true;
 	return w;
 }
 
@@ -1253,6 +1265,176 @@ static void test_traffic_is_counted_at_the_end(void **state)
 	free_world(w);
 }
 
+/* ---- polled ------------------------------------------------------------- */
+
+static void test_a_poll_tells_what_differs_and_nothing_else(void **state)
+{
+	struct world *w = new_polled();
+
+	(void)state;
+	for (int t = 0; t < 5; t++)
+		create(w, t);
+	dump(w, TOUCH_SEND);
+	assert_mirrored(w);
+	assert_int_equal(w->n_told, 5);
+	w->n_told = 0;
+	for (int t = 0; t < 5; t++) /* as packets do */
+		w->table[t].f.timeout_s += (uint32_t)t;
+	w->table[4].f.has |= FLOW_COUNTERS_ORIG;
+	w->table[4].f.counters_orig = (struct flow_counters){ 3, 300 };
+	dump(w, TOUCH_SEND);
+	assert_int_equal(w->n_told, 0);
+	assert_int_equal(w->n_questions, 0);
+	set_mark(w, 0, 7);
+	set_state(w, 1, TCP_STATE_ESTABLISHED);
+	destroy(w, 2);
+	create(w, 5);
+	dump(w, TOUCH_SEND);
+	assert_mirrored(w);
+	assert_int_equal(w->n_told, 4);
+	assert_int_equal(w->n_questions, 1); /* of what was not met */
+	free_world(w);
+}
+
+/* Nobody asks between two polls for what the next one shows anyway. */
+static void test_between_polls_nothing_is_asked(void **state)
+{
+	struct world *w = new_polled();
+
+	(void)state;
+	for (int t = 0; t < TUPLES; t++) {
+		create(w, t);
+		w->table[t].f.has |= FLOW_HELPER; /* may be shifted */
+		w->table[t].f.reply.dst.b[0] = 203;
+		w->table[t].f.status |= STATUS_SRC_NAT_DONE;
+	}
+	dump(w, TOUCH_SEND);
+	for (int i = 0; i < 100; i++)
+		second(w);
+	assert_int_equal(w->n_questions, 0);
+	free_world(w);
+}
+
+/* The end and the begin were between two polls: the peers hear of a next life,
+ * which inherits nothing. */
+static void test_a_life_that_began_between_polls_is_a_next_one(void **state)
+{
+	struct world *w = new_polled();
+
+	(void)state;
+	for (int has_same_id = 0; has_same_id < 2; has_same_id++) {
+		uint32_t id;
+
+		create(w, 0);
+		w->table[0].f.has |= FLOW_LABELS | FLOW_HELPER;
+		set_state(w, 0, TCP_STATE_ESTABLISHED);
+		dump(w, TOUCH_SEND);
+		assert_mirrored(w);
+		destroy(w, 0);
+		begin(w, 0, has_same_id ? w->free_id[0] : 0);
+		dump(w, TOUCH_SEND);
+		assert_mirrored(w);
+		id = id_of(w, 0);
+		assert_int_equal(flow_cache_head(w->cache, id)->state,
+				 ENTRY_NEW);
+		destroy(w, 0);
+		dump(w, TOUCH_SEND);
+		remove_dead(w);
+	}
+	free_world(w);
+}
+
+/* NLM_F_DUMP_INTR begins it again; what it had shown is shown twice. */
+static void test_a_poll_that_is_interrupted_ends_nobody(void **state)
+{
+	struct world *w = new_polled();
+
+	(void)state;
+	for (int t = 0; t < TUPLES - 2; t++)
+		create(w, t);
+	dump(w, TOUCH_SEND);
+	w->n_told = 0;
+	set_mark(w, 0, 7);
+	destroy(w, 1);
+	begin_dump(w, TOUCH_SEND);
+	read_rows(w);
+	create(w, TUPLES - 1);
+	w->dump_at = 0;
+	make_rows(w);
+	while (w->is_dumping)
+		read_rows(w);
+	work(w);
+	assert_mirrored(w);
+	assert_int_equal(w->n_told, 3);
+	/* and one that fails half way */
+	destroy(w, 0);
+	begin_dump(w, TOUCH_SEND);
+	read_rows(w);
+	end_dump(w, false);
+	work(w);
+	assert_true(mirror_is_settled(&w->m));
+	assert_int_equal(w->n_told, 3);
+	assert_int_equal(w->n_questions, 1);
+	dump(w, TOUCH_SEND);
+	assert_mirrored(w);
+	assert_int_equal(w->n_told, 4);
+	free_world(w);
+}
+
+/* A row that the kernel has not shown, though it is there (its table was being
+ * resized): it is asked for. */
+static void test_what_a_poll_has_missed_is_no_end(void **state)
+{
+	struct world *w = new_polled();
+
+	(void)state;
+	create(w, 0);
+	create(w, 1);
+	dump(w, TOUCH_SEND);
+	w->n_told = 0;
+	begin_dump(w, TOUCH_SEND);
+	w->n_ahead = 0;
+	end_dump(w, true);
+	work(w);
+	assert_mirrored(w);
+	assert_int_equal(w->n_told, 0);
+	free_world(w);
+}
+
+/* -F, -t: the table is emptied, not the cache (-R, or the timeout, ends it). */
+static void test_what_was_flushed_no_poll_ends(void **state)
+{
+	struct world *w = new_polled();
+	struct flow f;
+
+	(void)state;
+	for (int t = 0; t < 3; t++)
+		create(w, t);
+	dump(w, TOUCH_SEND);
+	w->n_told = 0;
+	for (int t = 0; t < 3; t++) {
+		destroy(w, t);
+		mirror_flushed(&w->m, &w->table[t].f);
+	}
+	create(w, 2); /* goes on */
+	for (int i = 0; i < 3; i++)
+		dump(w, TOUCH_SEND);
+	assert_true(is_cached(w, 0, &f) && is_cached(w, 1, &f));
+	assert_int_equal(w->n_told, 1);
+	destroy(w, 2);
+	dump(w, TOUCH_SEND);
+	assert_int_equal(w->n_told, 2);
+	begin(w, 0, 0); /* back, and then gone for good */
+	dump(w, TOUCH_SEND);
+	w->table[0].is_there = false;
+	dump(w, TOUCH_SEND);
+	assert_false(w->replica[0].is_there);
+	assert_true(w->replica[1].is_there);
+	dump(w, TOUCH_QUIET);
+	assert_mirrored(w);
+	free_world(w);
+}
+
 /* ---- any order ---------------------------------------------------------- */
 
 static void random_create(struct world *w, int t)
@@ -1397,9 +1579,8 @@ static void come_to_rest(struct world *w, bool wants_repair)
 		second(w);
 }
 
-static void run_random(uint64_t seed)
+static void run_random(struct world *w, uint64_t seed)
 {
-	struct world *w = new_world(NULL);
 	bool wants_repair = false;
 
 	w->seed = seed;
@@ -1419,6 +1600,7 @@ static void run_random(uint64_t seed)
 			random_kernel(w);
 		else
 			random_daemon(w, &wants_repair);
+		wants_repair |= w->is_polled;
 	}
 	w->n_fail = 0;
 	come_to_rest(w, wants_repair);
@@ -1436,7 +1618,8 @@ static void test_in_any_order_the_mirror_is_right_when_all_is_read(void **state)
 	for (unsigned long seed = from; seed < from + n; seed++) {
 		if (seeds)
 			print_message("seed %lu\n", seed);
-		run_random(seed * 7919);
+		run_random(new_world(NULL), seed * 7919);
+		run_random(new_polled(), seed * 7919);
 	}
 }
 
@@ -1511,6 +1694,14 @@ int main(void)
 		cmocka_unit_test(
 			test_the_injected_end_of_another_life_ends_nothing),
 		cmocka_unit_test(test_traffic_is_counted_at_the_end),
+		cmocka_unit_test(
+			test_a_poll_tells_what_differs_and_nothing_else),
+		cmocka_unit_test(test_between_polls_nothing_is_asked),
+		cmocka_unit_test(
+			test_a_life_that_began_between_polls_is_a_next_one),
+		cmocka_unit_test(test_a_poll_that_is_interrupted_ends_nobody),
+		cmocka_unit_test(test_what_a_poll_has_missed_is_no_end),
+		cmocka_unit_test(test_what_was_flushed_no_poll_ends),
 		cmocka_unit_test(
 			test_in_any_order_the_mirror_is_right_when_all_is_read),
 	};
