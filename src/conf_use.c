@@ -39,11 +39,6 @@ static void tell(struct report *r, enum conf_severity severity,
 
 /* ---- this version ------------------------------------------------------- */
 
-static bool polls(const struct conf *c)
-{
-	return c->general.poll_s != 0;
-}
-
 static bool filters_in_kernel(const struct conf *c)
 {
 	return c->filter.from_kernelspace;
@@ -65,8 +60,6 @@ static const struct {
 	const char *text;
 	bool stops; /* there is nothing that could be done instead */
 } not_as_said[] = {
-	{ polls, "PollSecs",
-	  "PollSecs is not in this version yet: events are used", false },
 	{ filters_in_kernel, "Filter",
 	  "Filter From Kernelspace has the meaning of From Userspace", false },
 	{ syncs_expectations, "ExpectationSync",

@@ -163,6 +163,8 @@ static void serve_from_now(struct daemon *d)
 		log_notice("resync requested");
 		node_ask(d->node, ASK_RESYNC);
 	}
+	if (d->o.kernel.poll_s) /* as the first poll of a reference tells all */
+		node_ask(d->node, ASK_BULK);
 	work_later(d); /* commands wait for it */
 	process_ready(&d->process);
 	if (d->o.has_manager) {
@@ -442,7 +444,10 @@ static void log_choices(const struct daemon_opts *o)
 		log_notice("disabling internal cache");
 	if (o->injects)
 		log_notice("disabling external cache");
-	log_filter(&o->filter);
+	if (o->kernel.poll_s)
+		log_notice("running in polling mode");
+	else
+		log_filter(&o->filter);
 }
 
 static int open_loop(struct daemon *d)
@@ -490,7 +495,7 @@ static int open_all(struct daemon *d)
 	if (err < 0)
 		return err;
 	connect_control(d);
-	sysctl_prepare(d->o.cache.limit);
+	sysctl_prepare(d->o.cache.limit, d->o.kernel.poll_s == 0);
 	timer_set(d->loop, &d->second, loop_now_ms(d->loop) + 1000);
 	return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "overrun.h"
+#include "polling.h"
 
 /* What a dump of the kernel's table is for. */
 enum dump_use {
@@ -16,6 +17,7 @@ enum dump_use {
 	DUMP_OVERRUN, /* events were lost: what differs is sent */
 	DUMP_FETCH,   /* all is told: there is no internal cache */
 	DUMP_FLUSH,   /* -F, -t: each row is deleted from the kernel */
+	DUMP_POLL,    /* in place of events: what differs is sent */
 };
 
 struct kernel_side {
@@ -31,13 +33,15 @@ struct kernel_side {
 	unsigned int dumps_next; /* bits of those asked for meanwhile */
 	struct overrun overrun;
 	struct timer overrun_timer;
+	struct polling polling;
+	struct timer poll_timer;
 	uint64_t n_refused; /* by the full cache, when a repair was asked for */
 	struct event_buffer buffer;
 	kernel_resynced_fn *resynced;
 	void *resynced_ctx;
 	kernel_flushed_fn *flushed;
 	void *flushed_ctx;
-	uint64_t n_flushes, n_resyncs;
+	uint64_t n_flushes, n_resyncs, n_polls;
 };
 
 static int64_t now_ms(const struct kernel_side *k)
@@ -54,6 +58,11 @@ static uint32_t now_s(const struct kernel_side *k)
 static void work_later(struct kernel_side *k)
 {
 	k->o.has_work(k->o.ctx);
+}
+
+static bool polls(const struct kernel_side *k)
+{
+	return k->polling.period_ms != 0;
 }
 
 static bool has_work(const struct kernel_side *k)
@@ -143,15 +152,27 @@ static void end_fetch(struct kernel_side *k, bool is_complete)
 		repair_later(k);
 }
 
+static void end_poll(struct kernel_side *k, bool is_good)
+{
+	timer_set(k->o.loop, &k->poll_timer,
+		  polling_ended(&k->polling, is_good, now_ms(k)));
+}
+
 /* Whoever waits for the dump hears of its end. */
 static void tell_end(struct kernel_side *k, enum dump_use use, int error)
 {
-	if (error < 0)
+	/* not with each of many polls */
+	if (error < 0 && (use != DUMP_POLL || !k->polling.has_failed))
 		log_error("can't get kernel conntrack table: %s",
 			  strerror(-error));
 	switch (use) {
 	case DUMP_START:
+		if (polls(k))
+			end_poll(k, error == 0);
 		k->o.filled(k->o.ctx, error);
+		break;
+	case DUMP_POLL:
+		end_poll(k, error == 0);
 		break;
 	case DUMP_REQUEST:
 		k->resynced(k->resynced_ctx, error);
@@ -171,6 +192,22 @@ static void tell_end(struct kernel_side *k, enum dump_use use, int error)
 	}
 }
 
+/* What is told of what it finds. */
+static void begin_rows(struct kernel_side *k, enum dump_use use)
+{
+	bool tells = use == DUMP_OVERRUN || (use == DUMP_REQUEST && polls(k));
+
+	if (use == DUMP_FLUSH)
+		return;
+	if (use == DUMP_FETCH)
+		bypass_dump_begins(&k->bypass);
+	else if (use == DUMP_POLL)
+		mirror_poll_begins(&k->mirror);
+	else if (!k->o.is_bypassed)
+		mirror_dump_begins(&k->mirror,
+				   tells ? TOUCH_SEND : TOUCH_QUIET);
+}
+
 /* 0 or a negative errno value. */
 static int begin_dump(struct kernel_side *k, enum dump_use use)
 {
@@ -182,17 +219,15 @@ static int begin_dump(struct kernel_side *k, enum dump_use use)
 		timer_cancel(k->o.loop, &k->overrun_timer);
 		overrun_begins(&k->overrun);
 	}
+	if (use == DUMP_START || use == DUMP_POLL)
+		polling_begins(&k->polling, now_ms(k));
 	err = ct_kernel_dump(k->ct);
 	if (err < 0)
 		return err;
-	if (use == DUMP_FETCH)
-		bypass_dump_begins(&k->bypass);
-	else if (use != DUMP_FLUSH && !k->o.is_bypassed)
-		mirror_dump_begins(&k->mirror, use == DUMP_OVERRUN
-						       ? TOUCH_SEND
-						       : TOUCH_QUIET);
+	begin_rows(k, use);
 	k->dump = use;
 	k->n_resyncs += use == DUMP_REQUEST || use == DUMP_OVERRUN;
+	k->n_polls += use == DUMP_POLL;
 	return 0;
 }
 
@@ -200,7 +235,7 @@ static int begin_dump(struct kernel_side *k, enum dump_use use)
  * effect, and somebody who waits for it. */
 static void begin_next(struct kernel_side *k)
 {
-	for (int use = DUMP_START; use <= DUMP_FLUSH; use++) {
+	for (int use = DUMP_START; use <= DUMP_POLL; use++) {
 		int err;
 
 		if (k->dump != DUMP_NONE)
@@ -258,6 +293,12 @@ static void on_overrun_timer(void *ctx, int64_t at_ms)
 		k->o.want_bulk(k->o.ctx);
 	else
 		want_dump(k, DUMP_OVERRUN);
+}
+
+static void on_poll_timer(void *ctx, int64_t at_ms)
+{
+	(void)at_ms;
+	want_dump(ctx, DUMP_POLL);
 }
 
 void kernel_side_fetch(struct kernel_side *k)
@@ -371,7 +412,8 @@ static void look_for_refused(struct kernel_side *k)
 
 void kernel_side_second(struct kernel_side *k)
 {
-	look_for_refused(k);
+	if (!polls(k)) /* the next one finds them */
+		look_for_refused(k);
 	if (k->o.is_bypassed)
 		bypass_second(&k->bypass);
 	else
@@ -388,6 +430,7 @@ struct kernel_side_stats kernel_side_stats(const struct kernel_side *k)
 		.bypass = k->o.is_bypassed ? &k->bypass.stats : NULL,
 		.n_flushes = k->n_flushes,
 		.n_resyncs = k->n_resyncs,
+		.n_polls = k->n_polls,
 	};
 }
 
@@ -412,6 +455,7 @@ static int open_table(struct kernel_side *k)
 		.helpers = k->o.helpers,
 		.contexts = k->o.contexts,
 		.sink = &sink,
+		.subscribes = k->o.poll_s == 0,
 		.events_per_turn = k->o.events_per_turn,
 		.events_reliable = k->o.events_reliable,
 		.tcp_window_tracking = k->o.tcp_window_tracking,
@@ -427,6 +471,8 @@ static int open_table(struct kernel_side *k)
 			  strerror(-err));
 		return err;
 	}
+	if (!opts.subscribes)
+		return 0;
 	if (k->o.events_reliable)
 		log_notice("reliable ctnetlink event delivery is ENABLED.");
 	event_buffer_made(&k->buffer, opts.buffer_bytes,
@@ -454,6 +500,7 @@ static void build_mirror(struct kernel_side *k)
 	const struct mirror_opts o = {
 		.cache = k->o.internal,
 		.filter = k->o.filter,
+		.is_polled = polls(k),
 		.kernel = ct_writer_ops(k->asker),
 		.touch = k->o.touch,
 		.ctx = k->o.ctx,
@@ -490,6 +537,7 @@ static void build(struct kernel_side *k)
 	};
 	overrun_init(&k->overrun, k->o.overrun_fixed_ms);
 	k->overrun_timer = (struct timer){ .fn = on_overrun_timer, .ctx = k };
+	k->poll_timer = (struct timer){ .fn = on_poll_timer, .ctx = k };
 }
 
 int kernel_side_open(const struct kernel_side_opts *opts,
@@ -503,6 +551,7 @@ int kernel_side_open(const struct kernel_side_opts *opts,
 		return -ENOMEM;
 	}
 	k->o = *opts;
+	k->polling.period_ms = (int64_t)opts->poll_s * 1000;
 	err = open_table(k);
 	if (err == 0)
 		err = open_writers(k);
@@ -521,6 +570,7 @@ void kernel_side_close(struct kernel_side *k)
 	if (!k)
 		return;
 	timer_cancel(k->o.loop, &k->overrun_timer);
+	timer_cancel(k->o.loop, &k->poll_timer);
 	ct_writer_close(k->flush_writer);
 	ct_writer_close(k->asker);
 	ct_kernel_close(k->ct);

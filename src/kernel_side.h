@@ -29,6 +29,10 @@ struct kernel_side_opts {
 	uint32_t events_per_turn; /* not 0 */
 	bool events_reliable;
 	bool tcp_window_tracking;
+	/* PollSecs: a dump every so many seconds in place of events, of which
+	 * nothing is read then. 0: events. Not with is_bypassed, for there must
+	 * be something to compare with. */
+	uint32_t poll_s;
 	/* When a dump repairs what was lost with events: see struct overrun. */
 	int64_t overrun_fixed_ms;
 	/* Whether an entry of the internal cache is to be told: engine.h. */
@@ -47,8 +51,8 @@ struct kernel_side_opts {
 
 struct kernel_side;
 
-/* Subscribes to events, then begins the first dump. Errors are logged. 0 or a
- * negative errno value. */
+/* Subscribes to events, unless it polls, then begins the first dump. Errors are
+ * logged. 0 or a negative errno value. */
 NODISCARD int kernel_side_open(const struct kernel_side_opts *opts,
 			       struct kernel_side **out);
 void kernel_side_close(struct kernel_side *k); /* accepts NULL */
@@ -63,7 +67,7 @@ typedef void kernel_flushed_fn(void *ctx,
 			       const struct kernel_flush_report *report);
 
 /* Makes the internal cache agree with the table; the peers are not told of what
- * is new. One at a time. */
+ * is new, unless it is polled: the next poll would tell. One at a time. */
 void kernel_side_resync(struct kernel_side *k, kernel_resynced_fn *done,
 			void *ctx);
 
@@ -87,7 +91,7 @@ struct kernel_side_stats {
 	const struct ct_kernel_stats *table;
 	const struct mirror_stats *mirror;
 	const struct bypass_stats *bypass; /* NULL: not bypassed */
-	uint64_t n_flushes, n_resyncs;
+	uint64_t n_flushes, n_resyncs, n_polls;
 };
 struct kernel_side_stats kernel_side_stats(const struct kernel_side *k);
 

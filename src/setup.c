@@ -160,7 +160,9 @@ static struct kernel_side_opts kernel_of(const struct conf *c)
 		.events_per_turn = g->event_iteration_limit,
 		.events_reliable = g->events_reliable,
 		.tcp_window_tracking = c->sync.tcp_window_tracking,
-		.is_bypassed = c->sync.disable_internal_cache,
+		/* what a poll shows is compared with the cache */
+		.is_bypassed = c->sync.disable_internal_cache && !g->poll_s,
+		.poll_s = g->poll_s,
 		.overrun_fixed_ms = overrun_ms_of(g),
 	};
 }

@@ -50,6 +50,7 @@ static const struct field kernel_fields[] = {
 static const struct field kernel_side_fields[] = {
 	FIELD(FLUSHES, struct kernel_side_stats, n_flushes),
 	FIELD(RESYNCS, struct kernel_side_stats, n_resyncs),
+	FIELD(POLLS, struct kernel_side_stats, n_polls),
 };
 
 static const struct field mirror_fields[] = {

@@ -112,14 +112,15 @@ out:
 	close(fd);
 }
 
-void sysctl_prepare(uint32_t hash_limit)
+void sysctl_prepare(uint32_t hash_limit, bool reads_events)
 {
 	static const char *const told[] = { "nf_conntrack_tcp_loose",
 					    "nf_conntrack_tcp_be_liberal",
 					    "nf_conntrack_acct",
 					    "nf_conntrack_timestamp" };
 
-	prepare_events();
+	if (reads_events)
+		prepare_events();
 	compare_limits(hash_limit);
 	tell_buffer_limit();
 	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {

@@ -134,22 +134,28 @@ static void check_reliable(struct parser *p)
 			    "NetlinkEventsReliable", "no longer counts");
 }
 
-/* In polling mode there is no socket for events. */
+/* In polling mode there is no socket for events, and what a poll shows is
+ * compared with the internal cache. */
 static void check_polling(struct parser *p)
 {
-	static const char *const options[] = { "NetlinkEventsReliable",
-					       "NetlinkOverrunResync",
-					       "NetlinkBufferSize" };
+	static const struct {
+		const char *block, *option;
+	} rows[] = {
+		{ "General", "NetlinkEventsReliable" },
+		{ "General", "NetlinkOverrunResync" },
+		{ "General", "NetlinkBufferSize" },
+		{ "Mode NOTRACK", "DisableInternalCache" },
+	};
 
 	if (!p->conf->general.poll_s)
 		return;
-	for (size_t i = 0; i < N_ELEMENTS(options); i++) {
-		struct conf_pos at = given_at(p, "General", options[i]);
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct conf_pos at = given_at(p, rows[i].block, rows[i].option);
 
 		if (at.line)
 			parser_warn(p, at, "combination",
 				    "%s has no effect with PollSecs",
-				    options[i]);
+				    rows[i].option);
 	}
 }
 

@@ -118,6 +118,9 @@ static const struct {
 	  "error 1:45 scheduler" },
 	{ GENERAL("PollSecs 5 NetlinkEventsReliable yes"),
 	  "warning 1:39 combination" },
+	{ "General { UNIX { Path /x } PollSecs 5 } "
+	  "Sync { Mode NOTRACK { DisableInternalCache on } " UDP " }",
+	  "warning 1:63 combination" },
 	{ GENERAL("Lockfile /a"), "warning 1:28 deprecated" },
 	{ GENERAL("Hashsize 5"), "error 1:28 option" },
 	{ GENERAL("Unix { Path /y }"), "error 1:28 option" },

@@ -65,8 +65,7 @@ static const struct {
 	int n_errors;
 } versions[] = {
 	{ "Sync{Mode FTFW{StartupResync on} " LINK "}", "", 0 },
-	{ "Sync{Mode FTFW{} " LINK "} General{PollSecs 5}",
-	  "warning 1:83 version", 0 },
+	{ "Sync{Mode FTFW{} " LINK "} General{PollSecs 5}", "", 0 },
 	{ "General{Filter From Kernelspace{}} Sync{" LINK "}",
 	  "warning 1:9 version", 0 },
 	{ "Sync{" LINK " Options{ExpectationSync on}}", "warning 1:70 version",
