@@ -7,9 +7,8 @@
 #include <stdint.h>
 
 #include "base/flow.h"
+#include "base/object.h"
 #include "base/util.h"
-
-enum object_kind { OBJECT_FLOW, OBJECT_EXPECT };
 
 struct expect;
 

@@ -5,21 +5,40 @@
 #include <string.h>
 
 #include "cache/pack.h"
+#include "cache/pack_expect.h"
 
 struct flow_cache {
 	struct store store;
 };
 
+_Static_assert((int)OBJECT_EXPECT < (int)STORE_CLASSES, "a class for each");
 _Static_assert((int)PACK_MAX <= (int)STORE_MAX, "every flow has a place");
 _Static_assert((int)FLOW_CACHE_NO_ID == (int)STORE_NO_ID, "one numbering");
 _Static_assert((int)FLOW_CACHE_SETS == (int)STORE_SETS, "all there are");
+
+static bool is_expect(const uint8_t *bytes)
+{
+	return bytes[0] & PACK_IS_EXPECT;
+}
+
+static unsigned int class_of(const uint8_t *bytes)
+{
+	return is_expect(bytes) ? OBJECT_EXPECT : OBJECT_FLOW;
+}
+
+static size_t key_len(const uint8_t *bytes)
+{
+	return is_expect(bytes) ? pack_expect_key_len(bytes)
+				: pack_key_len(bytes);
+}
 
 struct flow_cache *flow_cache_new(const struct flow_cache_opts *opts)
 {
 	struct flow_cache *c = calloc(1, sizeof(*c));
 	struct store_opts o = { .first_size = opts->first_size,
 				.limit = opts->limit,
-				.key_len = pack_key_len };
+				.key_len = key_len,
+				.class_of = class_of };
 
 	if (!c)
 		return NULL;
@@ -187,5 +206,27 @@ void flow_cache_step(struct flow_cache *c)
 
 const struct store_stats *flow_cache_stats(const struct flow_cache *c)
 {
-	return &c->store.stats;
+	return flow_cache_stats_of(c, OBJECT_FLOW);
+}
+
+const struct store_stats *flow_cache_stats_of(const struct flow_cache *c,
+					      enum object_kind kind)
+{
+	return &c->store.stats[kind];
+}
+
+uint32_t flow_cache_n_entries(const struct flow_cache *c)
+{
+	return c->store.stats[OBJECT_FLOW].n_entries +
+	       c->store.stats[OBJECT_EXPECT].n_entries;
+}
+
+enum object_kind flow_cache_kind(const struct flow_cache *c, uint32_t id)
+{
+	return (enum object_kind)store_class(&c->store, id);
+}
+
+struct store *flow_cache_store(struct flow_cache *c)
+{
+	return &c->store;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* flow_cache.h - a store (cache/store.h) of packed flows, each merged into what
- * is known of it. Serves as internal and as external cache. */
+ * is known of it. Serves as internal and as external cache. There may be packed
+ * expectations among them (cache/expect_cache.h): what is here of an entry in
+ * general holds for both, what takes or gives a flow is for flows alone. */
 #ifndef CACHE_FLOW_CACHE_H
 #define CACHE_FLOW_CACHE_H
 
@@ -9,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/flow.h"
+#include "base/object.h"
 #include "base/util.h"
 #include "cache/entry.h"
 #include "cache/store.h"
@@ -19,7 +22,8 @@ enum { FLOW_CACHE_NO_ID = 0 }; /* ids are 1 and up, at most 2^28 - 1 */
 
 struct flow_cache_opts {
 	uint32_t first_size; /* buckets at start: HashSize; made a power of 2 */
-	uint32_t limit;      /* most entries, dead ones included: HashLimit */
+	/* Most entries of each kind, dead ones included: HashLimit. */
+	uint32_t limit;
 	uint64_t hash_key[2]; /* random, the caller's */
 };
 
@@ -57,10 +61,13 @@ enum put_result flow_cache_put(struct flow_cache *c, const struct flow *f,
 /* The id of the living entry with the key of f, or FLOW_CACHE_NO_ID. */
 uint32_t flow_cache_find(const struct flow_cache *c, const struct flow *f);
 
-/* Unpacks an entry (dead ones too); id must be one in use. */
+/* What an entry is (dead ones too); id must be one in use. */
+enum object_kind flow_cache_kind(const struct flow_cache *c, uint32_t id);
+
+/* Unpacks a flow (dead ones too); id must be one in use. */
 void flow_cache_get(const struct flow_cache *c, uint32_t id, struct flow *out);
 
-/* True if the entry has a master (flow_is_related()); does not unpack it. */
+/* True if the flow has a master (flow_is_related()); does not unpack it. */
 bool flow_cache_is_related(const struct flow_cache *c, uint32_t id);
 
 /* The head of an id in use or free (state ENTRY_FREE); NULL if the id was
@@ -95,16 +102,26 @@ uint32_t flow_cache_next_marked(const struct flow_cache *c, unsigned int set,
 				uint32_t after);
 uint32_t flow_cache_n_marked(const struct flow_cache *c, unsigned int set);
 
-/* True if less than an eighth of the limit is left and some entries are dead:
- * whoever keeps those may remove them. */
+/* True if of flows or of expectations less than an eighth of the limit is left
+ * and some are dead: whoever keeps those may remove them. */
 bool flow_cache_wants_room(const struct flow_cache *c);
 
-/* True if at least an eighth of the limit is left. */
+/* True if at least an eighth of the limit is left of both. */
 bool flow_cache_has_room(const struct flow_cache *c);
 
 /* Does a bounded piece of the growth of the hash table; put does some too. */
 void flow_cache_step(struct flow_cache *c);
 
+/* Of the flows; its memory is that of all. */
 const struct store_stats *flow_cache_stats(const struct flow_cache *c);
+/* Of one kind. */
+const struct store_stats *flow_cache_stats_of(const struct flow_cache *c,
+					      enum object_kind kind);
+
+/* Flows and expectations, dead ones included. */
+uint32_t flow_cache_n_entries(const struct flow_cache *c);
+
+/* What is below it, for cache/expect_cache.c. */
+struct store *flow_cache_store(struct flow_cache *c);
 
 #endif

@@ -19,8 +19,23 @@ static uint64_t hash_of(const void *ctx, uint32_t id)
 
 static void count_memory(struct store *s)
 {
-	s->stats.memory_bytes =
+	s->stats[0].memory_bytes =
 		sizeof(*s) + s->heads.bytes + s->bodies.bytes + s->table.bytes;
+}
+
+static unsigned int class_of(const struct store *s, const uint8_t *bytes)
+{
+	return s->o.class_of ? s->o.class_of(bytes) : 0;
+}
+
+unsigned int store_class(const struct store *s, uint32_t id)
+{
+	return class_of(s, store_bytes(s, id));
+}
+
+static struct store_stats *stats_of(struct store *s, uint32_t id)
+{
+	return &s->stats[store_class(s, id)];
 }
 
 int store_init(struct store *s, const struct store_opts *opts)
@@ -115,35 +130,36 @@ static void begin_life(struct store *s, uint32_t id, uint32_t now_s)
 	head->state = ENTRY_NEW;
 	head->created_s = now_s;
 	head->changed_s = now_s;
-	s->stats.n_active++;
-	s->stats.n_created++;
+	stats_of(s, id)->n_active++;
+	stats_of(s, id)->n_created++;
 }
 
-static void end_life(struct store *s)
+static void end_life(struct store *s, uint32_t id)
 {
-	s->stats.n_active--;
-	s->stats.n_destroyed++;
+	stats_of(s, id)->n_active--;
+	stats_of(s, id)->n_destroyed++;
 }
 
 static enum put_result add(struct store *s, struct store_place *place,
 			   const uint8_t *bytes, size_t len, uint32_t now_s)
 {
+	struct store_stats *stats = &s->stats[class_of(s, bytes)];
 	uint32_t id;
 
-	if (s->stats.n_entries >= s->o.limit) {
-		s->stats.n_create_no_space++;
+	if (stats->n_entries >= s->o.limit) {
+		stats->n_create_no_space++;
 		return PUT_NO_SPACE;
 	}
 	id = slab_add(&s->heads);
 	if (!id || !set_bytes(s, id, bytes, len)) {
 		if (id)
 			slab_remove(&s->heads, id);
-		s->stats.n_create_no_memory++;
+		stats->n_create_no_memory++;
 		return PUT_NO_MEMORY;
 	}
 	table_add(&s->table, place->hash, id);
 	begin_life(s, id, now_s);
-	s->stats.n_entries++;
+	stats->n_entries++;
 	place->id = id;
 	count_memory(s);
 	tell(s, id, STORE_NEW);
@@ -156,11 +172,11 @@ static enum put_result replace(struct store *s, uint32_t id,
 	bool was_dead = slab_head(&s->heads, id)->state == ENTRY_DEAD;
 
 	if (!set_bytes(s, id, bytes, len)) {
-		s->stats.n_create_no_memory++;
+		stats_of(s, id)->n_create_no_memory++;
 		return PUT_NO_MEMORY;
 	}
 	if (!was_dead)
-		end_life(s);
+		end_life(s, id);
 	begin_life(s, id, now_s);
 	count_memory(s);
 	tell(s, id, was_dead ? STORE_REVIVED : STORE_REPLACED);
@@ -173,17 +189,17 @@ static enum put_result change(struct store *s, uint32_t id,
 	struct entry_head *head = slab_head(&s->heads, id);
 
 	if (has_bytes(s, id, bytes, len)) {
-		s->stats.n_updated++;
+		stats_of(s, id)->n_updated++;
 		tell(s, id, STORE_SAME);
 		return PUT_SAME;
 	}
 	if (!set_bytes(s, id, bytes, len)) {
-		s->stats.n_update_failed++;
+		stats_of(s, id)->n_update_failed++;
 		return PUT_NO_MEMORY;
 	}
 	head->state = ENTRY_ALIVE;
 	head->changed_s = now_s;
-	s->stats.n_updated++;
+	stats_of(s, id)->n_updated++;
 	count_memory(s);
 	tell(s, id, STORE_CHANGED);
 	return PUT_CHANGED;
@@ -207,7 +223,7 @@ void store_kill(struct store *s, uint32_t id)
 
 	assert(head->state == ENTRY_NEW || head->state == ENTRY_ALIVE);
 	head->state = ENTRY_DEAD;
-	end_life(s);
+	end_life(s, id);
 	tell(s, id, STORE_KILLED);
 }
 
@@ -218,22 +234,36 @@ void store_remove(struct store *s, uint32_t id)
 	assert(head->state != ENTRY_FREE);
 	tell(s, id, STORE_REMOVING);
 	if (head->state != ENTRY_DEAD)
-		end_life(s);
+		end_life(s, id);
+	stats_of(s, id)->n_entries--;
 	table_remove(&s->table, hash_of(s, id), id);
 	bodies_remove(&s->bodies, head->body);
 	slab_remove(&s->heads, id);
-	s->stats.n_entries--;
 	count_memory(s);
+}
+
+static bool has_room(const struct store *s, const struct store_stats *stats)
+{
+	return stats->n_entries <= s->o.limit - s->o.limit / 8;
 }
 
 bool store_has_room(const struct store *s)
 {
-	return s->stats.n_entries <= s->o.limit - s->o.limit / 8;
+	for (int i = 0; i < STORE_CLASSES; i++)
+		if (!has_room(s, &s->stats[i]))
+			return false;
+	return true;
 }
 
 bool store_wants_room(const struct store *s)
 {
-	return !store_has_room(s) && s->stats.n_entries > s->stats.n_active;
+	for (int i = 0; i < STORE_CLASSES; i++) {
+		const struct store_stats *stats = &s->stats[i];
+
+		if (!has_room(s, stats) && stats->n_entries > stats->n_active)
+			return true;
+	}
+	return false;
 }
 
 void store_step(struct store *s)

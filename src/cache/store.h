@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* store.h - objects of one kind as bytes, found by a key that the bytes begin
- * with, each with a 32-byte head and a 32-bit id that never moves. What the
- * bytes mean is the client's; flow_cache is one. */
+/* store.h - objects as bytes, found by a key that the bytes begin with, each
+ * with a 32-byte head and a 32-bit id that never moves. What the bytes mean is
+ * the client's; flow_cache is one. Objects may be of several classes, which are
+ * counted and limited each for itself. */
 #ifndef CACHE_STORE_H
 #define CACHE_STORE_H
 
@@ -16,26 +17,32 @@
 #include "cache/table.h"
 
 enum {
-	STORE_NO_ID = 0,             /* ids are 1 and up, at most 2^28 - 1 */
-	STORE_OBSERVERS = 4,         /* of one store at most */
+	STORE_NO_ID = 0,     /* ids are 1 and up, at most 2^28 - 1 */
+	STORE_OBSERVERS = 4, /* of one store at most */
+	STORE_CLASSES = 2,
 	STORE_MAX = BODIES_MAX_SIZE, /* bytes of one object at most */
 };
 
 struct store_opts {
 	uint32_t first_size;  /* buckets at start; made a power of 2 */
-	uint32_t limit;       /* most entries, dead ones included */
+	uint32_t limit;       /* most entries of a class, dead ones included */
 	uint64_t hash_key[2]; /* random, the caller's */
 	/* The length of the key that these bytes begin with. */
 	size_t (*key_len)(const uint8_t *bytes);
+	/* Their class, below STORE_CLASSES, which is a part of the key. NULL:
+	 * all are of class 0. */
+	unsigned int (*class_of)(const uint8_t *bytes);
 };
 
+/* Of one class. */
 struct store_stats {
 	uint32_t n_active;  /* entries that are not dead */
 	uint32_t n_entries; /* dead ones included */
 	uint64_t n_created, n_create_no_space, n_create_no_memory;
 	uint64_t n_updated, n_update_failed;
 	uint64_t n_destroyed;
-	uint64_t memory_bytes; /* slabs, bodies, hash table */
+	/* Slabs, bodies, hash table, for all classes: with the first one. */
+	uint64_t memory_bytes;
 };
 
 /* What has happened to an entry. */
@@ -62,7 +69,7 @@ struct store {
 	struct bodies bodies;
 	struct table table;
 	struct store_opts o;
-	struct store_stats stats;
+	struct store_stats stats[STORE_CLASSES];
 	const struct store_observer *observers[STORE_OBSERVERS];
 	unsigned int n_observers;
 };
@@ -123,14 +130,17 @@ void store_kill(struct store *s, uint32_t id);
 /* Frees an entry, dead or alive. The caller has taken it out of its queues. */
 void store_remove(struct store *s, uint32_t id);
 
-/* True if at least an eighth of the limit is left. */
+/* True if at least an eighth of the limit is left of every class. */
 bool store_has_room(const struct store *s);
 
-/* True if less is left and some entries are dead. */
+/* True if less is left of a class that has dead entries. */
 bool store_wants_room(const struct store *s);
 
 /* Does a bounded piece of the growth of the hash table; put does some too. */
 void store_step(struct store *s);
+
+/* The class of an entry, dead or alive. */
+unsigned int store_class(const struct store *s, uint32_t id);
 
 /* The bytes of an entry, dead or alive; valid until it is put again or
  * removed. */

@@ -94,7 +94,7 @@ static uint64_t ready(const struct bulk *b, int64_t now_ms)
 static void note_served(struct bulk *b, const struct peer *p, int64_t now_ms)
 {
 	int64_t *due_ms = &b->peers[p->number].due_ms;
-	int64_t ms = (int64_t)flow_cache_stats(b->o.cache)->n_active * 1000 /
+	int64_t ms = (int64_t)flow_cache_n_entries(b->o.cache) * 1000 /
 		     PAUSE_ENTRIES;
 
 	ms = ms < PAUSE_LEAST_MS ? PAUSE_LEAST_MS : ms;
@@ -318,7 +318,7 @@ enum bulk_step bulk_next(struct bulk *b, bool is_waited, uint32_t *n_skipped,
 bool bulk_has_entries(const struct bulk *b)
 {
 	return b->phase == BULK_WALK &&
-	       (!b->is_fetching || flow_cache_stats(b->o.cache)->n_entries);
+	       (!b->is_fetching || flow_cache_n_entries(b->o.cache));
 }
 
 void bulk_took(struct bulk *b, uint32_t id)

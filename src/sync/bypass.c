@@ -8,7 +8,7 @@ enum { MET_MAX = 1 << 19 }; /* 8 MiB, while a dump runs */
 
 static uint32_t n_untold(const struct bypass *b)
 {
-	return flow_cache_stats(b->o.untold)->n_entries;
+	return flow_cache_n_entries(b->o.untold);
 }
 
 static void on_stored(void *ctx, uint32_t id, enum store_event event)

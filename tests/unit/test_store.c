@@ -126,7 +126,7 @@ static void told(void *ctx, uint32_t id, enum store_event event)
 	l->events[l->n] = (struct event){ id, event };
 	value_of(l->store, id, l->values[l->n]);
 	l->states[l->n] = store_head(l->store, id)->state;
-	l->stats[l->n++] = l->store->stats;
+	l->stats[l->n++] = l->store->stats[0];
 }
 
 static void test_what_was_put_is_found_by_its_key(void **state)
@@ -214,11 +214,11 @@ static void test_a_put_goes_by_the_state_of_the_entry(void **state)
 			assert_int_equal(h->last_seq, 5);
 			assert_true(store_is_marked(&s, 1, id));
 		}
-		assert_int_equal(s.stats.n_created, cases[i].n_created);
-		assert_int_equal(s.stats.n_destroyed, cases[i].n_destroyed);
-		assert_int_equal(s.stats.n_updated, cases[i].n_updated);
-		assert_int_equal(s.stats.n_active, 1);
-		assert_int_equal(s.stats.n_entries, 1);
+		assert_int_equal(s.stats[0].n_created, cases[i].n_created);
+		assert_int_equal(s.stats[0].n_destroyed, cases[i].n_destroyed);
+		assert_int_equal(s.stats[0].n_updated, cases[i].n_updated);
+		assert_int_equal(s.stats[0].n_active, 1);
+		assert_int_equal(s.stats[0].n_entries, 1);
 		store_fini(&s);
 	}
 }
@@ -391,10 +391,59 @@ static void test_room_is_what_is_left_of_the_limit(void **state)
 	store_kill(&s, 2); /* it still takes a place */
 	assert_true(store_wants_room(&s));
 	put(&s, "one too many", "", STORE_REPLACE, 1, PUT_NO_SPACE);
-	assert_int_equal(s.stats.n_create_no_space, 2);
+	assert_int_equal(s.stats[0].n_create_no_space, 2);
 	store_remove(&s, 2);
 	assert_false(store_wants_room(&s));
 	assert_int_equal(put(&s, "one more", "", STORE_CHANGE, 1, PUT_NEW), 2);
+	store_fini(&s);
+}
+
+/* Names that begin with a capital are of class 1. */
+static unsigned int class_of(const uint8_t *bytes)
+{
+	return bytes[1] >= 'A' && bytes[1] <= 'Z';
+}
+
+static void test_each_class_is_counted_and_limited_for_itself(void **state)
+{
+	static const char *const names[STORE_CLASSES][8] = {
+		{ "a", "b", "c", "d", "e", "f", "g", "h" },
+		{ "A", "B", "C", "D", "E", "F", "G", "H" }
+	};
+	static const char *const one_more[] = { "i", "I" };
+	const struct store_opts o = { .first_size = 1,
+				      .limit = 8,
+				      .key_len = key_len,
+				      .class_of = class_of };
+	struct store s;
+	uint32_t id = STORE_NO_ID;
+
+	(void)state;
+	assert_int_equal(store_init(&s, &o), 0);
+	for (int class = 0; class < STORE_CLASSES; class ++) {
+		for (int i = 0; i < 8; i++) {
+			id = put(&s, names[class][i], "", STORE_REPLACE, 1,
+				 PUT_NEW);
+			assert_int_equal(store_class(&s, id), class);
+		}
+		put(&s, one_more[class], "", STORE_REPLACE, 1, PUT_NO_SPACE);
+		assert_false(store_has_room(&s));
+		assert_false(store_wants_room(&s));
+	}
+	store_kill(&s, id);
+	assert_true(store_wants_room(&s));
+	store_remove(&s, id);
+	assert_false(store_wants_room(&s));
+	put(&s, "H", "", STORE_REPLACE, 1, PUT_NEW);
+	put(&s, "H", "new", STORE_CHANGE, 1, PUT_CHANGED);
+	for (int class = 0; class < STORE_CLASSES; class ++) {
+		assert_int_equal(s.stats[class].n_entries, 8);
+		assert_int_equal(s.stats[class].n_active, 8);
+		assert_int_equal(s.stats[class].n_created, 8 + class);
+		assert_int_equal(s.stats[class].n_destroyed, class);
+		assert_int_equal(s.stats[class].n_updated, class);
+		assert_int_equal(s.stats[class].n_create_no_space, 1);
+	}
 	store_fini(&s);
 }
 
@@ -433,10 +482,10 @@ static void test_every_failed_allocation_is_survived(void **state)
 		has_failed = alloc_fail_off();
 		/* a hash table that cannot grow fails nothing */
 		assert_in_range(n_failed, 0, has_failed);
-		assert_int_equal(s.stats.n_create_no_memory +
-					 s.stats.n_update_failed,
+		assert_int_equal(s.stats[0].n_create_no_memory +
+					 s.stats[0].n_update_failed,
 				 n_failed);
-		assert_int_equal(s.stats.n_entries, N);
+		assert_int_equal(s.stats[0].n_entries, N);
 		for (uint32_t i = 1; i <= N; i++) {
 			numbered(i, name);
 			id = place_of(&s, name).id;
@@ -510,6 +559,7 @@ int main(void)
 		T(test_an_observer_is_not_told_of_what_has_failed),
 		T(test_an_observer_may_change_the_users_part),
 		T(test_room_is_what_is_left_of_the_limit),
+		T(test_each_class_is_counted_and_limited_for_itself),
 		T(test_every_failed_allocation_is_survived),
 		T(test_a_walk_meets_each_survivor_exactly_once),
 #undef T
