@@ -389,7 +389,6 @@ static void check(struct world *w, const struct lives *l)
 		n++;
 	assert(n <= s.engine.n_outstanding);
 	assert(s.engine.n_outstanding <= l->outbox.ring.mask + 1);
-	assert(s.engine.n_peers_live <= N_PLACES);
 	assert(flow_cache_stats(w->external_cache)->n_entries <= LIMIT);
 	check_controls(&l->outbox);
 	check_debts(&l->outbox);
