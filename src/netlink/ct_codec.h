@@ -15,8 +15,9 @@
 struct nlmsg;
 
 struct ct_codec {
-	struct names *helpers;  /* may be NULL: helpers are left out */
-	struct names *contexts; /* may be NULL: security contexts likewise */
+	struct names *helpers;   /* may be NULL: helpers are left out */
+	struct names *contexts;  /* may be NULL: security contexts likewise */
+	struct names *functions; /* of expectations; may be NULL likewise */
 	/* Off: TCP entries are created and updated so that the kernel does not
 	 * check their windows (be liberal). */
 	bool tcp_window_tracking;

@@ -6,6 +6,7 @@
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netlink.h>
 
+#include "netlink/ct_attrs.h"
 #include "netlink/ct_rows.h"
 #include "netlink/nlmsg.h"
 
@@ -13,7 +14,6 @@
 
 enum {
 	WSCALE_MAX = 14, /* RFC 7323 */
-	VALUE_MAX = 16,  /* bytes of the longest value that is no text */
 	/* What the kernel refuses (EBUSY), or what speaks of its own handling
 	 * of the flow. */
 	STATUS_NEVER_SENT = STATUS_DYING | STATUS_TEMPLATE | STATUS_NAT_CLASH |
@@ -32,108 +32,6 @@ struct encoder {
 	struct flow flow; /* with what the request changes */
 	struct ct_side side;
 };
-
-static void encode_labels(struct wr *w, const uint8_t *labels, size_t size)
-{
-	for (size_t i = 0; i < size; i += sizeof(uint32_t))
-		wr_u32(w, (uint32_t)labels[i + 3] << 24 |
-				  (uint32_t)labels[i + 2] << 16 |
-				  (uint32_t)labels[i + 1] << 8 | labels[i]);
-}
-
-static void encode_name(const struct encoder *e, const struct names *names,
-			uint16_t type, const uint8_t *at)
-{
-	const char *text;
-	uint16_t id;
-
-	memcpy(&id, at, sizeof(id));
-	text = names ? names_text(names, id) : "";
-	if (*text)
-		nlmsg_put(e->w, type, text, strlen(text) + 1);
-}
-
-static void encode_value(const struct encoder *e, const struct ct_row *row,
-			 uint16_t type, const uint8_t *at)
-{
-	uint8_t bytes[VALUE_MAX];
-	struct wr value = { bytes, sizeof(bytes), 0, false };
-	uint16_t u16;
-	uint32_t u32;
-	uint64_t u64;
-
-	switch ((enum ct_kind)row->kind) {
-	case CT_U8:
-		wr_u8(&value, *at);
-		break;
-	case CT_FLAGS: /* only those that are set count */
-		wr_u8(&value, *at);
-		wr_u8(&value, *at);
-		break;
-	case CT_BE16:
-		memcpy(&u16, at, sizeof(u16));
-		wr_be16(&value, u16);
-		break;
-	case CT_BE32:
-		memcpy(&u32, at, sizeof(u32));
-		wr_be32(&value, u32);
-		break;
-	case CT_BE64:
-		memcpy(&u64, at, sizeof(u64));
-		wr_be64(&value, u64);
-		break;
-	case CT_ADDR4:
-		wr_bytes(&value, at, 4);
-		break;
-	case CT_ADDR16:
-		wr_bytes(&value, at, 16);
-		break;
-	case CT_LABELS:
-		encode_labels(&value, at, row->size);
-		break;
-	case CT_HELPER:
-		encode_name(e, e->codec->helpers, type, at);
-		return;
-	case CT_CONTEXT:
-		encode_name(e, e->codec->contexts, type, at);
-		return;
-	case CT_SKIP:
-	case CT_NEST:
-	case CT_SIDE:
-		return;
-	}
-	nlmsg_put(e->w, type, bytes, value.used);
-}
-
-/* Writes the rows of one table that this message has and whose bit is in has.
- * Nests that stay empty are left out. */
-static void encode_rows(const struct encoder *e, const struct ct_table *table,
-			const uint8_t *base, uint64_t has)
-{
-	for (uint16_t type = 1; type < table->n_rows; type++) {
-		const struct ct_row *row = &table->rows[type];
-		const uint8_t *at = base + row->offset;
-		uint64_t nest_has = has;
-		size_t nest;
-
-		if (!(row->ops & e->op))
-			continue;
-		if (!row->nest) {
-			if (has & BIT(row->bit))
-				encode_value(e, row, type, at);
-			continue;
-		}
-		if (row->kind == CT_SIDE) {
-			at = (const uint8_t *)&e->side + row->offset;
-			memcpy(&nest_has, at, sizeof(nest_has));
-		} else if (row->bit != CT_N_NONE) {
-			nest_has = has & BIT(row->bit) ? BIT(CT_N_ALL) : 0;
-		}
-		nest = nlmsg_nest_begin(e->w, type);
-		encode_rows(e, row->nest, at, nest_has);
-		nlmsg_nest_end_or_drop(e->w, nest);
-	}
-}
 
 /* Protocols whose tuples the kernel does not accept without ports (or keys). */
 static bool needs_ports(uint8_t l4proto)
@@ -291,8 +189,8 @@ static void encode_message(struct encoder *e, uint8_t type, uint16_t flags,
 	wr_u8(w, f->family);
 	wr_u8(w, NFNETLINK_V0);
 	wr_be16(w, 0);
-	encode_rows(e, &ct_message_table, (const uint8_t *)f,
-		    f->has | (f->zone ? BIT(CT_N_ZONE) : 0));
+	ct_attrs_write(e->codec, e->op, &ct_message_table, f, &e->side,
+		       f->has | (f->zone ? BIT(CT_N_ZONE) : 0), w);
 	nlmsg_end(w, msg);
 }
 

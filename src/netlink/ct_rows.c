@@ -109,7 +109,7 @@ static const struct ct_row tuple_rows[] = {
 	[CTA_TUPLE_PROTO] = WITHIN(proto_table),
 	[CTA_TUPLE_ZONE] = FIELD(CT_BE16, CT_N_ZONE, struct ct_tuple, zone),
 };
-static const struct ct_table tuple_table = TABLE(tuple_rows);
+const struct ct_table ct_tuple_table = TABLE(tuple_rows);
 
 /* ---- translation, based on struct ct_nat --------------------------------- */
 
@@ -224,8 +224,8 @@ enum {
 	{ CT_NEST, CT_N_NONE, ops, 0, 0, 0, &(table) }
 
 static const struct ct_row message_rows[] = {
-	[CTA_TUPLE_ORIG] = SIDE(KEY, orig, tuple_table),
-	[CTA_TUPLE_REPLY] = SIDE(NEW, reply, tuple_table),
+	[CTA_TUPLE_ORIG] = SIDE(KEY, orig, ct_tuple_table),
+	[CTA_TUPLE_REPLY] = SIDE(NEW, reply, ct_tuple_table),
 	[CTA_STATUS] = FLOW(CHANGE, CT_BE32, FLOW_N_STATUS, status),
 	[CTA_PROTOINFO] = GROUP(CHANGE, protoinfo_table),
 	[CTA_HELP] = GROUP(NEW, help_table),
@@ -238,7 +238,7 @@ static const struct ct_row message_rows[] = {
 	/* a deletion that names the id ends this life of the entry only */
 	[CTA_ID] = FLOW(KNOWN | CT_DELETE, CT_BE32, FLOW_N_ID, id),
 	[CTA_NAT_DST] = SIDE(CT_CREATE, nat_dst, nat_table),
-	[CTA_TUPLE_MASTER] = SIDE(NEW, master, tuple_table),
+	[CTA_TUPLE_MASTER] = SIDE(NEW, master, ct_tuple_table),
 	[CTA_SEQ_ADJ_ORIG] = PART(CHANGE, FLOW_N_SEQADJ_ORIG, seqadj_orig, seqadj_table),
 	[CTA_SEQ_ADJ_REPLY] = PART(CHANGE, FLOW_N_SEQADJ_REPLY, seqadj_reply, seqadj_table),
 	[CTA_SECMARK] = FLOW(KNOWN, CT_BE32, FLOW_N_SECMARK, secmark),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* ct_rows.h - the attributes of a conntrack message of Linux as tables, which
- * ct_codec walks in both directions. Nobody else needs them, but the tests. */
+ * ct_attrs walks in both directions. Nobody but the codecs and the tests needs
+ * them. */
 #ifndef NETLINK_CT_ROWS_H
 #define NETLINK_CT_ROWS_H
 
@@ -14,14 +15,16 @@ enum ct_kind {
 	CT_BE16,
 	CT_BE32,
 	CT_BE64,
-	CT_ADDR4,   /* first 4 bytes of a struct addr */
-	CT_ADDR16,  /* a struct addr */
-	CT_FLAGS,   /* flags and the mask of those that count; read: flags */
-	CT_LABELS,  /* 16 bytes: 4 words in the order of this machine */
-	CT_HELPER,  /* text, kept as its id in the table of helpers */
-	CT_CONTEXT, /* text, kept as its id in the table of contexts */
-	CT_NEST,    /* attributes; base moves by offset */
-	CT_SIDE,    /* attributes; base is struct ct_side plus offset */
+	CT_ADDR4,    /* first 4 bytes of a struct addr */
+	CT_ADDR16,   /* a struct addr */
+	CT_FLAGS,    /* flags and the mask of those that count; read: flags */
+	CT_LABELS,   /* 16 bytes: 4 words in the order of this machine */
+	CT_HELPER,   /* text, kept as its id in the table of helpers */
+	CT_CONTEXT,  /* text, kept as its id in the table of contexts */
+	CT_FUNCTION, /* text, kept as its id in the table of functions */
+	CT_NEST,     /* attributes; base moves by offset */
+	CT_SIDE,     /* attributes; base is the codec's own struct (struct
+		      * ct_side, exp_side) plus offset */
 };
 
 /* In which messages a row is read or written. */
@@ -87,6 +90,9 @@ struct ct_side {
 	struct ct_tuple orig, reply, master;
 	struct ct_nat nat_src, nat_dst;
 };
+
+/* A tuple; its base is struct ct_tuple. */
+extern const struct ct_table ct_tuple_table;
 
 /* The top of the tree; its base is struct flow. */
 extern const struct ct_table ct_message_table;

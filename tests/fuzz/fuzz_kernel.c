@@ -55,7 +55,8 @@ static void try_message(const struct ct_codec *codec, const struct nlmsg *m)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct ct_codec codec = { names_new(4, 31), names_new(4, 255), false };
+	struct ct_codec codec = { .helpers = names_new(4, 31),
+				  .contexts = names_new(4, 255) };
 	struct rd d = { data, size };
 	struct nlmsg m;
 
