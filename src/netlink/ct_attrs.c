@@ -299,3 +299,9 @@ enum family ct_tuple_family(const struct ct_tuple *t)
 		return FAMILY_NONE;
 	}
 }
+
+bool ct_needs_ports(uint8_t l4proto)
+{
+	return l4proto == L4_TCP || l4proto == L4_UDP || l4proto == L4_SCTP ||
+	       l4proto == L4_DCCP || l4proto == L4_UDPLITE || l4proto == L4_GRE;
+}

@@ -4,6 +4,7 @@
 #ifndef NETLINK_CT_ATTRS_H
 #define NETLINK_CT_ATTRS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -27,5 +28,8 @@ void ct_attrs_write(const struct ct_codec *c, enum ct_ops op,
 
 /* The family of a tuple's addresses, FAMILY_NONE if it has not one. */
 enum family ct_tuple_family(const struct ct_tuple *t);
+
+/* Protocols whose tuples Linux does not accept without ports (or keys). */
+bool ct_needs_ports(uint8_t l4proto);
 
 #endif

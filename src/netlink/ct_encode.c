@@ -33,13 +33,6 @@ struct encoder {
 	struct ct_side side;
 };
 
-/* Protocols whose tuples the kernel does not accept without ports (or keys). */
-static bool needs_ports(uint8_t l4proto)
-{
-	return l4proto == L4_TCP || l4proto == L4_UDP || l4proto == L4_SCTP ||
-	       l4proto == L4_DCCP || l4proto == L4_UDPLITE || l4proto == L4_GRE;
-}
-
 /* Ports that are not known are 0 (PROTOCOL.md 5.4: GRE and UDP-Lite). */
 static struct ct_tuple side_tuple(const struct flow *f, const struct tuple *t,
 				  uint8_t l4proto, uint64_t has)
@@ -50,7 +43,7 @@ static struct ct_tuple side_tuple(const struct flow *f, const struct tuple *t,
 		   (f->family == FAMILY_IPV4 ? BIT(CT_N_IPV4) : BIT(CT_N_IPV6));
 	if (!(has & (FLOW_PORTS | FLOW_GRE_KEYS)))
 		side.t.sport = side.t.dport = 0;
-	if (has & (FLOW_PORTS | FLOW_GRE_KEYS) || needs_ports(l4proto))
+	if (has & (FLOW_PORTS | FLOW_GRE_KEYS) || ct_needs_ports(l4proto))
 		side.has |= BIT(CT_N_PORTS);
 	if (has & FLOW_ICMP)
 		side.has |=

@@ -10,9 +10,10 @@
 #include "sync/wire.h"
 
 struct wire_flow_opts {
-	struct names *helpers; /* may be NULL: helper names are not carried */
-	bool send_wscale;      /* TCPWindowTracking on */
-	bool send_timeout;     /* no CommitTimeout here (PROTOCOL.md 2.3) */
+	struct names *helpers;   /* may be NULL: helper names are not carried */
+	struct names *functions; /* of expectations; may be NULL likewise */
+	bool send_wscale;        /* TCPWindowTracking on */
+	bool send_timeout;       /* no CommitTimeout here (PROTOCOL.md 2.3) */
 };
 
 struct wire_flow_stats {
