@@ -149,13 +149,11 @@ static bool announce(struct alarm *a, const struct turn *t)
 static bool send_entry(struct alarm *a, const struct turn *t, uint32_t id)
 {
 	struct entry_head *h = flow_cache_head(a->o.cache, id);
-	struct flow flow;
-	size_t offset;
+	const struct message_entry what = { id, (enum entry_state)h->state,
+					    h->alarm & ALARM_TOLD };
+	size_t offset =
+		message_entry(t->w, a->next_seq, &a->o.wire, a->o.cache, &what);
 
-	flow_cache_get(a->o.cache, id, &flow);
-	offset = message_entry(t->w, a->next_seq, &a->o.wire, &flow,
-			       (enum entry_state)h->state,
-			       h->alarm & ALARM_TOLD);
 	if (!end(a, t, offset))
 		return false;
 	if (h->state == ENTRY_DEAD) {

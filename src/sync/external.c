@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "sync/external.h"
 
+#include "cache/expect_cache.h"
+#include "sync/wire_expect.h"
+
 enum { STEP = 4096 }; /* ids looked at in one piece, or twice that */
 
 /* An end told by another node than the owner is right only if the owner is
@@ -14,27 +17,14 @@ static bool may_end(const struct external *x, const struct entry_head *h,
 	       !x->peers->peers[h->owner].is_live;
 }
 
-static void end_entry(struct external *x, const struct peer *from,
-		      const struct flow *f)
+static void end_entry(struct external *x, const struct peer *from, uint32_t id)
 {
-	uint32_t id = flow_cache_find(x->cache, f);
-
 	if (id == FLOW_CACHE_NO_ID)
 		return;
 	if (may_end(x, flow_cache_head(x->cache, id), from))
 		flow_cache_remove(x->cache, id);
 	else
 		x->n_not_owner++;
-}
-
-/* Where entries are told again and again, NEW does not tell the begin of a
- * life; what has not changed keeps its age. */
-static enum put_mode mode_of(const struct external *x, const struct peer *from,
-			     enum msg_type type)
-{
-	if (type == MSG_CT_NEW)
-		return x->expiry ? PUT_CONTENT : PUT_REPLACE;
-	return peer_sends_whole_updates(from) ? PUT_CONTENT : PUT_MERGE;
 }
 
 static void note_told(const struct external *x, const struct peer *from,
@@ -49,16 +39,14 @@ static void note_told(const struct external *x, const struct peer *from,
 		h->generation = from->generation;
 }
 
-static enum verdict store_entry(struct external *x, const struct peer *from,
-				const struct flow *f, enum msg_type type,
-				uint32_t now_s)
+/* id: of the entry, if the result is one of the first three. */
+static enum verdict was_put(struct external *x, const struct peer *from,
+			    enum put_result result, uint32_t id, bool is_new,
+			    uint32_t now_s)
 {
-	enum put_mode mode = mode_of(x, from, type);
-	uint32_t id;
-
-	switch (flow_cache_put(x->cache, f, mode, now_s, &id)) {
+	switch (result) {
 	case PUT_CHANGED:
-		if (type == MSG_CT_NEW)
+		if (is_new)
 			flow_cache_head(x->cache, id)->created_s = now_s;
 		note_told(x, from, id, now_s);
 		break;
@@ -74,23 +62,70 @@ static enum verdict store_entry(struct external *x, const struct peer *from,
 	return VERDICT_OK;
 }
 
-enum verdict external_data(struct external *x, const struct peer *from,
-			   const struct msg *m, int64_t now_ms)
+/* Where entries are told again and again, NEW does not tell the begin of a
+ * life; what has not changed keeps its age. */
+static enum put_mode mode_of(const struct external *x, const struct peer *from,
+			     enum msg_type type)
 {
+	if (type == MSG_CT_NEW)
+		return x->expiry ? PUT_CONTENT : PUT_REPLACE;
+	return peer_sends_whole_updates(from) ? PUT_CONTENT : PUT_MERGE;
+}
+
+static enum verdict hear_flow(struct external *x, const struct peer *from,
+			      const struct msg *m, uint32_t now_s)
+{
+	enum msg_type type = (enum msg_type)m->type;
+	uint32_t id = FLOW_CACHE_NO_ID;
+	enum put_result result;
 	struct flow f;
 	enum verdict v;
 
-	if (m->type > MSG_CT_DEL) /* on an expectation */
-		return VERDICT_IGNORED;
 	v = wire_flow_decode(m->body, &x->wire, &f, &x->wire_stats);
 	if (v != VERDICT_OK)
 		return v;
-	if (m->type == MSG_CT_DEL) {
-		end_entry(x, from, &f);
+	if (type == MSG_CT_DEL) {
+		end_entry(x, from, flow_cache_find(x->cache, &f));
 		return VERDICT_OK;
 	}
-	return store_entry(x, from, &f, (enum msg_type)m->type,
-			   (uint32_t)(now_ms / 1000));
+	result = flow_cache_put(x->cache, &f, mode_of(x, from, type), now_s,
+				&id);
+	return was_put(x, from, result, id, type == MSG_CT_NEW, now_s);
+}
+
+/* All that there is to know of one is in every message. */
+static enum verdict hear_expect(struct external *x, const struct peer *from,
+				const struct msg *m, uint32_t now_s)
+{
+	bool is_new = m->type == MSG_EXP_NEW;
+	uint32_t id = FLOW_CACHE_NO_ID;
+	enum put_result result;
+	struct expect e;
+	enum verdict v;
+
+	v = wire_expect_decode(m->body, &x->wire, &e);
+	if (v != VERDICT_OK)
+		return v;
+	if (m->type == MSG_EXP_DEL) {
+		end_entry(x, from, expect_cache_find(x->cache, &e));
+		return VERDICT_OK;
+	}
+	result = expect_cache_put(x->cache, &e,
+				  is_new && !x->expiry ? STORE_REPLACE
+						       : STORE_CHANGE,
+				  now_s, &id);
+	return was_put(x, from, result, id, is_new, now_s);
+}
+
+enum verdict external_data(struct external *x, const struct peer *from,
+			   const struct msg *m, int64_t now_ms)
+{
+	uint32_t now_s = (uint32_t)(now_ms / 1000);
+
+	if (m->type <= MSG_CT_DEL)
+		return hear_flow(x, from, m, now_s);
+	return x->has_expectations ? hear_expect(x, from, m, now_s)
+				   : VERDICT_IGNORED;
 }
 
 void external_sweep(struct external *x, const struct peer *owner)

@@ -16,6 +16,7 @@
 struct external {
 	struct flow_cache *cache; /* the caller's */
 	struct wire_flow_opts wire;
+	bool has_expectations; /* false: what is told of them is ignored */
 	struct wire_flow_stats wire_stats;
 	const struct roster *peers; /* whose liveness protects entries */
 	/* NULL: entries stay until their end is told, or they are swept. With

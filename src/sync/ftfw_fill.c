@@ -7,17 +7,15 @@
 static enum fill send_entry(struct ftfw *f, const struct turn *t, uint32_t id)
 {
 	struct entry_head *h = flow_cache_head(f->l.o.cache, id);
+	const struct message_entry what = { id, (enum entry_state)h->state,
+					    h->outbox & OUTBOX_SENT };
 	uint32_t n = ftfw_next(f);
-	struct flow flow;
 	size_t offset;
 
 	outbox_make_room(&f->l.outbox, t->waited);
 	if (!outbox_has_room(&f->l.outbox))
 		return FILL_WAIT;
-	flow_cache_get(f->l.o.cache, id, &flow);
-	offset = message_entry(t->w, n, &f->l.o.wire, &flow,
-			       (enum entry_state)h->state,
-			       h->outbox & OUTBOX_SENT);
+	offset = message_entry(t->w, n, &f->l.o.wire, f->l.o.cache, &what);
 	if (!ftfw_end(f, t, offset, (struct ring_ref){ RING_FLOW, id },
 		      t->waited))
 		return FILL_FULL;

@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "cache/expect_cache.h"
+#include "sync/wire_expect.h"
+
 size_t message_alive_len(enum ext_record_type type)
 {
 	return WIRE_HEADER_LEN + EXT_FIXED_LEN + ext_record_len(EXT_HELD) +
@@ -74,19 +77,36 @@ size_t message_range(struct wr *w, uint32_t n, enum msg_flag flag,
 /* An update may be merged by the peer into what it has, be it of an earlier
  * life of the same addresses and ports, whose translation would stay. So what
  * was not sent before is new, though it may have changed since. */
-static enum msg_type type_of(enum entry_state state, bool is_known)
+static enum msg_type type_of(const struct message_entry *what,
+			     enum object_kind kind)
 {
-	if (state == ENTRY_DEAD)
-		return MSG_CT_DEL;
-	return state == ENTRY_NEW || !is_known ? MSG_CT_NEW : MSG_CT_UPD;
+	static const enum msg_type types[][2] = {
+		[OBJECT_FLOW] = { MSG_CT_NEW, MSG_CT_UPD },
+		[OBJECT_EXPECT] = { MSG_EXP_NEW, MSG_EXP_UPD },
+	};
+
+	if (what->state == ENTRY_DEAD)
+		return kind == OBJECT_FLOW ? MSG_CT_DEL : MSG_EXP_DEL;
+	return types[kind][what->state != ENTRY_NEW && what->is_known];
 }
 
 size_t message_entry(struct wr *w, uint32_t n, const struct wire_flow_opts *o,
-		     const struct flow *f, enum entry_state state,
-		     bool is_known)
+		     struct flow_cache *cache, const struct message_entry *what)
 {
-	size_t offset = wire_begin(w, type_of(state, is_known), 0, n);
+	enum object_kind kind = flow_cache_kind(cache, what->id);
+	size_t offset = wire_begin(w, type_of(what, kind), 0, n);
+	struct expect e;
+	struct flow f;
 
-	wire_flow_encode(w, o, f);
+	switch (kind) {
+	case OBJECT_FLOW:
+		flow_cache_get(cache, what->id, &f);
+		wire_flow_encode(w, o, &f);
+		break;
+	case OBJECT_EXPECT:
+		expect_cache_get(cache, what->id, &e);
+		wire_expect_encode(w, o, &e);
+		break;
+	}
 	return offset;
 }

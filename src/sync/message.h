@@ -8,8 +8,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "base/flow.h"
-#include "cache/entry.h"
+#include "cache/flow_cache.h"
 #include "sync/ext.h"
 #include "sync/order.h"
 #include "sync/wire.h"
@@ -43,9 +42,16 @@ void message_add_mark(struct wr *w, uint64_t node, enum ext_phase phase,
 size_t message_range(struct wr *w, uint32_t n, enum msg_flag flag,
 		     struct seq_run run);
 
-/* What an entry is now. is_known: it was sent before in this life. */
+/* An entry of a cache, as it is to be told. */
+struct message_entry {
+	uint32_t id;
+	enum entry_state state; /* what it is now */
+	bool is_known;          /* it was sent before in this life */
+};
+
+/* What an entry, a flow or an expectation, is now. */
 size_t message_entry(struct wr *w, uint32_t n, const struct wire_flow_opts *o,
-		     const struct flow *f, enum entry_state state,
-		     bool is_known);
+		     struct flow_cache *cache,
+		     const struct message_entry *what);
 
 #endif

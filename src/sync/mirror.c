@@ -41,13 +41,15 @@ void mirror_init(struct mirror *m, const struct mirror_opts *o)
 	*m = (struct mirror){ .o = *o, .doubts_per_s = DOUBTS_LEAST };
 }
 
-/* The head of a living entry, or NULL. */
+/* The head of a living flow, or NULL. */
 static struct entry_head *living(const struct mirror *m, uint32_t id)
 {
 	struct entry_head *h = flow_cache_head(m->o.cache, id);
 
-	return h && (h->state == ENTRY_NEW || h->state == ENTRY_ALIVE) ? h
-								       : NULL;
+	return h && (h->state == ENTRY_NEW || h->state == ENTRY_ALIVE) &&
+			       flow_cache_kind(m->o.cache, id) == OBJECT_FLOW
+		       ? h
+		       : NULL;
 }
 
 static void mark(struct mirror *m, unsigned int set, uint32_t id)

@@ -113,7 +113,9 @@ struct node *node_new(const struct node_opts *opts, node_engine_fn *engine,
 	if (!n)
 		return NULL;
 	*n = (struct node){
-		.external = { .cache = opts->external, .wire = opts->wire },
+		.external = { .cache = opts->external,
+			      .wire = opts->wire,
+			      .has_expectations = opts->has_expectations },
 		.inject = opts->inject,
 		.seal = opts->seal,
 		.ctx = opts->ctx,

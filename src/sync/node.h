@@ -34,6 +34,8 @@ struct node_opts {
 	struct flow_cache *internal, *external; /* outlive the node */
 	struct inject *inject; /* likewise; in place of external, or NULL */
 	struct wire_flow_opts wire; /* how flows are encoded */
+	/* Peers' expectations are kept; ours are told if there are any. */
+	bool has_expectations;
 	uint32_t resend_queue_size; /* messages that are not acknowledged */
 	uint32_t ack_window;        /* messages received before an ACK */
 	uint32_t refresh_s;       /* ALARM: an entry is told again within it */

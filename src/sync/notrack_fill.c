@@ -192,13 +192,12 @@ static enum fill send_entry(struct notrack *t, const struct turn *n,
 			    uint32_t id, enum weight weight)
 {
 	const struct entry_head *h = flow_cache_head(t->l.o.cache, id);
+	const struct message_entry what = { id, state_of(t, h),
+					    h->outbox & OUTBOX_SENT };
 	uint32_t number = t->l.outbox.ring.next;
-	struct flow flow;
-	size_t offset;
+	size_t offset =
+		message_entry(n->w, number, &t->l.o.wire, t->l.o.cache, &what);
 
-	flow_cache_get(t->l.o.cache, id, &flow);
-	offset = message_entry(n->w, number, &t->l.o.wire, &flow,
-			       state_of(t, h), h->outbox & OUTBOX_SENT);
 	if (!end_message(t, n, offset, weight))
 		return FILL_FULL;
 	sent(t, number, id);

@@ -9,8 +9,10 @@
 #include <cmocka.h>
 
 #include "cache/expect_cache.h"
-#include "random_expect.h"
+#include "expect_text.h"
 #include "random_flow.h"
+
+enum { ALL_BITS = 2 * EXPECT_ID - 1 };
 
 static struct flow_cache *cache_of(uint32_t limit)
 {
@@ -130,8 +132,7 @@ static void what_is_there_is_found_among_many(void **state)
 	(void)state;
 	for (int n = 0; n < N; n++) {
 		random_expect(&all[n], &seed, n & 1 ? FAMILY_IPV4 : FAMILY_IPV6,
-			      (uint32_t)random_next(&seed) & RANDOM_EXPECT_ALL,
-			      100);
+			      (uint32_t)random_next(&seed) & ALL_BITS);
 		expect_cache_put(c, &all[n], STORE_REPLACE, 1, &ids[n]);
 	}
 	for (int n = 0; n < N; n++) {

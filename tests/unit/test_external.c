@@ -6,7 +6,9 @@
 
 #include <cmocka.h>
 
+#include "cache/expect_cache.h"
 #include "sync/external.h"
+#include "sync/wire_expect.h"
 
 struct fixture {
 	struct external x;
@@ -63,6 +65,38 @@ static enum verdict hear(struct fixture *t, int peer, enum msg_type type,
 	assert_false(w.full);
 	m.body = (struct rd){ bytes, w.used };
 	return external_data(&t->x, &t->peers.peers[peer], &m, now_ms);
+}
+
+static struct expect expect_of(uint16_t number)
+{
+	return (struct expect){
+		.has = EXPECT_TIMEOUT | EXPECT_FLAGS,
+		.family = FAMILY_IPV4,
+		.master_l4proto = L4_TCP,
+		.l4proto = L4_TCP,
+		.master = { .sport = number, .dport = 21 },
+		.expected = { .dport = 36405 },
+		.mask = { .dport = 0xffff },
+		.timeout_s = 300,
+	};
+}
+
+static enum verdict hear_expect(struct fixture *t, int peer, enum msg_type type,
+				const struct expect *e, int64_t now_ms)
+{
+	uint8_t bytes[512];
+	struct wr w = { .buf = bytes, .size = sizeof(bytes) };
+	struct msg m = { .type = (uint8_t)type };
+
+	wire_expect_encode(&w, &t->x.wire, e);
+	assert_false(w.full);
+	m.body = (struct rd){ bytes, w.used };
+	return external_data(&t->x, &t->peers.peers[peer], &m, now_ms);
+}
+
+static uint32_t n_expected(const struct fixture *t)
+{
+	return flow_cache_stats_of(t->x.cache, OBJECT_EXPECT)->n_active;
 }
 
 static uint32_t n_held(const struct fixture *t)
@@ -345,6 +379,79 @@ static void test_damaged_attributes_are_refused(void **state)
 	assert_int_equal(n_held(t), 0);
 }
 
+/* ---- expectations ------------------------------------------------------- */
+
+static void
+test_without_expectations_what_is_told_of_them_is_ignored(void **state)
+{
+	struct fixture *t = *state;
+	const struct expect e = expect_of(1);
+
+	for (int type = MSG_EXP_NEW; type <= MSG_EXP_DEL; type++)
+		assert_int_equal(
+			hear_expect(t, 0, (enum msg_type)type, &e, 1000),
+			VERDICT_IGNORED);
+	assert_int_equal(n_expected(t), 0);
+}
+
+static void test_expectations_come_change_and_go(void **state)
+{
+	struct fixture *t = *state;
+	struct expect e = expect_of(1), held;
+	uint32_t id;
+
+	t->x.has_expectations = true;
+	assert_int_equal(hear_expect(t, 0, MSG_EXP_NEW, &e, 7000), VERDICT_OK);
+	e.flags = EXPECT_FLAG_INACTIVE;
+	assert_int_equal(hear_expect(t, 0, MSG_EXP_UPD, &e, 8000), VERDICT_OK);
+	id = expect_cache_find(t->x.cache, &e);
+	assert_int_not_equal(id, FLOW_CACHE_NO_ID);
+	expect_cache_get(t->x.cache, id, &held);
+	assert_int_equal(held.flags, EXPECT_FLAG_INACTIVE);
+	assert_int_equal(flow_cache_head(t->x.cache, id)->created_s, 7);
+	assert_int_equal(flow_cache_head(t->x.cache, id)->changed_s, 8);
+	assert_int_equal(hear_expect(t, 0, MSG_EXP_NEW, &e, 9000), VERDICT_OK);
+	assert_int_equal(flow_cache_head(t->x.cache, id)->created_s, 9);
+	assert_int_equal(n_expected(t), 1);
+	assert_int_equal(n_held(t), 0);
+	assert_int_equal(hear_expect(t, 0, MSG_EXP_DEL, &e, 9000), VERDICT_OK);
+	assert_int_equal(n_expected(t), 0);
+	assert_int_equal(hear_expect(t, 0, MSG_EXP_DEL, &e, 9000), VERDICT_OK);
+}
+
+static void test_an_expectation_ends_by_its_owner_or_with_its_bulk(void **state)
+{
+	struct fixture *t = *state;
+	const struct expect e = expect_of(1), other = expect_of(2);
+	const struct flow f = flow_of(1);
+
+	t->x.has_expectations = true;
+	hear_expect(t, 0, MSG_EXP_NEW, &e, 1000);
+	assert_int_equal(hear_expect(t, 1, MSG_EXP_DEL, &e, 1000), VERDICT_OK);
+	assert_int_equal(n_expected(t), 1);
+	assert_int_equal(t->x.n_not_owner, 1);
+	hear(t, 0, MSG_CT_NEW, &f, 1000);
+	t->peers.peers[0].generation++;
+	hear_expect(t, 0, MSG_EXP_UPD, &other, 2000);
+	external_sweep(&t->x, &t->peers.peers[0]);
+	while (external_step(&t->x))
+		;
+	assert_int_equal(n_held(t), 0);
+	assert_int_equal(n_expected(t), 1);
+	assert_int_not_equal(expect_cache_find(t->x.cache, &other),
+			     FLOW_CACHE_NO_ID);
+}
+
+static void test_an_expectation_cut_short_is_bad(void **state)
+{
+	struct fixture *t = *state;
+	struct msg m = { .type = MSG_EXP_NEW };
+
+	t->x.has_expectations = true;
+	assert_int_equal(external_data(&t->x, &t->peers.peers[0], &m, 1000),
+			 VERDICT_BAD_PAYLOAD);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -362,6 +469,10 @@ int main(void)
 		T(test_a_piece_of_a_walk_is_small),
 		T(test_what_has_no_place_is_told),
 		T(test_damaged_attributes_are_refused),
+		T(test_without_expectations_what_is_told_of_them_is_ignored),
+		T(test_expectations_come_change_and_go),
+		T(test_an_expectation_ends_by_its_owner_or_with_its_bulk),
+		T(test_an_expectation_cut_short_is_bad),
 #undef T
 	};
 

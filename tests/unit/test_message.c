@@ -2,10 +2,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "cache/expect_cache.h"
 #include "sync/message.h"
 
 enum { NODE = 77, SIZE = 512 };
@@ -119,31 +121,56 @@ static void test_ranges_are_messages_of_their_own(void **state)
 	}
 }
 
+/* A cache with one flow or expectation, and its id. */
+static struct flow_cache *cache_with(enum object_kind kind, uint32_t *id)
+{
+	const struct flow_cache_opts o = { .first_size = 1, .limit = 1 };
+	const struct flow f = { .family = FAMILY_IPV4,
+				.l4proto = L4_TCP,
+				.has = FLOW_PORTS };
+	const struct expect e = { .family = FAMILY_IPV4,
+				  .master_l4proto = L4_TCP,
+				  .l4proto = L4_TCP };
+	struct flow_cache *c = flow_cache_new(&o);
+
+	if (kind == OBJECT_FLOW)
+		flow_cache_put(c, &f, PUT_REPLACE, 1, id);
+	else
+		expect_cache_put(c, &e, STORE_REPLACE, 1, id);
+	return c;
+}
+
 static void test_the_type_tells_what_an_entry_is_for_the_peer(void **state)
 {
 	static const struct {
+		enum object_kind kind;
 		enum entry_state state;
 		bool is_known;
 		enum msg_type want;
 	} cases[] = {
-		{ ENTRY_NEW, false, MSG_CT_NEW },
-		{ ENTRY_NEW, true, MSG_CT_NEW },
-		{ ENTRY_ALIVE, false, MSG_CT_NEW },
-		{ ENTRY_ALIVE, true, MSG_CT_UPD },
-		{ ENTRY_DEAD, false, MSG_CT_DEL },
-		{ ENTRY_DEAD, true, MSG_CT_DEL },
+		{ OBJECT_FLOW, ENTRY_NEW, false, MSG_CT_NEW },
+		{ OBJECT_FLOW, ENTRY_NEW, true, MSG_CT_NEW },
+		{ OBJECT_FLOW, ENTRY_ALIVE, false, MSG_CT_NEW },
+		{ OBJECT_FLOW, ENTRY_ALIVE, true, MSG_CT_UPD },
+		{ OBJECT_FLOW, ENTRY_DEAD, false, MSG_CT_DEL },
+		{ OBJECT_FLOW, ENTRY_DEAD, true, MSG_CT_DEL },
+		{ OBJECT_EXPECT, ENTRY_NEW, false, MSG_EXP_NEW },
+		{ OBJECT_EXPECT, ENTRY_NEW, true, MSG_EXP_NEW },
+		{ OBJECT_EXPECT, ENTRY_ALIVE, false, MSG_EXP_NEW },
+		{ OBJECT_EXPECT, ENTRY_ALIVE, true, MSG_EXP_UPD },
+		{ OBJECT_EXPECT, ENTRY_DEAD, false, MSG_EXP_DEL },
+		{ OBJECT_EXPECT, ENTRY_DEAD, true, MSG_EXP_DEL },
 	};
 	const struct wire_flow_opts o = { .send_timeout = true };
-	const struct flow f = { .family = FAMILY_IPV4,
-				.l4proto = L4_TCP,
-				.has = FLOW_PORTS };
 
 	(void)state;
 	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
 		uint8_t bytes[SIZE];
 		struct wr w = { .buf = bytes, .size = sizeof(bytes) };
-		size_t at = message_entry(&w, 5, &o, &f, cases[i].state,
-					  cases[i].is_known);
+		struct message_entry what = { .state = cases[i].state,
+					      .is_known = cases[i].is_known };
+		struct flow_cache *c = cache_with(cases[i].kind, &what.id);
+		size_t at = message_entry(&w, 5, &o, c, &what);
 		struct msg m;
 
 		assert_true(wire_end(&w, at));
@@ -151,6 +178,7 @@ static void test_the_type_tells_what_an_entry_is_for_the_peer(void **state)
 		assert_int_equal(m.type, cases[i].want);
 		assert_int_equal(m.seq, 5);
 		assert_true(m.body.left > 0);
+		flow_cache_free(c);
 	}
 }
 

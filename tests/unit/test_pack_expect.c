@@ -10,8 +10,10 @@
 
 #include "cache/pack.h"
 #include "cache/pack_expect.h"
-#include "random_expect.h"
+#include "expect_text.h"
 #include "random_flow.h"
+
+enum { ALL_BITS = 2 * EXPECT_ID - 1 };
 
 static enum family family_of(unsigned int n)
 {
@@ -41,8 +43,7 @@ static void any_bits_come_back(void **state)
 		size_t len;
 
 		random_expect(&e, &seed, family_of(n),
-			      (uint32_t)random_next(&seed) & RANDOM_EXPECT_ALL,
-			      UINT16_MAX);
+			      (uint32_t)random_next(&seed) & ALL_BITS);
 		bytes = packed(&e, &len);
 		memset(&got, 0, sizeof(got));
 		assert_int_equal(pack_expect_decode(bytes, &got), len);
@@ -64,11 +65,11 @@ static void keys_are_equal_where_those_of_the_values_are(void **state)
 		uint8_t keys[2][PACK_EXPECT_KEY_MAX];
 		size_t len[2];
 
-		random_expect(&a, &seed, family_of(n), 0, 1);
+		random_expect(&a, &seed, family_of(n), 0);
 		b = a;
 		((uint8_t *)&b)[random_next(&seed) % sizeof(b)] ^= 1;
 		b.family = a.family;
-		b.has = RANDOM_EXPECT_ALL; /* no part of it */
+		b.has = ALL_BITS; /* no part of it */
 		len[0] = pack_expect_key(&a, keys[0]);
 		len[1] = pack_expect_key(&b, keys[1]);
 		if (a.family == FAMILY_IPV4 && !expect_same_key(&a, &b))
@@ -89,7 +90,7 @@ static void no_flow_begins_like_one(void **state)
 		struct flow f;
 		uint8_t key[PACK_EXPECT_KEY_MAX], of_flow[PACK_KEY_MAX];
 
-		random_expect(&e, &seed, family_of(n), 0, 1);
+		random_expect(&e, &seed, family_of(n), 0);
 		random_flow(&f, &seed, family_of(n),
 			    random_next(&seed) & (FLOW_BIT(FLOW_N_REPLY) - 1));
 		pack_expect_key(&e, key);
