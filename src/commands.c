@@ -58,7 +58,7 @@ static void start_commit(void *ctx, int code)
 		return;
 	}
 	c->commit_since_us = loop_clock_us();
-	err = commit_start(c->commit);
+	err = commit_start(c->commit, OBJECT_FLOW);
 	assert(err == 0); /* one job at a time */
 }
 

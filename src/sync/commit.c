@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "sync/apply.h"
+#include "sync/expect_apply.h"
 
 enum {
 	COMMIT_STEP = 1024,     /* ids looked at in one step, or some more */
@@ -12,13 +13,21 @@ enum {
 	TIMEOUT_CLOSE_S = 10,   /* of the kernel, for a connection reset */
 };
 
+enum pass {
+	PASS_NONE, /* nothing is running */
+	PASS_MASTERS,
+	PASS_RELATED,
+	PASS_EXPECT,
+};
+
 struct commit {
 	struct commit_opts o;
 	struct apply *apply;
-	bool is_running;
-	bool related;   /* second pass */
+	struct expect_apply expect;
+	enum pass pass;
 	bool is_at_end; /* of this pass: only answers are missing */
 	uint32_t position;
+	uint32_t now_s; /* of the call that is running */
 	struct commit_report report;
 };
 
@@ -37,6 +46,8 @@ static void count_failure(struct commit_report *r, enum kernel_op op, int error)
 			(struct commit_reason){ .op = op, .error = error };
 	r->reasons[i].n++;
 }
+
+/* ---- flows --------------------------------------------------------------- */
 
 /* The mark leaves an entry that is removed: its id may be another's now. */
 static bool is_wanted(void *ctx, uint32_t id)
@@ -59,51 +70,6 @@ static void on_end(void *ctx, uint32_t id, const struct apply_end *end)
 		c->report.n_newer++;
 	else
 		count_failure(&c->report, end->op, end->error);
-}
-
-struct commit *commit_new(const struct commit_opts *opts)
-{
-	struct commit *c = calloc(1, sizeof(*c));
-	const struct apply_opts o = { .internal = opts->internal,
-				      .kernel = opts->kernel,
-				      .is_wanted = is_wanted,
-				      .ended = on_end,
-				      .ctx = c };
-
-	if (!c)
-		return NULL;
-	c->o = *opts;
-	c->apply = apply_new(&o);
-	if (!c->apply) {
-		free(c);
-		return NULL;
-	}
-	return c;
-}
-
-void commit_free(struct commit *c)
-{
-	if (!c)
-		return;
-	apply_free(c->apply);
-	free(c);
-}
-
-bool commit_is_running(const struct commit *c)
-{
-	return c->is_running;
-}
-
-int commit_start(struct commit *c)
-{
-	if (c->is_running)
-		return -EBUSY;
-	c->is_running = true;
-	c->related = false;
-	c->is_at_end = false;
-	c->position = FLOW_CACHE_NO_ID;
-	c->report = (struct commit_report){ 0 };
-	return 0;
 }
 
 uint32_t commit_timeout_s(uint32_t configured_s, bool has_timeout,
@@ -155,58 +121,134 @@ static void take_up(struct commit *c, uint32_t id, uint32_t now_s)
 	flow_cache_get(c->o.external, id, &f);
 	f.timeout_s = timeout_of(c, &f, (int64_t)now_s - h->changed_s);
 	f.has |= FLOW_TIMEOUT;
-	item.has_master = c->related && has_master(c, &f);
+	item.has_master = c->pass == PASS_RELATED && has_master(c, &f);
 	flow_cache_mark(c->o.external, SET_UNDER_WAY, id);
 	apply_put(c->apply, &item, now_s);
 }
 
-/* Takes up the next entries of this pass. */
-static void walk(struct commit *c, uint32_t now_s)
+/* ---- expectations -------------------------------------------------------- */
+
+static void get_expect(void *ctx, uint32_t id, struct expect *out)
+{
+	const struct commit *c = ctx;
+	int64_t age_s = (int64_t)c->now_s -
+			flow_cache_head(c->o.external, id)->changed_s;
+
+	expect_cache_get(c->o.external, id, out);
+	out->timeout_s =
+		commit_timeout_s(c->o.timeout_s, out->has & EXPECT_TIMEOUT,
+				 out->timeout_s, age_s);
+	out->has |= EXPECT_TIMEOUT;
+}
+
+static void on_expect_ended(void *ctx, uint32_t id, int error)
+{
+	struct commit *c = ctx;
+
+	(void)id;
+	if (error)
+		count_failure(&c->report, KERNEL_CREATE, error);
+	else
+		c->report.n_committed++;
+}
+
+/* ---- the walk ------------------------------------------------------------ */
+
+static bool is_of_pass(const struct commit *c, uint32_t id)
+{
+	const struct flow_cache *x = c->o.external;
+
+	if (flow_cache_kind(x, id) == OBJECT_EXPECT)
+		return c->pass == PASS_EXPECT;
+	return c->pass ==
+	       (flow_cache_is_related(x, id) ? PASS_RELATED : PASS_MASTERS);
+}
+
+/* False: there is no room for more; it was not taken up if it is an
+ * expectation. */
+static bool take(struct commit *c, uint32_t id)
+{
+	if (c->pass == PASS_EXPECT)
+		return expect_apply_put(&c->expect, id);
+	take_up(c, id, c->now_s);
+	return true;
+}
+
+static bool has_room(const struct commit *c)
+{
+	return c->pass == PASS_EXPECT || apply_has_room(c->apply);
+}
+
+/* Takes up the next entries of this pass. False: there is no more room. */
+static bool walk(struct commit *c)
 {
 	struct flow_cache *x = c->o.external;
 	uint32_t n = 0;
 
-	while (n < COMMIT_STEP && !c->is_at_end && apply_has_room(c->apply)) {
+	while (n < COMMIT_STEP && !c->is_at_end && has_room(c)) {
 		uint32_t id = flow_cache_next(x, c->position);
 
-		n += id - c->position; /* free ids too */
-		c->position = id;
 		c->is_at_end = id == FLOW_CACHE_NO_ID;
 		if (c->is_at_end)
 			break;
 		if (flow_cache_head(x, id)->state != ENTRY_FREE &&
-		    flow_cache_is_related(x, id) == c->related)
-			take_up(c, id, now_s);
+		    is_of_pass(c, id) && !take(c, id))
+			return false;
+		n += id - c->position; /* free ids too */
+		c->position = id;
 	}
+	return has_room(c);
+}
+
+static bool resume(struct commit *c)
+{
+	return c->pass == PASS_EXPECT ? expect_apply_resume(&c->expect)
+				      : apply_resume(c->apply);
+}
+
+static bool is_idle(const struct commit *c)
+{
+	return apply_is_idle(c->apply) && expect_apply_is_idle(&c->expect);
+}
+
+static void start_pass(struct commit *c, enum pass pass)
+{
+	c->pass = pass;
+	c->is_at_end = false;
+	c->position = FLOW_CACHE_NO_ID;
 }
 
 static void end(struct commit *c)
 {
-	c->is_running = false;
-	c->o.ended(c->o.ctx, &c->report);
+	const struct commit_report report = c->report;
+
+	c->pass = PASS_NONE;
+	c->o.ended(c->o.ctx, &report);
+}
+
+bool commit_is_running(const struct commit *c)
+{
+	return c->pass != PASS_NONE;
 }
 
 bool commit_step(struct commit *c, uint32_t now_s)
 {
-	if (!c->is_running)
+	c->now_s = now_s;
+	if (!commit_is_running(c))
 		return false;
-	if (!apply_resume(c->apply))
-		return false;
-	walk(c, now_s);
-	if (!apply_has_room(c->apply))
+	if (!resume(c) || !walk(c))
 		return false;
 	if (!c->is_at_end)
 		return true;
 	/* The masters must be in the kernel before what is related to them. */
 	apply_finish(c->apply);
-	if (!apply_is_idle(c->apply))
+	if (!is_idle(c))
 		return false;
-	if (c->related) {
+	if (c->pass != PASS_MASTERS) {
 		end(c);
 		return false;
 	}
-	c->related = true;
-	c->is_at_end = false;
+	start_pass(c, PASS_RELATED);
 	return true;
 }
 
@@ -215,5 +257,54 @@ void commit_done(void *ctx, enum kernel_op op, uint32_t cookie, int error,
 {
 	struct commit *c = ctx;
 
-	apply_done(c->apply, op, cookie, error, found);
+	if (c->pass == PASS_EXPECT)
+		expect_apply_done(&c->expect, op, cookie, error);
+	else
+		apply_done(c->apply, op, cookie, error, found);
+}
+
+/* ---- start and end ------------------------------------------------------- */
+
+int commit_start(struct commit *c, enum object_kind kind)
+{
+	if (commit_is_running(c))
+		return -EBUSY;
+	start_pass(c, kind == OBJECT_FLOW ? PASS_MASTERS : PASS_EXPECT);
+	c->report = (struct commit_report){ 0 };
+	return 0;
+}
+
+struct commit *commit_new(const struct commit_opts *opts)
+{
+	struct commit *c = calloc(1, sizeof(*c));
+	const struct apply_opts o = { .internal = opts->internal,
+				      .kernel = opts->kernel,
+				      .is_wanted = is_wanted,
+				      .ended = on_end,
+				      .ctx = c };
+
+	if (!c)
+		return NULL;
+	c->o = *opts;
+	c->expect.o = (struct expect_apply_opts){
+		.cache = opts->external,
+		.kernel = opts->kernel,
+		.get = get_expect,
+		.ended = on_expect_ended,
+		.ctx = c,
+	};
+	c->apply = apply_new(&o);
+	if (!c->apply) {
+		free(c);
+		return NULL;
+	}
+	return c;
+}
+
+void commit_free(struct commit *c)
+{
+	if (!c)
+		return;
+	apply_free(c->apply);
+	free(c);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* commit.h - puts the external cache into the kernel's table, in batches,
- * masters before the flows that are related to them; what is to be done for
- * each, sync/apply knows. */
+/* commit.h - puts the external cache into the kernel's table, in batches: the
+ * flows, masters before those that are related to them, or the expectations.
+ * What is to be done for each, sync/apply and sync/expect_apply know. */
 #ifndef SYNC_COMMIT_H
 #define SYNC_COMMIT_H
 
@@ -14,7 +14,7 @@
 struct commit;
 enum { COMMIT_REASONS = 16 };
 
-/* The set of the external cache, which nobody else changes. */
+/* The set of the external cache for flows, which nobody else changes. */
 enum commit_set { SET_UNDER_WAY }; /* on its way into the kernel */
 
 /* Why entries could not be committed: one line of the log each. */
@@ -36,7 +36,7 @@ struct commit_opts {
 	struct flow_cache *internal;     /* the mirror's, or NULL */
 	const struct kernel_ops *kernel; /* its results go to commit_done() */
 	uint32_t timeout_s;              /* CommitTimeout; 0: not set */
-	/* The walk has ended and every answer is in. */
+	/* The walk has ended and every answer is in. May start the next one. */
 	void (*ended)(void *ctx, const struct commit_report *report);
 	void *ctx;
 };
@@ -45,9 +45,10 @@ struct commit_opts {
 struct commit *commit_new(const struct commit_opts *opts);
 void commit_free(struct commit *c); /* accepts NULL */
 
-/* Starts with the first entry; commit_step() does the work. -EBUSY if one is
+/* Starts with the first entry of a kind; commit_step() does the work. The flows
+ * are to be there before their expectations are committed. -EBUSY if one is
  * running. */
-NODISCARD int commit_start(struct commit *c);
+NODISCARD int commit_start(struct commit *c, enum object_kind kind);
 bool commit_is_running(const struct commit *c);
 
 /* Submits as much as the kernel side takes, looking at a bounded number of

@@ -5,11 +5,13 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "cache/expect_cache.h"
 #include "sync/commit.h"
 #include "sync/mirror.h"
 
@@ -20,7 +22,9 @@ struct batch {
 	struct {
 		enum kernel_op op;
 		uint32_t cookie;
+		enum object_kind kind;
 		struct flow flow;
+		struct expect expect;
 	} ops[BATCH];
 	int n;
 };
@@ -30,6 +34,8 @@ struct fake {
 	struct flow_cache *external, *internal;
 	struct flow table[TABLE];
 	bool used[TABLE];
+	struct expect expected[TABLE];
+	int n_expected;
 	/* As the real one: one batch is under way, the next one fills. */
 	struct batch flying, filling;
 	bool is_finishing;
@@ -92,12 +98,15 @@ static int fake_submit(void *self, enum kernel_op op,
 	struct fake *k = self;
 	struct batch *b = &k->filling;
 
-	assert_int_equal(object->kind, OBJECT_FLOW);
 	if (b->n == BATCH)
 		return -EAGAIN;
+	b->ops[b->n].kind = object->kind;
 	b->ops[b->n].op = op;
 	b->ops[b->n].cookie = cookie;
-	b->ops[b->n++].flow = *object->flow;
+	if (object->kind == OBJECT_EXPECT)
+		b->ops[b->n++].expect = *object->expect;
+	else
+		b->ops[b->n++].flow = *object->flow;
 	launch(k);
 	return 0;
 }
@@ -210,6 +219,15 @@ static int apply(struct fake *k, enum kernel_op op, const struct flow *f,
 	return -EINVAL;
 }
 
+/* Only the master is looked for. */
+static int create_expect(struct fake *k, const struct expect *e)
+{
+	if (find_tuple(k, &e->master) < 0)
+		return -ENOENT;
+	k->expected[k->n_expected++] = *e;
+	return 0;
+}
+
 /* Lets the answers of the batch out that is under way. */
 static void answer(struct fake *k)
 {
@@ -218,7 +236,9 @@ static void answer(struct fake *k)
 	for (int i = 0; i < b.n; i++) {
 		enum kernel_op op = b.ops[i].op;
 		struct flow found;
-		int err = apply(k, op, &b.ops[i].flow, &found);
+		int err = b.ops[i].kind == OBJECT_EXPECT
+				  ? create_expect(k, &b.ops[i].expect)
+				  : apply(k, op, &b.ops[i].flow, &found);
 		bool has_found = op == KERNEL_GET && err == 0;
 
 		if (k->n_log < LOG)
@@ -238,15 +258,20 @@ static void ended(void *ctx, const struct commit_report *report)
 	k->n_ended++;
 }
 
-static void run(struct fake *k)
+static void run_kind(struct fake *k, enum object_kind kind)
 {
-	assert_int_equal(commit_start(k->commit), 0);
+	assert_int_equal(commit_start(k->commit, kind), 0);
 	for (int i = 0; i < 10000 && commit_is_running(k->commit); i++)
 		if (!commit_step(k->commit, NOW_S))
 			answer(k);
 	assert_false(commit_is_running(k->commit));
 	assert_int_equal(k->n_ended, 1);
 	k->n_ended = 0;
+}
+
+static void run(struct fake *k)
+{
+	run_kind(k, OBJECT_FLOW);
 }
 
 static void run_without_failure(struct fake *k)
@@ -570,7 +595,7 @@ static void test_a_lost_answer_is_asked_for(void **state)
 	k->table[0] = there;
 	learn(k->external, &there);
 	learn(k->external, &f);
-	assert_int_equal(commit_start(k->commit), 0);
+	assert_int_equal(commit_start(k->commit, OBJECT_FLOW), 0);
 	while (!commit_step(k->commit, NOW_S) && !k->flying.n)
 		;
 	(void)commit_step(k->commit, NOW_S);
@@ -590,12 +615,12 @@ static void test_a_second_commit_waits_for_the_first(void **state)
 	struct flow f = flow_of(1);
 
 	learn(k->external, &f);
-	assert_int_equal(commit_start(k->commit), 0);
-	assert_int_equal(commit_start(k->commit), -EBUSY);
+	assert_int_equal(commit_start(k->commit, OBJECT_FLOW), 0);
+	assert_int_equal(commit_start(k->commit, OBJECT_FLOW), -EBUSY);
 	while (commit_is_running(k->commit))
 		if (!commit_step(k->commit, NOW_S))
 			answer(k);
-	assert_int_equal(commit_start(k->commit), 0);
+	assert_int_equal(commit_start(k->commit, OBJECT_FLOW), 0);
 }
 
 static void test_an_entry_may_go_while_its_answer_is_on_the_way(void **state)
@@ -606,7 +631,7 @@ static void test_an_entry_may_go_while_its_answer_is_on_the_way(void **state)
 
 	create(k, &f); /* so that the answer asks for more */
 	learn(k->external, &f);
-	assert_int_equal(commit_start(k->commit), 0);
+	assert_int_equal(commit_start(k->commit, OBJECT_FLOW), 0);
 	while (!k->flying.n)
 		commit_step(k->commit, NOW_S);
 	flow_cache_remove(k->external, flow_cache_find(k->external, &f));
@@ -617,6 +642,63 @@ static void test_an_entry_may_go_while_its_answer_is_on_the_way(void **state)
 			answer(k);
 	assert_false(commit_is_running(k->commit));
 	assert_int_equal(k->report.n_failed, 0);
+}
+
+static struct expect expect_of(const struct flow *master, uint16_t port)
+{
+	return (struct expect){
+		.has = EXPECT_TIMEOUT | EXPECT_CLASS | EXPECT_NAT,
+		.family = FAMILY_IPV4,
+		.master_l4proto = L4_TCP,
+		.l4proto = L4_TCP,
+		.master = master->orig,
+		.expected = { .dport = port },
+		.mask = { .dport = UINT16_MAX },
+		.timeout_s = 300,
+		.class = 2,
+		.nat = { .sport = 7 },
+		.nat_dir = 1,
+	};
+}
+
+static void learn_expect(struct fake *k, const struct flow *master,
+			 uint16_t port)
+{
+	const struct expect e = expect_of(master, port);
+	uint32_t id;
+
+	assert_int_equal(
+		expect_cache_put(k->external, &e, STORE_REPLACE, PEER_S, &id),
+		PUT_NEW);
+}
+
+static void test_expectations_are_committed_by_themselves(void **state)
+{
+	enum { N = 3 * BATCH };
+	struct fake *k = *state;
+	struct flow master = flow_of(1), lost = flow_of(2);
+
+	learn(k->external, &master);
+	for (uint16_t i = 0; i < N; i++)
+		learn_expect(k, &master, 5000 + i);
+	learn_expect(k, &lost, 6000);
+	run_without_failure(k);
+	assert_int_equal(k->report.n_committed, 1);
+	assert_int_equal(k->n_expected, 0);
+	run_kind(k, OBJECT_EXPECT);
+	assert_int_equal(k->report.n_committed, N);
+	assert_int_equal(k->report.n_failed, 1);
+	assert_int_equal(k->report.reasons[0].op, KERNEL_CREATE);
+	assert_int_equal(k->report.reasons[0].error, -ENOENT);
+	assert_int_equal(k->n_expected, N);
+	for (int i = 0; i < N; i++) {
+		assert_int_equal(k->expected[i].timeout_s,
+				 300 - (NOW_S - PEER_S));
+		assert_int_equal(k->expected[i].has,
+				 EXPECT_TIMEOUT | EXPECT_CLASS | EXPECT_NAT);
+		assert_int_equal(k->expected[i].class, 2);
+		assert_int_equal(k->expected[i].nat_dir, 1);
+	}
 }
 
 /* A flow that came without its master, from a peer that has it. */
@@ -1062,6 +1144,7 @@ int main(void)
 		T(test_a_second_commit_waits_for_the_first),
 		T(test_an_entry_may_go_while_its_answer_is_on_the_way),
 		T(test_a_flow_that_was_expected_at_the_peer_only),
+		T(test_expectations_are_committed_by_themselves),
 		T(test_a_flow_that_was_expected_here_only),
 		T(test_the_servers_packet_came_first),
 		T(test_another_flow_that_has_the_reply_tuple_stays),

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: ISC */
+#include "sync/expect_apply.h"
+
+#include <errno.h>
+
+static void end(struct expect_apply *a, uint32_t id, int error)
+{
+	flow_cache_unmark(a->o.cache, SET_EXPECT_UNDER_WAY, id);
+	flow_cache_unmark(a->o.cache, SET_EXPECT_AGAIN, id);
+	flow_cache_unmark(a->o.cache, SET_EXPECT_TRIED, id);
+	a->o.ended(a->o.ctx, id, error);
+}
+
+/* False: there is no room. */
+static bool submit(struct expect_apply *a, enum kernel_op op, uint32_t id)
+{
+	const struct kernel_ops *k = a->o.kernel;
+	struct expect e;
+	const struct object o = { .kind = OBJECT_EXPECT, .expect = &e };
+	int err;
+
+	a->o.get(a->o.ctx, id, &e);
+	err = k->submit(k->self, op, &o, id);
+	if (err == -EAGAIN)
+		return false;
+	if (err == 0)
+		a->n_in_flight++;
+	else if (op == KERNEL_CREATE)
+		end(a, id, err);
+	return true;
+}
+
+bool expect_apply_put(struct expect_apply *a, uint32_t id)
+{
+	flow_cache_mark(a->o.cache, SET_EXPECT_UNDER_WAY, id);
+	if (submit(a, KERNEL_CREATE, id))
+		return true;
+	flow_cache_unmark(a->o.cache, SET_EXPECT_UNDER_WAY, id);
+	return false;
+}
+
+/* What has no room for the second half begins again with the first. */
+static bool replace(struct expect_apply *a, uint32_t id)
+{
+	flow_cache_mark(a->o.cache, SET_EXPECT_TRIED, id);
+	if (!submit(a, KERNEL_DELETE, id) || !submit(a, KERNEL_CREATE, id))
+		return false;
+	flow_cache_unmark(a->o.cache, SET_EXPECT_AGAIN, id);
+	return true;
+}
+
+bool expect_apply_resume(struct expect_apply *a)
+{
+	uint32_t id = FLOW_CACHE_NO_ID;
+
+	while ((id = flow_cache_next_marked(a->o.cache, SET_EXPECT_AGAIN,
+					    id)) != FLOW_CACHE_NO_ID)
+		if (!replace(a, id))
+			return false;
+	return true;
+}
+
+bool expect_apply_is_idle(const struct expect_apply *a)
+{
+	return !a->n_in_flight &&
+	       !flow_cache_n_marked(a->o.cache, SET_EXPECT_AGAIN);
+}
+
+/* One of the same connection, or an answer that was lost. */
+static bool is_worth_a_try(int error)
+{
+	return error == -EEXIST || error == -EBUSY || error == -ENOBUFS;
+}
+
+void expect_apply_done(struct expect_apply *a, enum kernel_op op, uint32_t id,
+		       int error)
+{
+	a->n_in_flight--;
+	/* the creation that follows a deletion tells all; what has left the
+	 * cache has left its sets */
+	if (op == KERNEL_DELETE ||
+	    !flow_cache_is_marked(a->o.cache, SET_EXPECT_UNDER_WAY, id))
+		return;
+	if (is_worth_a_try(error) &&
+	    !flow_cache_is_marked(a->o.cache, SET_EXPECT_TRIED, id))
+		flow_cache_mark(a->o.cache, SET_EXPECT_AGAIN, id);
+	else
+		end(a, id, error);
+}
