@@ -27,12 +27,16 @@ static void count_refused(struct kernel_flush *f, int error)
 
 /* The entry lives on in the internal cache, whether or not the event of its end
  * is heard. False: there is no room. */
-static bool delete_row(struct kernel_flush *f, const struct flow *row)
+static bool delete_row(struct kernel_flush *f,
+		       const struct kernel_flush_row *row)
 {
 	const struct kernel_ops *ops = f->o.kernel;
-	const struct object o = { .kind = OBJECT_FLOW, .flow = row };
-	int err = ops->submit(ops->self, KERNEL_DELETE, &o, 0);
+	struct object o = { .kind = row->kind, .flow = &row->flow };
+	int err;
 
+	if (row->kind == OBJECT_EXPECT)
+		o.expect = &row->expect;
+	err = ops->submit(ops->self, KERNEL_DELETE, &o, 0);
 	if (err == -EAGAIN)
 		return false;
 	if (err < 0) {
@@ -40,16 +44,17 @@ static bool delete_row(struct kernel_flush *f, const struct flow *row)
 		return true;
 	}
 	f->n_in_flight++;
-	if (f->o.mirror)
-		mirror_flushed(f->o.mirror, row);
+	if (f->o.mirror && row->kind == OBJECT_FLOW)
+		mirror_flushed(f->o.mirror, &row->flow);
 	return true;
 }
 
-static void keep_row(struct kernel_flush *f, const struct flow *row)
+static void keep_row(struct kernel_flush *f, const struct kernel_flush_row *row)
 {
 	if (f->n_rows == f->size) {
 		size_t size = f->size ? 2 * f->size : 256;
-		struct flow *rows = realloc(f->rows, size * sizeof(*rows));
+		struct kernel_flush_row *rows =
+			realloc(f->rows, size * sizeof(*rows));
 
 		if (!rows) {
 			count_refused(f, -ENOMEM);
@@ -61,13 +66,29 @@ static void keep_row(struct kernel_flush *f, const struct flow *row)
 	f->rows[f->n_rows++] = *row;
 }
 
-bool kernel_flush_row(struct kernel_flush *f, const struct flow *row)
+static bool take_row(struct kernel_flush *f, const struct kernel_flush_row *row)
 {
-	if (!filter_accepts(f->o.filter, row) ||
-	    (!f->n_rows && delete_row(f, row)))
+	if (!f->n_rows && delete_row(f, row))
 		return true;
 	keep_row(f, row);
 	return false;
+}
+
+bool kernel_flush_row(struct kernel_flush *f, const struct flow *row)
+{
+	return !filter_accepts(f->o.filter, row) ||
+	       take_row(f, &(struct kernel_flush_row){ .kind = OBJECT_FLOW,
+						       .flow = *row });
+}
+
+bool kernel_flush_expect(struct kernel_flush *f, const struct expect *row)
+{
+	const struct flow master = expect_master(row);
+
+	return !expect_filter_accepts(f->o.expect_filter, row) ||
+	       !filter_accepts(f->o.filter, &master) ||
+	       take_row(f, &(struct kernel_flush_row){ .kind = OBJECT_EXPECT,
+						       .expect = *row });
 }
 
 void kernel_flush_rows_end(struct kernel_flush *f, int error)

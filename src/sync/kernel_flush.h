@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* kernel_flush.h - the kernel's table emptied by what a dump of it shows: each
- * row is deleted, that life and no other, no faster than the kernel takes it.
- * What the filter refuses stays. The caches are not emptied. */
+/* kernel_flush.h - one of the kernel's tables, flows or expectations, emptied
+ * by what a dump of it shows: each row is deleted, that life and no other, no
+ * faster than the kernel takes it. What the filters refuse stays. The caches
+ * are not emptied. */
 #ifndef SYNC_KERNEL_FLUSH_H
 #define SYNC_KERNEL_FLUSH_H
 
@@ -9,12 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/expect_filter.h"
 #include "base/filter.h"
 #include "base/kernel_ops.h"
 #include "sync/mirror.h"
 
 struct kernel_flush_opts {
 	const struct filter *filter;
+	const struct expect_filter *expect_filter;
 	/* Is told of what was deleted: nobody asks for that any more. NULL:
 	 * there is no internal cache. */
 	struct mirror *mirror;
@@ -28,12 +31,22 @@ struct kernel_flush_report {
 	int refused_error; /* negative errno value of the last one */
 };
 
+/* A row of a table. */
+struct kernel_flush_row {
+	enum object_kind kind;
+	union {
+		struct flow flow;
+		struct expect expect;
+	};
+};
+
 /* A zeroed one with o set is idle. */
 struct kernel_flush {
 	struct kernel_flush_opts o;
-	bool is_running;   /* until the last answer is in */
-	bool is_at_end;    /* no more rows come */
-	struct flow *rows; /* that the kernel side had no room for */
+	bool is_running; /* until the last answer is in */
+	bool is_at_end;  /* no more rows come */
+	/* Those that the kernel side had no room for. */
+	struct kernel_flush_row *rows;
 	size_t n_rows, size, next;
 	uint32_t n_in_flight;
 	struct kernel_flush_report report;
@@ -49,6 +62,7 @@ void kernel_flush_begin(struct kernel_flush *f);
  * are wanted until kernel_flush_step() says so. Those that come nevertheless
  * are kept too. */
 bool kernel_flush_row(struct kernel_flush *f, const struct flow *row);
+bool kernel_flush_expect(struct kernel_flush *f, const struct expect *row);
 
 /* The dump has ended, with 0 or a negative errno value. */
 void kernel_flush_rows_end(struct kernel_flush *f, int error);

@@ -19,6 +19,8 @@ enum { ROWS = 700, ROOM = 3 };
 struct world {
 	struct flow_cache *cache;
 	struct filter *filter;
+	struct names *helpers;
+	struct expect_filter expect_filter;
 	struct mirror mirror;
 	struct kernel_ops ops;
 	struct kernel_flush f;
@@ -44,7 +46,9 @@ static int submit(void *self, enum kernel_op op, const struct object *object,
 	if (w->n_queued == w->room)
 		return -EAGAIN;
 	w->n_queued++;
-	w->deleted[w->n_deleted++] = object->flow->orig.sport;
+	w->deleted[w->n_deleted++] = object->kind == OBJECT_EXPECT
+					     ? object->expect->expected.dport
+					     : object->flow->orig.sport;
 	return 0;
 }
 
@@ -80,7 +84,12 @@ static int set_up(void **state)
 	w.ops = (struct kernel_ops){ &w, submit, finish, NULL };
 	mirror.cache = w.cache;
 	mirror_init(&w.mirror, &mirror);
-	w.f.o = (struct kernel_flush_opts){ w.filter, &w.mirror, &w.ops };
+	w.helpers = names_new(2, 15);
+	names_intern(w.helpers, "ftp", 3);
+	names_intern(w.helpers, "sip", 3);
+	w.expect_filter = (struct expect_filter){ .helpers = w.helpers };
+	w.f.o = (struct kernel_flush_opts){ w.filter, &w.expect_filter,
+					    &w.mirror, &w.ops };
 	*state = &w;
 	return w.cache && w.filter ? 0 : -1;
 }
@@ -92,6 +101,7 @@ static int tear_down(void **state)
 	kernel_flush_fini(&w->f);
 	flow_cache_free(w->cache);
 	filter_free(w->filter);
+	names_free(w->helpers);
 	return 0;
 }
 
@@ -251,6 +261,45 @@ static void test_without_memory_a_row_is_refused_not_forgotten(void **state)
 	}
 }
 
+/* Their helper is 1 or 2: ftp or sip. */
+static bool give_expect(struct world *w, uint8_t master_l4proto,
+			uint16_t helper, uint16_t port)
+{
+	const struct expect e = { .has = EXPECT_HELPER,
+				  .family = FAMILY_IPV4,
+				  .master_l4proto = master_l4proto,
+				  .l4proto = L4_TCP,
+				  .expected = { .dport = port },
+				  .helper = helper };
+
+	return kernel_flush_expect(&w->f, &e);
+}
+
+static void test_expectations_are_deleted_as_flows_are(void **state)
+{
+	struct world *w = *state;
+	char names[][EXPECT_FILTER_NAME_MAX + 1] = { "FT" };
+
+	w->expect_filter.names = names;
+	w->expect_filter.n_names = 1;
+	kernel_flush_begin(&w->f);
+	for (uint16_t i = 0; i < 2 * ROOM; i++)
+		assert_int_equal(give_expect(w, L4_TCP, 1, i), i < ROOM);
+	/* of a master, or of a helper, that is not replicated */
+	assert_true(give_expect(w, L4_UDP, 1, 100));
+	assert_true(give_expect(w, L4_TCP, 2, 101));
+	kernel_flush_rows_end(&w->f, 0);
+	assert_int_equal(kernel_flush_step(&w->f), KERNEL_FLUSH_WAITS);
+	answer(w, -ENOENT);
+	assert_int_equal(kernel_flush_step(&w->f), KERNEL_FLUSH_WAITS);
+	answer(w, -EPERM);
+	assert_int_equal(kernel_flush_step(&w->f), KERNEL_FLUSH_ENDED);
+	assert_int_equal(w->n_deleted, 2 * ROOM);
+	for (uint16_t i = 0; i < 2 * ROOM; i++)
+		assert_int_equal(w->deleted[i], i);
+	assert_int_equal(w->f.report.n_refused, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +310,7 @@ int main(void)
 		TEST(test_refusals_are_counted_and_what_has_gone_is_none),
 		TEST(test_a_dump_that_fails_is_in_the_report),
 		TEST(test_once_stopped_only_answers_are_waited_for),
+		TEST(test_expectations_are_deleted_as_flows_are),
 		TEST(test_without_memory_a_row_is_refused_not_forgotten),
 	};
 
