@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: ISC */
+#include "sync/expect_mirror.h"
+
+#include <errno.h>
+
+enum {
+	SWEEP_STEP = 4096, /* ids in one piece of a sweep, or twice that */
+	FIRST_SIZE = 64,   /* buckets of those that wait */
+	SLACK_S = 2,       /* a timeout that differs by more was set anew */
+};
+
+int expect_mirror_init(struct expect_mirror *m,
+		       const struct expect_mirror_opts *o)
+{
+	const struct flow_cache_opts waiting = {
+		.first_size = FIRST_SIZE, .limit = EXPECT_MIRROR_WAITING_MAX
+	};
+
+	*m = (struct expect_mirror){ .o = *o };
+	m->waiting = flow_cache_new(&waiting);
+	return m->waiting ? 0 : -ENOMEM;
+}
+
+void expect_mirror_fini(struct expect_mirror *m)
+{
+	flow_cache_free(m->waiting);
+	m->waiting = NULL;
+}
+
+/* Something newer than the dump that is running was heard of it. */
+static void met(struct expect_mirror *m, uint32_t id)
+{
+	if (m->phase != EXPECT_MIRROR_SETTLED)
+		flow_cache_mark(m->o.cache, SET_MET, id);
+}
+
+static bool has_master(const struct expect_mirror *m, const struct expect *e)
+{
+	const struct flow master = expect_master(e);
+
+	if (m->o.is_bypassed)
+		return filter_accepts(m->o.masters, &master);
+	return flow_cache_find(m->o.cache, &master) != FLOW_CACHE_NO_ID;
+}
+
+/* The begin of a life, whose master is there. */
+static void add(struct expect_mirror *m, const struct expect *e, enum touch how)
+{
+	uint32_t id;
+
+	if (expect_cache_put(m->o.cache, e, STORE_REPLACE, m->now_s, &id) !=
+	    PUT_NEW) {
+		m->has_missed |= how == TOUCH_QUIET;
+		return; /* counted by the cache */
+	}
+	met(m, id);
+	m->o.touch(m->o.ctx, id, how);
+}
+
+/* ---- those that wait for their masters ---------------------------------- */
+
+static void let_wait(struct expect_mirror *m, const struct expect *e,
+		     enum touch how)
+{
+	uint32_t id;
+
+	if (expect_cache_put(m->waiting, e, STORE_REPLACE, m->now_s, &id) ==
+	    PUT_NEW)
+		flow_cache_head(m->waiting, id)->owner = (uint8_t)how;
+	else
+		m->stats.n_no_master++;
+}
+
+static bool is_any_waiting(const struct expect_mirror *m)
+{
+	return flow_cache_n_entries(m->waiting) > 0;
+}
+
+/* Takes one up whose master has come. False: it has not. */
+static bool take_up(struct expect_mirror *m, uint32_t id)
+{
+	enum touch how = (enum touch)flow_cache_head(m->waiting, id)->owner;
+	struct expect e;
+
+	expect_cache_get(m->waiting, id, &e);
+	if (!has_master(m, &e))
+		return false;
+	flow_cache_remove(m->waiting, id);
+	add(m, &e, how);
+	return true;
+}
+
+/* Takes up all whose masters have come. Of the others those that have waited
+ * for too long are refused, if is_second. */
+static void look_for_masters(struct expect_mirror *m, bool is_second)
+{
+	uint32_t id = FLOW_CACHE_NO_ID;
+
+	m->may_be_there = false;
+	while ((id = flow_cache_next(m->waiting, id)) != FLOW_CACHE_NO_ID) {
+		const struct entry_head *h = flow_cache_head(m->waiting, id);
+
+		if (h->state == ENTRY_FREE || take_up(m, id) || !is_second ||
+		    m->now_s - h->created_s <= EXPECT_MIRROR_WAIT_S)
+			continue;
+		flow_cache_remove(m->waiting, id);
+		m->stats.n_no_master++;
+	}
+}
+
+/* ---- events ------------------------------------------------------------- */
+
+/* What a peer has told, put into the kernel by us: nobody is told, and what is
+ * not cached, for it is not ours, stays so. What is ours goes along. */
+static void on_injected(struct expect_mirror *m, enum flow_event type,
+			const struct expect *e)
+{
+	uint32_t id = expect_cache_find(m->o.cache, e);
+
+	if (id == FLOW_CACHE_NO_ID)
+		return;
+	met(m, id);
+	if (type == FLOW_EVENT_DESTROY)
+		flow_cache_remove(m->o.cache, id);
+	else
+		(void)expect_cache_put(m->o.cache, e, STORE_CHANGE, m->now_s,
+				       &id);
+}
+
+static bool is_same_life(const struct expect *a, const struct expect *b)
+{
+	return !(a->has & b->has & EXPECT_ID) || a->id == b->id;
+}
+
+static void end_entry(struct expect_mirror *m, uint32_t id)
+{
+	flow_cache_kill(m->o.cache, id);
+	m->o.touch(m->o.ctx, id, TOUCH_SEND);
+}
+
+static void on_destroy(struct expect_mirror *m, enum flow_origin origin,
+		       const struct expect *e)
+{
+	uint32_t id = expect_cache_find(m->waiting, e);
+	struct expect cached;
+
+	if (id != FLOW_CACHE_NO_ID)
+		flow_cache_remove(m->waiting, id);
+	id = expect_cache_find(m->o.cache, e);
+	if (id == FLOW_CACHE_NO_ID)
+		return;
+	met(m, id);
+	expect_cache_get(m->o.cache, id, &cached);
+	switch (origin) {
+	case ORIGIN_OTHER:
+		if (is_same_life(&cached, e))
+			end_entry(m, id);
+		else /* of an earlier life, or of one not heard of */
+			m->is_in_doubt = true;
+		break;
+	case ORIGIN_COMMIT: /* the new one follows; if not, the dump tells */
+		m->is_in_doubt = true;
+		break;
+	case ORIGIN_FLUSH:  /* the kernel is emptied, the caches are not */
+	case ORIGIN_INJECT: /* on_injected() */
+	case ORIGIN_N:
+		break;
+	}
+}
+
+/* It is told though nothing of it waits: the peers may know it. */
+static void tell_end(struct expect_mirror *m, const struct expect *e)
+{
+	uint32_t id = expect_cache_find(m->o.cache, e);
+
+	if (id == FLOW_CACHE_NO_ID &&
+	    expect_cache_put(m->o.cache, e, STORE_REPLACE, m->now_s, &id) !=
+		    PUT_NEW)
+		return;
+	end_entry(m, id);
+}
+
+/* What we have caused ourselves is not told. */
+static void pass_on(struct expect_mirror *m, enum flow_event type,
+		    enum flow_origin origin, const struct expect *e)
+{
+	if (origin != ORIGIN_OTHER)
+		return;
+	if (!has_master(m, e))
+		m->stats.n_no_master++;
+	else if (type == FLOW_EVENT_DESTROY)
+		tell_end(m, e);
+	else
+		add(m, e, TOUCH_SEND);
+}
+
+static void on_new(struct expect_mirror *m, enum flow_origin origin,
+		   const struct expect *e)
+{
+	enum touch how = origin == ORIGIN_OTHER ? TOUCH_SEND : TOUCH_QUIET;
+
+	if (has_master(m, e))
+		add(m, e, how);
+	else
+		let_wait(m, e, how);
+}
+
+void expect_mirror_event(struct expect_mirror *m, enum flow_event type,
+			 enum flow_origin origin, const struct expect *e,
+			 uint32_t now_s)
+{
+	m->now_s = now_s;
+	if (!expect_filter_accepts(&m->o.filter, e))
+		m->stats.n_filtered++;
+	else if (m->o.is_bypassed)
+		pass_on(m, type, origin, e);
+	else if (origin == ORIGIN_INJECT)
+		on_injected(m, type, e);
+	else if (type == FLOW_EVENT_DESTROY)
+		on_destroy(m, origin, e);
+	else
+		on_new(m, origin, e);
+}
+
+void expect_mirror_flow_came(struct expect_mirror *m)
+{
+	m->may_be_there = true;
+}
+
+/* ---- dumps -------------------------------------------------------------- */
+
+void expect_mirror_dump_begins(struct expect_mirror *m, enum touch how)
+{
+	m->phase = EXPECT_MIRROR_ROWS;
+	m->new_how = how;
+	m->is_in_doubt = false;
+	m->has_missed = false;
+}
+
+/* The time that is left says nothing new, unless it was set anew. */
+static void liken(const struct expect_mirror *m, struct expect *row,
+		  const struct expect *cached, uint32_t changed_s)
+{
+	int64_t left = (int64_t)cached->timeout_s - (m->now_s - changed_s);
+
+	if (!(row->has & cached->has & EXPECT_TIMEOUT))
+		return;
+	if (row->timeout_s <= left + SLACK_S &&
+	    row->timeout_s + SLACK_S >= left)
+		row->timeout_s = cached->timeout_s;
+}
+
+static void compare_row(struct expect_mirror *m, uint32_t id,
+			const struct expect *e)
+{
+	struct expect row = *e, cached;
+	enum put_result result;
+	bool is_same;
+
+	expect_cache_get(m->o.cache, id, &cached);
+	is_same = is_same_life(&cached, e);
+	liken(m, &row, &cached, flow_cache_head(m->o.cache, id)->changed_s);
+	result = expect_cache_put(m->o.cache, &row,
+				  is_same ? STORE_CHANGE : STORE_REPLACE,
+				  m->now_s, &id);
+	if (result == PUT_NEW || result == PUT_CHANGED)
+		m->o.touch(m->o.ctx, id, TOUCH_SEND);
+	else if (m->new_how == TOUCH_SEND)
+		/* one of -R may have found it without a word */
+		m->o.touch(m->o.ctx, id, TOUCH_UNTOLD);
+	flow_cache_mark(m->o.cache, SET_MET, id);
+}
+
+/* What is not sure has ended, or another one has begun in its place, of which
+ * an event has told. */
+void expect_mirror_row(struct expect_mirror *m, const struct expect *e,
+		       bool is_sure, uint32_t now_s)
+{
+	uint32_t id = expect_cache_find(m->o.cache, e);
+
+	m->now_s = now_s;
+	if (!is_sure || !expect_filter_accepts(&m->o.filter, e))
+		return;
+	if (id == FLOW_CACHE_NO_ID && has_master(m, e))
+		add(m, e, m->new_how);
+	else if (m->o.is_bypassed)
+		return; /* what waits is as new */
+	else if (id != FLOW_CACHE_NO_ID &&
+		 !flow_cache_is_marked(m->o.cache, SET_MET, id))
+		compare_row(m, id, e);
+}
+
+void expect_mirror_dump_ends(struct expect_mirror *m, bool is_complete)
+{
+	m->phase = is_complete && !m->o.is_bypassed ? EXPECT_MIRROR_SWEEP
+						    : EXPECT_MIRROR_SETTLED;
+	m->sweep_position = FLOW_CACHE_NO_ID;
+	m->has_missed |= !is_complete;
+	if (m->phase == EXPECT_MIRROR_SETTLED)
+		flow_cache_unmark_all(m->o.cache, SET_MET);
+}
+
+bool expect_mirror_is_settled(const struct expect_mirror *m)
+{
+	return m->phase == EXPECT_MIRROR_SETTLED;
+}
+
+static bool is_to_end(const struct expect_mirror *m, uint32_t id)
+{
+	const struct entry_head *h = flow_cache_head(m->o.cache, id);
+
+	return (h->state == ENTRY_NEW || h->state == ENTRY_ALIVE) &&
+	       flow_cache_kind(m->o.cache, id) == OBJECT_EXPECT &&
+	       !flow_cache_is_marked(m->o.cache, SET_MET, id);
+}
+
+static void sweep(struct expect_mirror *m)
+{
+	for (uint32_t n = 0; n < SWEEP_STEP;) {
+		uint32_t id = flow_cache_next(m->o.cache, m->sweep_position);
+
+		n += id - m->sweep_position; /* free ids too */
+		m->sweep_position = id;
+		if (id == FLOW_CACHE_NO_ID) {
+			flow_cache_unmark_all(m->o.cache, SET_MET);
+			m->phase = EXPECT_MIRROR_SETTLED;
+			return;
+		}
+		if (is_to_end(m, id))
+			end_entry(m, id);
+	}
+}
+
+bool expect_mirror_wants_dump(struct expect_mirror *m)
+{
+	bool wants = m->is_in_doubt && expect_mirror_is_settled(m);
+
+	if (wants)
+		m->is_in_doubt = false;
+	return wants;
+}
+
+/* ---- what comes again and again ------------------------------------------ */
+
+bool expect_mirror_has_work(const struct expect_mirror *m)
+{
+	return m->phase == EXPECT_MIRROR_SWEEP ||
+	       (m->may_be_there && is_any_waiting(m));
+}
+
+void expect_mirror_work(struct expect_mirror *m, uint32_t now_s)
+{
+	m->now_s = now_s;
+	if (m->phase == EXPECT_MIRROR_SWEEP)
+		sweep(m);
+	if (m->may_be_there)
+		look_for_masters(m, false);
+}
+
+void expect_mirror_second(struct expect_mirror *m, uint32_t now_s)
+{
+	m->now_s = now_s;
+	if (is_any_waiting(m))
+		look_for_masters(m, true);
+}
