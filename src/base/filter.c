@@ -12,14 +12,11 @@ struct net_group {
 };
 
 struct filter {
-	enum filter_action protocol, address, state;
-	uint8_t protocols[32];
-	uint16_t tcp_states;
+	struct filter_opts sets; /* nets and links are ours: the next two */
 	struct filter_net *nets; /* by family, prefix length, address */
+	struct filter_link *links;
 	struct net_group *groups;
 	size_t n_groups;
-	struct filter_link *links;
-	size_t n_links;
 };
 
 static struct addr masked(const struct addr *a, unsigned int prefix_len)
@@ -51,23 +48,15 @@ static int compare_nets(const void *left, const void *right)
 	return memcmp(a->addr.b, b->addr.b, sizeof(a->addr.b));
 }
 
-/* NULL only if there is no memory. */
-static void *copy_array(const void *from, size_t n, size_t size)
-{
-	void *copy = calloc(n ? n : 1, size);
-
-	if (copy && n)
-		memcpy(copy, from, n * size);
-	return copy;
-}
-
 static bool build_nets(struct filter *f, const struct filter_opts *opts)
 {
 	size_t n_groups = 0;
 
-	f->nets = copy_array(opts->nets, opts->n_nets, sizeof(*f->nets));
+	f->nets = calloc(opts->n_nets + 1, sizeof(*f->nets));
 	if (!f->nets)
 		return false;
+	if (opts->n_nets)
+		memcpy(f->nets, opts->nets, opts->n_nets * sizeof(*f->nets));
 	for (size_t i = 0; i < opts->n_nets; i++)
 		f->nets[i].addr =
 			masked(&f->nets[i].addr, f->nets[i].prefix_len);
@@ -90,23 +79,36 @@ static bool build_nets(struct filter *f, const struct filter_opts *opts)
 	return true;
 }
 
+static bool build_links(struct filter *f, const struct filter_opts *opts)
+{
+	f->sets.n_links = 0;
+	f->links = calloc(opts->n_links + 1, sizeof(*f->links));
+	if (!f->links)
+		return false;
+	for (size_t i = 0; i < opts->n_links; i++) {
+		struct filter_link l = opts->links[i];
+
+		if (l.has_remote && addr_is_multicast(l.family, &l.remote))
+			l.has_local = false;
+		if (l.has_local || l.has_remote)
+			f->links[f->sets.n_links++] = l;
+	}
+	return true;
+}
+
 struct filter *filter_new(const struct filter_opts *opts)
 {
 	struct filter *f = calloc(1, sizeof(*f));
 
 	if (!f)
 		return NULL;
-	f->protocol = opts->protocol;
-	f->address = opts->address;
-	f->state = opts->state;
-	memcpy(f->protocols, opts->protocols, sizeof(f->protocols));
-	f->tcp_states = opts->tcp_states;
-	f->links = copy_array(opts->links, opts->n_links, sizeof(*f->links));
-	f->n_links = opts->n_links;
-	if (!f->links || !build_nets(f, opts)) {
+	f->sets = *opts;
+	if (!build_links(f, opts) || !build_nets(f, opts)) {
 		filter_free(f);
 		return NULL;
 	}
+	f->sets.nets = f->nets;
+	f->sets.links = f->links;
 	return f;
 }
 
@@ -120,6 +122,11 @@ void filter_free(struct filter *f)
 	free(f);
 }
 
+const struct filter_opts *filter_sets(const struct filter *f)
+{
+	return &f->sets;
+}
+
 static bool is_end(bool is_known, const struct addr *end, const struct addr *a)
 {
 	return !is_known || addr_equal(end, a);
@@ -127,15 +134,9 @@ static bool is_end(bool is_known, const struct addr *end, const struct addr *a)
 
 static bool is_between(const struct filter_link *l, const struct tuple *t)
 {
-	bool has_local = l->has_local;
-
-	if (l->has_remote && addr_is_multicast(l->family, &l->remote))
-		has_local = false;
-	if (!has_local && !l->has_remote)
-		return false;
-	return (is_end(has_local, &l->local, &t->src) &&
+	return (is_end(l->has_local, &l->local, &t->src) &&
 		is_end(l->has_remote, &l->remote, &t->dst)) ||
-	       (is_end(has_local, &l->local, &t->dst) &&
+	       (is_end(l->has_local, &l->local, &t->dst) &&
 		is_end(l->has_remote, &l->remote, &t->src));
 }
 
@@ -145,7 +146,7 @@ static bool is_own(const struct filter *f, const struct flow *flow)
 
 	if (!(flow->has & FLOW_PORTS))
 		return false;
-	for (size_t i = 0; i < f->n_links; i++) {
+	for (size_t i = 0; i < f->sets.n_links; i++) {
 		const struct filter_link *l = &f->links[i];
 
 		if (l->family == flow->family && l->l4proto == flow->l4proto &&
@@ -183,7 +184,8 @@ static bool is_listed_address(const struct filter *f, const struct flow *flow)
 
 static bool is_listed_state(const struct filter *f, const struct flow *flow)
 {
-	return flow->tcp_state < 16 && f->tcp_states >> flow->tcp_state & 1;
+	return flow->tcp_state < 16 &&
+	       f->sets.tcp_states >> flow->tcp_state & 1;
 }
 
 static bool passes(enum filter_action action, bool is_listed)
@@ -203,10 +205,10 @@ bool filter_accepts_end(const struct filter *f, const struct flow *flow)
 	if (flow->family == FAMILY_NONE || has_lost_a_clash(flow) ||
 	    is_own(f, flow))
 		return false;
-	if (!passes(f->protocol, f->protocols[p / 8] >> p % 8 & 1))
+	if (!passes(f->sets.protocol, f->sets.protocols[p / 8] >> p % 8 & 1))
 		return false;
-	return f->address == FILTER_NONE ||
-	       passes(f->address, is_listed_address(f, flow));
+	return f->sets.address == FILTER_NONE ||
+	       passes(f->sets.address, is_listed_address(f, flow));
 }
 
 bool filter_accepts(const struct filter *f, const struct flow *flow)
@@ -214,5 +216,5 @@ bool filter_accepts(const struct filter *f, const struct flow *flow)
 	if (!filter_accepts_end(f, flow))
 		return false;
 	return flow->l4proto != L4_TCP || !(flow->has & FLOW_TCP_STATE) ||
-	       passes(f->state, is_listed_state(f, flow));
+	       passes(f->sets.state, is_listed_state(f, flow));
 }

@@ -52,6 +52,12 @@ struct filter;
 struct filter *filter_new(const struct filter_opts *opts);
 void filter_free(struct filter *f); /* accepts NULL */
 
+/* The sets as they were given, for who has to tell them to somebody else; they
+ * live as long as f. nets: each family by itself, by prefix length, then
+ * address; no bits after the prefix. links: those that can have traffic; the
+ * local end of a multicast link is not known. */
+const struct filter_opts *filter_sets(const struct filter *f);
+
 /* True if the flow is replicated: it has a family, is not the daemon's own nor
  * what lost a clash (Linux keeps a packet that came at the same moment as the
  * first of its flow as an entry of its own, for a second, with the original
