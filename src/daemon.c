@@ -32,6 +32,7 @@ struct daemon {
 	struct filter *filter;
 	struct flow_cache *internal, *external; /* external: or NULL, */
 	struct inject *inject;                  /* and then this */
+	struct flow_cache *injected; /* what it has put there, if it polls */
 	struct ct_writer *inject_writer;
 	struct node *node;
 	struct links *links;
@@ -67,6 +68,8 @@ static void on_work(void *ctx)
 	flow_cache_step(d->internal);
 	if (d->external)
 		flow_cache_step(d->external);
+	if (d->injected)
+		flow_cache_step(d->injected);
 	more |= kernel_side_work(d->kernel);
 	if (d->is_running)
 		more |= jobs_work(&d->jobs);
@@ -235,6 +238,14 @@ static void on_fetched(void *ctx, bool is_complete)
 	node_fetched(d->node, is_complete);
 }
 
+/* Where events are read, these tell. */
+static void on_injected(void *ctx, enum kernel_op op, const struct flow *f)
+{
+	struct daemon *d = ctx;
+
+	kernel_side_injected(d->kernel, op, f);
+}
+
 static bool is_client_there(void *ctx, uint64_t client)
 {
 	struct daemon *d = ctx;
@@ -282,13 +293,18 @@ static int build_caches(struct daemon *d)
  * opened later, before anything can come. */
 static int build_inject(struct daemon *d)
 {
+	const bool polls = d->o.kernel.poll_s != 0;
 	const struct inject_opts o = {
 		.internal = d->o.kernel.is_bypassed ? NULL : d->internal,
 		.wire = d->o.node.wire,
+		.injected = polls ? on_injected : NULL,
+		.ctx = d,
 	};
 
 	d->inject = inject_new(&o);
-	return d->inject ? 0 : -ENOMEM;
+	if (polls)
+		d->injected = flow_cache_new(&d->o.cache);
+	return d->inject && (d->injected || !polls) ? 0 : -ENOMEM;
 }
 
 static int build_node(struct daemon *d)
@@ -351,6 +367,7 @@ static int open_kernel(struct daemon *d)
 
 	o->loop = d->loop;
 	o->internal = d->internal;
+	o->injected = d->injected;
 	o->filter = d->filter;
 	o->helpers = d->helpers;
 	o->contexts = d->contexts;
@@ -544,6 +561,7 @@ static void close_all(struct daemon *d)
 	inject_free(d->inject);
 	flow_cache_free(d->internal);
 	flow_cache_free(d->external);
+	flow_cache_free(d->injected);
 	names_free(d->helpers);
 	names_free(d->contexts);
 	filter_free(d->filter);

@@ -35,6 +35,7 @@ struct kernel_side {
 	struct timer overrun_timer;
 	struct polling polling;
 	struct timer poll_timer;
+	struct injected injected; /* if o.injected */
 	uint64_t n_refused; /* by the full cache, when a repair was asked for */
 	struct event_buffer buffer;
 	kernel_resynced_fn *resynced;
@@ -67,8 +68,9 @@ static bool polls(const struct kernel_side *k)
 
 static bool has_work(const struct kernel_side *k)
 {
-	return k->o.is_bypassed ? bypass_has_work(&k->bypass)
-				: mirror_has_work(&k->mirror);
+	return injected_has_work(&k->injected) ? true
+	       : k->o.is_bypassed              ? bypass_has_work(&k->bypass)
+					       : mirror_has_work(&k->mirror);
 }
 
 /* ---- events ------------------------------------------------------------- */
@@ -122,6 +124,18 @@ static bool tell_row(struct kernel_side *k, const struct flow *f, bool is_sure)
 	return bypass_has_room(&k->bypass);
 }
 
+/* What peers have told is not ours, unless all that a dump shows is taken for
+ * it. */
+static bool is_injected(struct kernel_side *k, const struct flow *f)
+{
+	if (!k->o.injected)
+		return false;
+	if (k->dump == DUMP_POLL)
+		return injected_has_row(&k->injected, f, now_s(k));
+	injected_forget(&k->injected, f);
+	return false;
+}
+
 static void on_row(void *ctx, const struct flow *f, bool is_sure)
 {
 	struct kernel_side *k = ctx;
@@ -130,7 +144,8 @@ static void on_row(void *ctx, const struct flow *f, bool is_sure)
 		if (!kernel_flush_row(&k->flush, f))
 			ct_kernel_dump_pause(k->ct, true);
 	} else if (!k->o.is_bypassed) {
-		mirror_row(&k->mirror, f, is_sure, now_s(k));
+		if (!is_injected(k, f))
+			mirror_row(&k->mirror, f, is_sure, now_s(k));
 	} else if (!tell_row(k, f, is_sure)) {
 		ct_kernel_dump_pause(k->ct, true);
 	}
@@ -192,6 +207,13 @@ static void tell_end(struct kernel_side *k, enum dump_use use, int error)
 	}
 }
 
+static void begin_poll(struct kernel_side *k)
+{
+	mirror_poll_begins(&k->mirror);
+	if (k->o.injected)
+		injected_poll_begins(&k->injected);
+}
+
 /* What is told of what it finds. */
 static void begin_rows(struct kernel_side *k, enum dump_use use)
 {
@@ -202,7 +224,7 @@ static void begin_rows(struct kernel_side *k, enum dump_use use)
 	if (use == DUMP_FETCH)
 		bypass_dump_begins(&k->bypass);
 	else if (use == DUMP_POLL)
-		mirror_poll_begins(&k->mirror);
+		begin_poll(k);
 	else if (!k->o.is_bypassed)
 		mirror_dump_begins(&k->mirror,
 				   tells ? TOUCH_SEND : TOUCH_QUIET);
@@ -276,6 +298,8 @@ static void on_rows_end(void *ctx, enum ct_dump_end end)
 		bypass_dump_ends(&k->bypass, end == CT_DUMP_COMPLETE);
 	else if (k->dump != DUMP_FLUSH && !k->o.is_bypassed)
 		mirror_dump_ends(&k->mirror, end == CT_DUMP_COMPLETE);
+	if (k->dump == DUMP_POLL && k->o.injected)
+		injected_poll_ends(&k->injected, end == CT_DUMP_COMPLETE);
 	if (end == CT_DUMP_FAILED)
 		end_dump(k, -EIO);
 	else if (k->dump == DUMP_FLUSH)
@@ -313,6 +337,18 @@ void kernel_side_resync(struct kernel_side *k, kernel_resynced_fn *done,
 	k->resynced = done;
 	k->resynced_ctx = ctx;
 	want_dump(k, DUMP_REQUEST);
+}
+
+void kernel_side_injected(struct kernel_side *k, enum kernel_op op,
+			  const struct flow *f)
+{
+	if (flow_cache_find(k->o.internal, f) == FLOW_CACHE_NO_ID)
+		injected_done(&k->injected, op, f, now_s(k));
+	else
+		mirror_event(&k->mirror,
+			     op == KERNEL_DELETE ? FLOW_EVENT_DESTROY
+						 : FLOW_EVENT_UPDATE,
+			     ORIGIN_INJECT, f, now_s(k));
 }
 
 /* ---- flush -------------------------------------------------------------- */
@@ -368,6 +404,8 @@ static void go_on_with_flush(struct kernel_side *k)
 /* The rows of a dump have ended, and all that they have left to do is done. */
 static bool is_settled(const struct kernel_side *k)
 {
+	if (injected_has_work(&k->injected))
+		return false;
 	return k->o.is_bypassed ? bypass_is_settled(&k->bypass)
 				: mirror_is_settled(&k->mirror);
 }
@@ -389,6 +427,7 @@ static void go_on_with_dump(struct kernel_side *k)
 
 bool kernel_side_work(struct kernel_side *k)
 {
+	injected_work(&k->injected);
 	if (has_work(k) && k->o.is_bypassed)
 		bypass_work(&k->bypass, now_s(k));
 	else if (has_work(k))
@@ -538,6 +577,7 @@ static void build(struct kernel_side *k)
 	overrun_init(&k->overrun, k->o.overrun_fixed_ms);
 	k->overrun_timer = (struct timer){ .fn = on_overrun_timer, .ctx = k };
 	k->poll_timer = (struct timer){ .fn = on_poll_timer, .ctx = k };
+	k->injected.flows = k->o.injected;
 }
 
 int kernel_side_open(const struct kernel_side_opts *opts,

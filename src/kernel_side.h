@@ -15,6 +15,7 @@
 #include "event_buffer.h"
 #include "netlink/ct_kernel.h"
 #include "sync/bypass.h"
+#include "sync/injected.h"
 #include "sync/kernel_flush.h"
 #include "sync/mirror.h"
 
@@ -33,6 +34,9 @@ struct kernel_side_opts {
 	 * nothing is read then. 0: events. Not with is_bypassed, for there must
 	 * be something to compare with. */
 	uint32_t poll_s;
+	/* Polled, where peers' messages are put into the table: what these are,
+	 * see kernel_side_injected(). NULL: nothing is put there. */
+	struct flow_cache *injected;
 	/* When a dump repairs what was lost with events: see struct overrun. */
 	int64_t overrun_fixed_ms;
 	/* Whether an entry of the internal cache is to be told: engine.h. */
@@ -74,6 +78,10 @@ void kernel_side_resync(struct kernel_side *k, kernel_resynced_fn *done,
 /* Bypassed: puts and touches all that the table has, of which fetched() tells
  * the end. Begins later, so that an engine may call it. */
 void kernel_side_fetch(struct kernel_side *k);
+
+/* With o.injected: a peer's message has had this effect on the table. */
+void kernel_side_injected(struct kernel_side *k, enum kernel_op op,
+			  const struct flow *f);
 
 /* Deletes what passes the filter from the table. One at a time. */
 void kernel_side_flush(struct kernel_side *k, kernel_flushed_fn *done,

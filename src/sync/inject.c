@@ -137,6 +137,8 @@ static void on_end(void *ctx, uint32_t id, const struct apply_end *end)
 	switch (end->result) {
 	case APPLY_COMMITTED:
 		count_success(&x->stats, end);
+		if (x->o.injected)
+			x->o.injected(x->o.ctx, end->op, end->flow);
 		break;
 	case APPLY_FAILED:
 		count_failure(&x->stats, end);

@@ -24,6 +24,10 @@ enum {
 struct inject_opts {
 	struct flow_cache *internal; /* the mirror's, or NULL */
 	struct wire_flow_opts wire;
+	/* A message has had its effect: op is what the kernel has done. May be
+	 * NULL. */
+	void (*injected)(void *ctx, enum kernel_op op, const struct flow *f);
+	void *ctx;
 };
 
 struct inject_stats {
