@@ -20,7 +20,7 @@ static bool submit(struct expect_apply *a, enum kernel_op op, uint32_t id)
 	int err;
 
 	a->o.get(a->o.ctx, id, &e);
-	err = k->submit(k->self, op, &o, id);
+	err = k->submit(k->self, op, &o, a->o.first_cookie + id);
 	if (err == -EAGAIN)
 		return false;
 	if (err == 0)

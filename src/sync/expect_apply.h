@@ -21,6 +21,7 @@ enum expect_apply_set {
 struct expect_apply_opts {
 	struct flow_cache *cache;
 	const struct kernel_ops *kernel; /* results: expect_apply_done() */
+	uint32_t first_cookie;           /* operations have this and the id */
 	/* Gives the expectation as it is to be in the kernel, with a
 	 * timeout. */
 	void (*get)(void *ctx, uint32_t id, struct expect *out);

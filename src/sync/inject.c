@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sync/apply.h"
+#include "sync/wire_expect.h"
 
 enum {
 	MARKS = 1 << 16, /* bits: many more than flows under way */
@@ -30,6 +31,7 @@ struct inject {
 	struct flow_cache *waiting;
 	uint64_t awaited[AWAITED / 64]; /* hashes of their masters' addresses */
 	bool may_be_there;              /* one of these has come */
+	struct inject_expect expect;
 	struct inject_stats stats;
 };
 
@@ -170,10 +172,18 @@ void inject_done(void *ctx, enum kernel_op op, uint32_t cookie, int error,
 	struct inject *x = ctx;
 
 	x->n_answers++;
-	apply_done(x->apply, op, cookie, error, found);
+	if (cookie < APPLY_SLOTS)
+		apply_done(x->apply, op, cookie, error, found);
+	else
+		inject_expect_done(&x->expect, op, cookie, error);
 }
 
 /* ---- what is under way --------------------------------------------------- */
+
+static bool is_idle(const struct inject *x)
+{
+	return apply_is_idle(x->apply) && inject_expect_is_idle(&x->expect);
+}
 
 /* Sees it through. False: the kernel takes nothing just now. */
 static bool drain(struct inject *x)
@@ -183,11 +193,12 @@ static bool drain(struct inject *x)
 	do {
 		before = x->n_answers;
 		(void)apply_resume(x->apply);
+		inject_expect_resume(&x->expect);
 		apply_finish(x->apply);
 		if (x->kernel.settle)
 			x->kernel.settle(x->kernel.self);
-	} while (!apply_is_idle(x->apply) && x->n_answers != before);
-	if (!apply_is_idle(x->apply))
+	} while (!is_idle(x) && x->n_answers != before);
+	if (!is_idle(x))
 		return false;
 	memset(x->marks, 0, sizeof(x->marks));
 	return true;
@@ -293,26 +304,57 @@ static bool take(struct inject *x, const struct peer *from, enum msg_type type,
 			return false;
 		if (take_to_waiting(x, from, type, f))
 			return true;
-		x->may_be_there |= type != MSG_CT_DEL &&
-				   has_bit(x->awaited, AWAITED, hash_addrs(f));
 	}
+	x->may_be_there |= type != MSG_CT_DEL &&
+			   has_bit(x->awaited, AWAITED, hash_addrs(f));
 	return put(x, &item);
+}
+
+/* Its master is in the kernel before it is put. */
+static bool take_expect(struct inject *x, enum msg_type type,
+			const struct expect *e)
+{
+	bool (*tell)(struct inject_expect *, const struct expect *, uint32_t) =
+		type == MSG_EXP_DEL ? inject_expect_end : inject_expect_put;
+	const struct flow master = expect_master(e);
+
+	set_bit(x->awaited, AWAITED, hash_addrs(&master));
+	if (has_bit(x->marks, MARKS, hash_key(&master)) && !drain(x))
+		return false;
+	return tell(&x->expect, e, x->now_s) ||
+	       (drain(x) && tell(&x->expect, e, x->now_s));
+}
+
+static enum verdict hear(struct inject *x, const struct peer *from,
+			 const struct msg *m, bool *is_taken)
+{
+	enum msg_type type = (enum msg_type)m->type;
+	struct expect e;
+	struct flow f;
+	enum verdict v;
+
+	if (type <= MSG_CT_DEL) {
+		v = wire_flow_decode(m->body, &x->o.wire, &f, &x->stats.wire);
+		*is_taken = v == VERDICT_OK && take(x, from, type, &f);
+	} else {
+		v = wire_expect_decode(m->body, &x->o.wire, &e);
+		*is_taken = v == VERDICT_OK && take_expect(x, type, &e);
+	}
+	return v;
 }
 
 enum verdict inject_data(struct inject *x, const struct peer *from,
 			 const struct msg *m, int64_t now_ms)
 {
-	struct flow f;
+	bool is_taken;
 	enum verdict v;
 
-	if (m->type > MSG_CT_DEL) /* on an expectation */
+	if (m->type > MSG_CT_DEL && !x->o.has_expectations)
 		return VERDICT_IGNORED;
-	v = wire_flow_decode(m->body, &x->o.wire, &f, &x->stats.wire);
-	if (v != VERDICT_OK)
-		return v;
 	x->now_s = (uint32_t)(now_ms / 1000);
-	if (take(x, from, (enum msg_type)m->type, &f))
-		return VERDICT_OK;
+	v = hear(x, from, m, &is_taken);
+	if (v != VERDICT_OK || is_taken)
+		return v;
 	x->stats.n_stuck++;
 	return VERDICT_NO_ROOM;
 }
@@ -344,15 +386,24 @@ static void try_waiting(struct inject *x, bool only_overdue)
 	(void)drain(x);
 }
 
+static void try_expectations(struct inject *x)
+{
+	while (!inject_expect_try(&x->expect, x->now_s) && drain(x))
+		;
+	(void)drain(x);
+}
+
 void inject_turn(struct inject *x, int64_t now_ms)
 {
 	x->now_s = (uint32_t)(now_ms / 1000);
-	if (!apply_is_idle(x->apply) && !drain(x))
+	if (!is_idle(x) && !drain(x))
 		return;
-	if (x->may_be_there)
+	if (x->may_be_there) {
 		try_waiting(x, false);
+		try_expectations(x);
+	}
 	x->may_be_there = false;
-	if (!is_any_waiting(x))
+	if (!is_any_waiting(x) && !x->expect.has_orphans)
 		memset(x->awaited, 0, sizeof(x->awaited));
 }
 
@@ -361,6 +412,7 @@ void inject_second(struct inject *x, int64_t now_ms)
 	x->now_s = (uint32_t)(now_ms / 1000);
 	if (is_any_waiting(x))
 		try_waiting(x, true);
+	try_expectations(x);
 }
 
 bool inject_has_room(const struct inject *x)
@@ -371,6 +423,12 @@ bool inject_has_room(const struct inject *x)
 const struct inject_stats *inject_stats(const struct inject *x)
 {
 	return &x->stats;
+}
+
+const struct inject_expect_stats *
+inject_stats_of_expectations(const struct inject *x)
+{
+	return &x->expect.stats;
 }
 
 /* ---- start and end ------------------------------------------------------- */
@@ -385,13 +443,19 @@ struct inject *inject_new(const struct inject_opts *opts)
 				      .is_wanted = is_wanted,
 				      .ended = on_end,
 				      .ctx = x };
+	const struct inject_expect_opts expect = {
+		.internal = opts->internal,
+		.kernel = o.kernel,
+		.first_cookie = APPLY_SLOTS,
+	};
 
 	if (!x)
 		return NULL;
 	x->o = *opts;
 	x->apply = apply_new(&o);
 	x->waiting = flow_cache_new(&waiting);
-	if (x->apply && x->waiting)
+	if (x->apply && x->waiting &&
+	    inject_expect_init(&x->expect, &expect) == 0)
 		return x;
 	inject_free(x);
 	return NULL;
@@ -403,6 +467,7 @@ void inject_free(struct inject *x)
 		return;
 	apply_free(x->apply);
 	flow_cache_free(x->waiting);
+	inject_expect_fini(&x->expect);
 	free(x);
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/kernel_ops.h"
 #include "cache/flow_cache.h"
+#include "sync/inject_expect.h"
 #include "sync/roster.h"
 #include "sync/wire_flow.h"
 
@@ -28,6 +29,7 @@ struct inject_opts {
 	 * NULL. */
 	void (*injected)(void *ctx, enum kernel_op op, const struct flow *f);
 	void *ctx;
+	bool has_expectations; /* false: what is told of them is ignored */
 };
 
 struct inject_stats {
@@ -55,8 +57,8 @@ void inject_connect(struct inject *x, const struct kernel_ops *kernel);
 
 /* Takes up a data message of a peer. The kernel is asked at the end of the
  * turn, or before, as it must: messages on one flow have their effect in the
- * order of their coming. VERDICT_OK, _BAD_PAYLOAD, _IGNORED (what is no flow),
- * or _NO_ROOM: the kernel takes nothing just now. */
+ * order of their coming. VERDICT_OK, _BAD_PAYLOAD, _IGNORED, or _NO_ROOM: the
+ * kernel takes nothing just now. */
 enum verdict inject_data(struct inject *x, const struct peer *from,
 			 const struct msg *m, int64_t now_ms);
 
@@ -71,6 +73,8 @@ void inject_second(struct inject *x, int64_t now_ms);
 bool inject_has_room(const struct inject *x);
 
 const struct inject_stats *inject_stats(const struct inject *x);
+const struct inject_expect_stats *
+inject_stats_of_expectations(const struct inject *x);
 
 /* A kernel_done_fn with the inject as its context. */
 void inject_done(void *ctx, enum kernel_op op, uint32_t cookie, int error,

@@ -15,13 +15,16 @@
 #include "sync/inject.h"
 #include "sync/mirror.h"
 #include "sync/outbox.h"
+#include "sync/wire_expect.h"
 
 enum { TABLE = 2048, BATCH = 100, NEVER = 1 << 30, NOW_S = 1000 };
 
 struct operation {
 	enum kernel_op op;
 	uint32_t cookie;
+	enum object_kind kind;
 	struct flow flow;
+	struct expect expect;
 };
 
 struct fake {
@@ -29,6 +32,8 @@ struct fake {
 	struct flow_cache *internal;
 	struct flow *table;
 	bool used[TABLE];
+	bool has_expectations;
+	int n_expected; /* expectations in the table */
 	struct operation ops[BATCH];
 	int n_ops;
 	bool is_deaf; /* answers nothing, however it is asked */
@@ -127,6 +132,16 @@ static int work_off(struct fake *k, enum kernel_op op, const struct flow *f,
 }
 
 /* What follows from its answers is in the next batch. */
+/* Only the master is looked for. */
+static int work_off_expect(struct fake *k, enum kernel_op op,
+			   const struct expect *e)
+{
+	if (op == KERNEL_CREATE && !find_tuple(k, &e->master))
+		return -ENOENT;
+	k->n_expected += op == KERNEL_CREATE ? 1 : -1;
+	return 0;
+}
+
 static void settle(void *self)
 {
 	struct fake *k = self;
@@ -140,7 +155,9 @@ static void settle(void *self)
 	for (int i = 0; i < n; i++) {
 		enum kernel_op op = ops[i].op;
 		struct flow found;
-		int err = work_off(k, op, &ops[i].flow, &found);
+		int err = ops[i].kind == OBJECT_EXPECT
+				  ? work_off_expect(k, op, &ops[i].expect)
+				  : work_off(k, op, &ops[i].flow, &found);
 
 		inject_done(k->inject, op, ops[i].cookie, err,
 			    op == KERNEL_GET && !err ? &found : NULL);
@@ -154,7 +171,13 @@ static int submit(void *self, enum kernel_op op, const struct object *object,
 
 	if (k->n_ops == BATCH || k->n_calls++ == k->no_room_at)
 		return -EAGAIN;
-	k->ops[k->n_ops++] = (struct operation){ op, cookie, *object->flow };
+	k->ops[k->n_ops] = (struct operation){ .op = op,
+					       .cookie = cookie,
+					       .kind = object->kind };
+	if (object->kind == OBJECT_EXPECT)
+		k->ops[k->n_ops++].expect = *object->expect;
+	else
+		k->ops[k->n_ops++].flow = *object->flow;
 	return 0;
 }
 
@@ -169,11 +192,14 @@ static void set_up_in(struct fake *k, bool has_internal)
 	const struct kernel_ops ops = { k, submit, finish, settle };
 	struct inject_opts o = { .wire = { .send_timeout = true } };
 
-	*k = (struct fake){ .no_room_at = NEVER, .now_ms = NOW_S * 1000 };
+	*k = (struct fake){ .has_expectations = k->has_expectations,
+			    .no_room_at = NEVER,
+			    .now_ms = NOW_S * 1000 };
 	k->table = calloc(TABLE, sizeof(*k->table));
 	if (has_internal)
 		k->internal = flow_cache_new(&co);
 	o.internal = k->internal;
+	o.has_expectations = k->has_expectations;
 	k->inject = inject_new(&o);
 	assert_non_null(k->inject);
 	inject_connect(k->inject, &ops);
@@ -183,6 +209,16 @@ static int set_up(void **state)
 {
 	struct fake *k = calloc(1, sizeof(*k));
 
+	set_up_in(k, true);
+	*state = k;
+	return 0;
+}
+
+static int set_up_expecting(void **state)
+{
+	struct fake *k = calloc(1, sizeof(*k));
+
+	k->has_expectations = true;
 	set_up_in(k, true);
 	*state = k;
 	return 0;
@@ -223,6 +259,28 @@ static enum verdict tell(struct fake *k, enum msg_type type,
 	assert_false(w.full);
 	m.body = (struct rd){ bytes, w.used };
 	return inject_data(k->inject, &ours, &m, k->now_ms);
+}
+
+static void say_expect(struct fake *k, enum msg_type type,
+		       const struct flow *master, uint16_t port)
+{
+	const struct expect e = { .has = EXPECT_FLAGS,
+				  .family = FAMILY_IPV4,
+				  .master_l4proto = L4_TCP,
+				  .l4proto = L4_TCP,
+				  .master = master->orig,
+				  .expected = { .dport = port },
+				  .mask = { .dport = UINT16_MAX } };
+	const struct wire_flow_opts o = { .send_timeout = true };
+	uint8_t bytes[1024];
+	struct wr w = { .buf = bytes, .size = sizeof(bytes) };
+	struct msg m = { .type = (uint8_t)type };
+
+	wire_expect_encode(&w, &o, &e);
+	assert_false(w.full);
+	m.body = (struct rd){ bytes, w.used };
+	assert_int_equal(inject_data(k->inject, &ours, &m, k->now_ms),
+			 VERDICT_OK);
 }
 
 static void say(struct fake *k, enum msg_type type, const struct flow *f)
@@ -974,6 +1032,60 @@ static void test_without_an_internal_cache_the_peers_word_counts(void **state)
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define E(name) \
+	cmocka_unit_test_setup_teardown(name, set_up_expecting, tear_down)
+
+/* ---- expectations -------------------------------------------------------- */
+
+static void test_an_expectation_follows_its_master(void **state)
+{
+	struct fake *k = *state;
+	struct flow master = flow_of(1);
+
+	say(k, MSG_CT_NEW, &master);
+	say_expect(k, MSG_EXP_NEW, &master, 5000);
+	assert_int_equal(k->n_expected, 0);
+	end_turn(k);
+	assert_int_equal(k->n_expected, 1);
+	say_expect(k, MSG_EXP_DEL, &master, 5000);
+	end_turn(k);
+	assert_int_equal(k->n_expected, 0);
+	assert_int_equal(inject_stats_of_expectations(k->inject)->n_created, 1);
+	assert_int_equal(inject_stats_of_expectations(k->inject)->n_destroyed,
+			 1);
+}
+
+static void test_an_expectation_waits_for_its_master(void **state)
+{
+	struct fake *k = *state;
+	struct flow master = flow_of(1), same_turn = flow_of(2);
+
+	say_expect(k, MSG_EXP_NEW, &same_turn, 5000);
+	say(k, MSG_CT_NEW, &same_turn);
+	end_turn(k);
+	assert_int_equal(k->n_expected, 1);
+	say_expect(k, MSG_EXP_NEW, &master, 5000);
+	end_turn(k);
+	pass(k, 2);
+	assert_int_equal(k->n_expected, 1);
+	say_now(k, MSG_CT_NEW, &master);
+	assert_int_equal(k->n_expected, 2);
+	assert_int_equal(
+		inject_stats_of_expectations(k->inject)->n_create_failed, 0);
+}
+
+static void test_more_expectations_than_are_kept_come_in_one_turn(void **state)
+{
+	enum { N = 3 * INJECT_EXPECT_MAX };
+	struct fake *k = *state;
+	struct flow master = flow_of(1);
+
+	say(k, MSG_CT_NEW, &master);
+	for (uint16_t i = 0; i < N; i++)
+		say_expect(k, MSG_EXP_NEW, &master, i);
+	end_turn(k);
+	assert_int_equal(k->n_expected, N);
+}
 
 int main(void)
 {
@@ -1007,6 +1119,9 @@ int main(void)
 		T(test_a_new_one_after_an_end_begins_with_any_state),
 		T(test_an_end_elsewhere_does_not_end_what_goes_on_here),
 		T(test_without_an_internal_cache_the_peers_word_counts),
+		E(test_an_expectation_follows_its_master),
+		E(test_an_expectation_waits_for_its_master),
+		E(test_more_expectations_than_are_kept_come_in_one_turn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
