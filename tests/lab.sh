@@ -307,9 +307,9 @@ lab_loss() { # NODE PERCENT
 	END
 }
 
-# The part that every configuration has. LAB_FILTER=none: filters nothing. The
-# buffers are large: a busy machine hands out a second's events at once, and what
-# is lost is not the subject of most tests.
+# The part that every configuration has. LAB_FILTER=none: filters nothing;
+# LAB_POLL: PollSecs. The buffers are large: a busy machine hands out a second's
+# events at once, and what is lost is not the subject of most tests.
 lab_general() { # NODE
 	cat <<-END
 		General {
@@ -323,6 +323,7 @@ lab_general() { # NODE
 			}
 			NetlinkBufferSize 33554432
 			NetlinkBufferSizeMaxGrowth 67108864
+			${LAB_POLL:+PollSecs $LAB_POLL}
 	END
 	[ "${LAB_FILTER:-}" = none ] || cat <<-END
 			Filter From Userspace {
