@@ -39,11 +39,6 @@ static void tell(struct report *r, enum conf_severity severity,
 
 /* ---- this version ------------------------------------------------------- */
 
-static bool filters_in_kernel(const struct conf *c)
-{
-	return c->filter.from_kernelspace;
-}
-
 static bool syncs_expectations(const struct conf *c)
 {
 	return c->sync.expect_sync != CONF_EXPECT_OFF;
@@ -60,8 +55,6 @@ static const struct {
 	const char *text;
 	bool stops; /* there is nothing that could be done instead */
 } not_as_said[] = {
-	{ filters_in_kernel, "Filter",
-	  "Filter From Kernelspace has the meaning of From Userspace", false },
 	{ syncs_expectations, "ExpectationSync",
 	  "ExpectationSync is not in this version yet: expectations are not "
 	  "replicated",

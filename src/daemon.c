@@ -444,14 +444,6 @@ static void connect_control(struct daemon *d)
 	control_serve(d->control, &parts);
 }
 
-/* Filters of the kernel's sockets are not in this version: it is done here. */
-static void log_filter(const struct filter_opts *f)
-{
-	if (f->protocol != FILTER_NONE || f->address != FILTER_NONE ||
-	    f->state != FILTER_NONE)
-		log_notice("using user-space event filtering");
-}
-
 static void log_choices(const struct daemon_opts *o)
 {
 	if (o->has_no_mode)
@@ -463,8 +455,6 @@ static void log_choices(const struct daemon_opts *o)
 		log_notice("disabling external cache");
 	if (o->kernel.poll_s)
 		log_notice("running in polling mode");
-	else
-		log_filter(&o->filter);
 }
 
 static int open_loop(struct daemon *d)

@@ -480,6 +480,25 @@ struct ct_kernel *kernel_side_table(struct kernel_side *k)
 
 /* ---- start and end ------------------------------------------------------- */
 
+/* The lines of a reference, at its place among others. */
+static void log_filter(const struct kernel_side *k)
+{
+	const struct filter_opts *f = filter_sets(k->o.filter);
+	const struct ct_kernel_stats *s = ct_kernel_stats(k->ct);
+
+	if (f->protocol == FILTER_NONE && f->address == FILTER_NONE &&
+	    f->state == FILTER_NONE)
+		return;
+	if (!k->o.filters_in_kernel)
+		log_notice("using user-space event filtering");
+	else if (!s->filter_error)
+		log_notice("using kernel-space event filtering");
+	else
+		log_warn("using user-space event filtering: the kernel takes "
+			 "no filter of %u instructions: %s",
+			 s->n_filter_insns, strerror(-s->filter_error));
+}
+
 static int open_table(struct kernel_side *k)
 {
 	const struct flow_sink sink = {
@@ -497,6 +516,8 @@ static int open_table(struct kernel_side *k)
 		.subscribes = k->o.poll_s == 0,
 		.events_per_turn = k->o.events_per_turn,
 		.events_reliable = k->o.events_reliable,
+		.event_filter = k->o.filters_in_kernel ? k->o.filter : NULL,
+		.wants_commits = !k->o.is_bypassed,
 		.tcp_window_tracking = k->o.tcp_window_tracking,
 	};
 	const char *failed = "";
@@ -514,6 +535,7 @@ static int open_table(struct kernel_side *k)
 		return 0;
 	if (k->o.events_reliable)
 		log_notice("reliable ctnetlink event delivery is ENABLED.");
+	log_filter(k);
 	event_buffer_made(&k->buffer, opts.buffer_bytes,
 			  ct_kernel_stats(k->ct));
 	return 0;

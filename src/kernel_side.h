@@ -25,6 +25,7 @@ struct kernel_side_opts {
 	/* DisableInternalCache: it holds only what is still to be told. */
 	bool is_bypassed;
 	const struct filter *filter;
+	bool filters_in_kernel; /* events: From Kernelspace */
 	struct names *helpers, *contexts;
 	struct event_buffer_opts buffer;
 	uint32_t events_per_turn; /* not 0 */

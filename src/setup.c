@@ -159,6 +159,7 @@ static struct kernel_side_opts kernel_of(const struct conf *c)
 			    .max_bytes = g->netlink_buffer_max_bytes },
 		.events_per_turn = g->event_iteration_limit,
 		.events_reliable = g->events_reliable,
+		.filters_in_kernel = c->filter.from_kernelspace,
 		.tcp_window_tracking = c->sync.tcp_window_tracking,
 		/* what a poll shows is compared with the cache */
 		.is_bypassed = c->sync.disable_internal_cache && !g->poll_s,

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/filter.h"
 #include "base/flow.h"
 #include "base/kernel_ops.h"
 #include "base/loop.h"
@@ -56,6 +57,10 @@ struct ct_kernel_opts {
 	uint32_t buffer_max_bytes;    /* NetlinkBufferSizeMaxGrowth */
 	uint32_t events_per_turn;     /* EventIterationLimit; not 0 */
 	bool events_reliable;
+	/* What it refuses of events the kernel keeps back, if it can: see
+	 * stats. NULL: nothing. */
+	const struct filter *event_filter;
+	bool wants_commits;       /* hears of what ORIGIN_COMMIT creates */
 	bool tcp_window_tracking; /* TCPWindowTracking: see ct_codec.h */
 };
 
@@ -67,6 +72,10 @@ struct ct_kernel_stats {
 	uint64_t n_foreign;    /* messages that are not from the kernel */
 	uint32_t buffer_bytes; /* effective size as of now; 0: no events */
 	bool is_buffer_at_max; /* a wish to grow was refused */
+	/* Why the kernel does not filter events, as a negative errno value (0:
+	 * it does), and how many instructions that takes. */
+	int filter_error;
+	uint32_t n_filter_insns;
 };
 
 /* Opens the sockets and subscribes to conntrack events, if it shall; nothing is

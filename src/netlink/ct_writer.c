@@ -359,13 +359,12 @@ static int open_socket(struct ct_writer *w)
 			 on_readable, w);
 }
 
-/* Entries that it makes are not told to us, if the kernel can do so: nobody
- * wants to know, and they are as many as the peers have. */
-static void keep_quiet(struct ct_writer *w)
+/* Whether nobody wants to know of the entries that it makes, which are as many
+ * as the peers have. */
+static bool is_quiet(const struct ct_writer *w)
 {
-	nlsock_ignore(&w->k->events.sock, w->sock.port,
-		      NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW,
-		      NLM_F_CREATE | NLM_F_EXCL);
+	return w->origin == ORIGIN_INJECT ||
+	       (w->origin == ORIGIN_COMMIT && !w->k->opts.wants_commits);
 }
 
 int ct_writer_open(struct ct_kernel *k, enum flow_origin origin,
@@ -396,8 +395,8 @@ int ct_writer_open(struct ct_kernel *k, enum flow_origin origin,
 	w->next = k->writers;
 	k->writers = w;
 	*out = w;
-	if (origin == ORIGIN_INJECT)
-		keep_quiet(w);
+	if (is_quiet(w))
+		ct_events_quiet(k, w->sock.port);
 	return 0;
 }
 

@@ -2,9 +2,7 @@
 #define _GNU_SOURCE
 #include "netlink/nlsock.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -122,29 +120,18 @@ uint32_t nlsock_set_sndbuf(struct nlsock *s, uint32_t bytes)
 	return set_buffer(s, bytes, SO_SNDBUFFORCE, SO_SNDBUF);
 }
 
-/* Loads see bytes in network order, the header has them as this machine does.
- */
-void nlsock_ignore(struct nlsock *s, uint32_t port, uint16_t type,
-		   uint16_t flags)
+/* The old one first: both together may be more than the kernel allows. */
+int nlsock_filter(struct nlsock *s, struct sock_filter *insns, uint16_t n)
 {
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			 offsetof(struct nlmsghdr, nlmsg_pid)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(port), 0, 4),
-		BPF_STMT(BPF_LD | BPF_H | BPF_ABS,
-			 offsetof(struct nlmsghdr, nlmsg_type)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(type), 0, 2),
-		BPF_STMT(BPF_LD | BPF_H | BPF_ABS,
-			 offsetof(struct nlmsghdr, nlmsg_flags)),
-		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, htons(flags), 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-	};
-	const struct sock_fprog program = { sizeof(code) / sizeof(*code),
-					    code };
+	const struct sock_fprog program = { n, insns };
+	const int none = 0;
 
-	(void)setsockopt(s->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
-			 sizeof(program));
+	(void)setsockopt(s->fd, SOL_SOCKET, SO_DETACH_FILTER, &none,
+			 sizeof(none));
+	return setsockopt(s->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
+			  sizeof(program))
+		       ? -errno
+		       : 0;
 }
 
 uint32_t nlsock_drops(const struct nlsock *s)

@@ -10,6 +10,8 @@
 #include "base/buf.h"
 #include "base/util.h"
 
+struct sock_filter;
+
 /* A zeroed one is closed. */
 struct nlsock {
 	int fd;
@@ -28,10 +30,11 @@ NODISCARD int nlsock_join(struct nlsock *s, int group);
 /* Switches a NETLINK_* socket option on. 0 or a negative errno value. */
 NODISCARD int nlsock_enable(struct nlsock *s, int option);
 
-/* From now on the kernel queues no messages of this type (nlmsg_type) that have
- * one of these flags and were caused from this port; if it can do so. */
-void nlsock_ignore(struct nlsock *s, uint32_t port, uint16_t type,
-		   uint16_t flags);
+/* From now on the kernel queues only what passes this program of n instructions
+ * (classic BPF), in place of the one before: while they change, all passes. 0
+ * or a negative errno value, and then there is none. */
+NODISCARD int nlsock_filter(struct nlsock *s, struct sock_filter *insns,
+			    uint16_t n);
 
 /* Bytes that the kernel queues for us, its own overhead included. */
 uint32_t nlsock_rcvbuf(const struct nlsock *s);

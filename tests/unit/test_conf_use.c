@@ -66,8 +66,7 @@ static const struct {
 } versions[] = {
 	{ "Sync{Mode FTFW{StartupResync on} " LINK "}", "", 0 },
 	{ "Sync{Mode FTFW{} " LINK "} General{PollSecs 5}", "", 0 },
-	{ "General{Filter From Kernelspace{}} Sync{" LINK "}",
-	  "warning 1:9 version", 0 },
+	{ "General{Filter From Kernelspace{}} Sync{" LINK "}", "", 0 },
 	{ "Sync{" LINK " Options{ExpectationSync on}}", "warning 1:70 version",
 	  0 },
 	{ "Sync{Mode FTFW{DisableExternalCache on} " LINK "}", "", 0 },
