@@ -166,7 +166,7 @@ static void serve_from_now(struct daemon *d)
 		log_notice("resync requested");
 		node_ask(d->node, ASK_RESYNC);
 	}
-	if (d->o.kernel.poll_s) /* as the first poll of a reference tells all */
+	if (d->o.tells_at_start)
 		node_ask(d->node, ASK_BULK);
 	work_later(d); /* commands wait for it */
 	process_ready(&d->process);

@@ -24,6 +24,7 @@ struct daemon_opts {
 				  * serves */
 	bool has_manager;        /* a service manager is to be told */
 	bool asks_at_start;      /* the peers for all they have */
+	bool tells_at_start;     /* them all that there is */
 	bool syncs_expectations; /* the file wants it */
 	bool has_no_mode;        /* the file names none */
 	bool injects;            /* there is no external cache */

@@ -278,6 +278,10 @@ int setup_read(const struct conf *conf, bool is_background, struct setup *out)
 		.is_background = is_background,
 		.has_manager = g->systemd,
 		.asks_at_start = conf->sync.startup_resync,
+		/* A reference tells all at each poll, and so does not ask. In
+		 * other modes this is told in any case. */
+		.tells_at_start =
+			g->poll_s && conf->sync.mode == CONF_NOTRACK,
 		.has_no_mode = !conf_find_given(conf, "Sync", "Mode", -1),
 		.syncs_expectations = conf->sync.expect_sync != CONF_EXPECT_OFF,
 		.injects = conf->sync.disable_external_cache,
