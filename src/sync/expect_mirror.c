@@ -34,13 +34,103 @@ static void met(struct expect_mirror *m, uint32_t id)
 		flow_cache_mark(m->o.cache, SET_MET, id);
 }
 
-static bool has_master(const struct expect_mirror *m, const struct expect *e)
-{
-	const struct flow master = expect_master(e);
+/* ---- zones -------------------------------------------------------------- */
 
-	if (m->o.is_bypassed)
+static void note_zone(struct expect_mirror *m, uint16_t zone)
+{
+	m->zones[zone / 64] |= UINT64_C(1) << zone % 64;
+}
+
+/* The next zone after this one, 0 being the first; false: there is none. */
+static bool next_zone(const struct expect_mirror *m, uint16_t *zone)
+{
+	uint32_t next = *zone + 1U;
+	uint64_t left;
+
+	for (; next < EXPECT_MIRROR_ZONES; next = (next | 63) + 1) {
+		left = m->zones[next / 64] & ~((UINT64_C(1) << next % 64) - 1);
+		if (!left)
+			continue;
+		*zone = (uint16_t)((next & ~63U) +
+				   (uint32_t)__builtin_ctzll(left));
+		return true;
+	}
+	return false;
+}
+
+/* The flow that has announced it, in the zone of e. */
+static uint32_t master_in_zone(const struct expect_mirror *m,
+			       const struct expect *e)
+{
+	struct flow master = expect_master(e);
+	uint32_t id = flow_cache_find(m->o.cache, &master);
+
+	if (id != FLOW_CACHE_NO_ID || !e->zone)
+		return id;
+	master.zone = 0; /* of the original direction only? */
+	master.zone_orig = e->zone;
+	master.has |= FLOW_ZONE_ORIG;
+	return flow_cache_find(m->o.cache, &master);
+}
+
+static bool has_helper(const struct expect_mirror *m, uint32_t id)
+{
+	struct flow f;
+
+	flow_cache_get(m->o.cache, id, &f);
+	return f.has & FLOW_HELPER;
+}
+
+/* Looks for its master, whose zone it gets. Of several with the same addresses
+ * it is the one that has a helper. */
+static bool find_master(const struct expect_mirror *m, struct expect *e)
+{
+	struct expect in_zone = *e;
+	bool is_found = false;
+
+	if (m->o.is_bypassed) {
+		const struct flow master = expect_master(e);
+
 		return filter_accepts(m->o.masters, &master);
-	return flow_cache_find(m->o.cache, &master) != FLOW_CACHE_NO_ID;
+	}
+	do {
+		uint32_t id = master_in_zone(m, &in_zone);
+
+		if (id == FLOW_CACHE_NO_ID)
+			continue;
+		if (!is_found || has_helper(m, id))
+			e->zone = in_zone.zone;
+		if (has_helper(m, id))
+			return true;
+		is_found = true;
+	} while (next_zone(m, &in_zone.zone));
+	return is_found;
+}
+
+static bool is_same_life(const struct expect *a, const struct expect *b)
+{
+	return !(a->has & b->has & EXPECT_ID) || a->id == b->id;
+}
+
+/* Looks for what is cached of it, in any zone: of several it is the one with
+ * its id. */
+static uint32_t find(const struct expect_mirror *m, const struct expect *e)
+{
+	uint32_t found = FLOW_CACHE_NO_ID;
+	struct expect in_zone = *e, cached;
+
+	do {
+		uint32_t id = expect_cache_find(m->o.cache, &in_zone);
+
+		if (id == FLOW_CACHE_NO_ID)
+			continue;
+		expect_cache_get(m->o.cache, id, &cached);
+		if (is_same_life(&cached, e))
+			return id;
+		if (found == FLOW_CACHE_NO_ID)
+			found = id;
+	} while (next_zone(m, &in_zone.zone));
+	return found;
 }
 
 /* The begin of a life, whose master is there. */
@@ -83,7 +173,7 @@ static bool take_up(struct expect_mirror *m, uint32_t id)
 	struct expect e;
 
 	expect_cache_get(m->waiting, id, &e);
-	if (!has_master(m, &e))
+	if (!find_master(m, &e))
 		return false;
 	flow_cache_remove(m->waiting, id);
 	add(m, &e, how);
@@ -115,21 +205,19 @@ static void look_for_masters(struct expect_mirror *m, bool is_second)
 static void on_injected(struct expect_mirror *m, enum flow_event type,
 			const struct expect *e)
 {
-	uint32_t id = expect_cache_find(m->o.cache, e);
+	uint32_t id = find(m, e);
+	struct expect cached, whole = *e;
 
 	if (id == FLOW_CACHE_NO_ID)
 		return;
 	met(m, id);
-	if (type == FLOW_EVENT_DESTROY)
+	if (type == FLOW_EVENT_DESTROY) {
 		flow_cache_remove(m->o.cache, id);
-	else
-		(void)expect_cache_put(m->o.cache, e, STORE_CHANGE, m->now_s,
-				       &id);
-}
-
-static bool is_same_life(const struct expect *a, const struct expect *b)
-{
-	return !(a->has & b->has & EXPECT_ID) || a->id == b->id;
+		return;
+	}
+	expect_cache_get(m->o.cache, id, &cached);
+	whole.zone = cached.zone;
+	(void)expect_cache_put(m->o.cache, &whole, STORE_CHANGE, m->now_s, &id);
 }
 
 static void end_entry(struct expect_mirror *m, uint32_t id)
@@ -146,7 +234,7 @@ static void on_destroy(struct expect_mirror *m, enum flow_origin origin,
 
 	if (id != FLOW_CACHE_NO_ID)
 		flow_cache_remove(m->waiting, id);
-	id = expect_cache_find(m->o.cache, e);
+	id = find(m, e);
 	if (id == FLOW_CACHE_NO_ID)
 		return;
 	met(m, id);
@@ -184,9 +272,11 @@ static void tell_end(struct expect_mirror *m, const struct expect *e)
 static void pass_on(struct expect_mirror *m, enum flow_event type,
 		    enum flow_origin origin, const struct expect *e)
 {
+	struct expect known = *e;
+
 	if (origin != ORIGIN_OTHER)
 		return;
-	if (!has_master(m, e))
+	if (!find_master(m, &known))
 		m->stats.n_no_master++;
 	else if (type == FLOW_EVENT_DESTROY)
 		tell_end(m, e);
@@ -198,9 +288,10 @@ static void on_new(struct expect_mirror *m, enum flow_origin origin,
 		   const struct expect *e)
 {
 	enum touch how = origin == ORIGIN_OTHER ? TOUCH_SEND : TOUCH_QUIET;
+	struct expect known = *e;
 
-	if (has_master(m, e))
-		add(m, e, how);
+	if (find_master(m, &known))
+		add(m, &known, how);
 	else
 		let_wait(m, e, how);
 }
@@ -222,9 +313,10 @@ void expect_mirror_event(struct expect_mirror *m, enum flow_event type,
 		on_new(m, origin, e);
 }
 
-void expect_mirror_flow_came(struct expect_mirror *m)
+void expect_mirror_flow_came(struct expect_mirror *m, const struct flow *f)
 {
 	m->may_be_there = true;
+	note_zone(m, f->has & FLOW_ZONE_ORIG ? f->zone_orig : f->zone);
 }
 
 /* ---- dumps -------------------------------------------------------------- */
@@ -258,6 +350,7 @@ static void compare_row(struct expect_mirror *m, uint32_t id,
 	bool is_same;
 
 	expect_cache_get(m->o.cache, id, &cached);
+	row.zone = cached.zone;
 	is_same = is_same_life(&cached, e);
 	liken(m, &row, &cached, flow_cache_head(m->o.cache, id)->changed_s);
 	result = expect_cache_put(m->o.cache, &row,
@@ -276,13 +369,14 @@ static void compare_row(struct expect_mirror *m, uint32_t id,
 void expect_mirror_row(struct expect_mirror *m, const struct expect *e,
 		       bool is_sure, uint32_t now_s)
 {
-	uint32_t id = expect_cache_find(m->o.cache, e);
+	uint32_t id = find(m, e);
+	struct expect known = *e;
 
 	m->now_s = now_s;
 	if (!is_sure || !expect_filter_accepts(&m->o.filter, e))
 		return;
-	if (id == FLOW_CACHE_NO_ID && has_master(m, e))
-		add(m, e, m->new_how);
+	if (id == FLOW_CACHE_NO_ID && find_master(m, &known))
+		add(m, &known, m->new_how);
 	else if (m->o.is_bypassed)
 		return; /* what waits is as new */
 	else if (id != FLOW_CACHE_NO_ID &&

@@ -18,6 +18,7 @@
 enum {
 	EXPECT_MIRROR_WAITING_MAX = 1024, /* that wait for their masters */
 	EXPECT_MIRROR_WAIT_S = 3,         /* so long; then they are refused */
+	EXPECT_MIRROR_ZONES = 1 << 16,
 };
 
 struct expect_mirror_opts {
@@ -53,6 +54,9 @@ struct expect_mirror {
 	 * before the flow itself is told. Their owner is an enum touch. */
 	struct flow_cache *waiting;
 	bool may_be_there; /* a flow has come that may be a master */
+	/* Bit by bit: those that flows have had. The kernel does not tell in
+	 * which one an expectation is (PROTOCOL.md 9): it is its master's. */
+	uint64_t zones[EXPECT_MIRROR_ZONES / 64];
 	bool is_in_doubt;
 	bool has_missed; /* bypassed: not all of the dump could be told */
 	struct expect_mirror_stats stats;
@@ -68,8 +72,9 @@ void expect_mirror_event(struct expect_mirror *m, enum flow_event type,
 			 enum flow_origin origin, const struct expect *e,
 			 uint32_t now_s);
 
-/* An event of a flow, which may be a master, was handled by the mirror. */
-void expect_mirror_flow_came(struct expect_mirror *m);
+/* A flow, which may be a master, was handled by the mirror: of an event or a
+ * row. */
+void expect_mirror_flow_came(struct expect_mirror *m, const struct flow *f);
 
 /* A dump is requested, when the flows agree with the kernel; how: whether what
  * it finds is told. Changes and ends always are. One at a time. */

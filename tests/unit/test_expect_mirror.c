@@ -104,15 +104,26 @@ static struct expect expect_of(uint16_t master, uint16_t port)
 	};
 }
 
-static uint32_t add_master(struct world *w, uint16_t port)
+static void add_flow(struct world *w, const struct flow *f)
 {
-	const struct expect e = expect_of(port, 0);
-	const struct flow f = expect_master(&e);
 	uint32_t id;
 
-	flow_cache_put(w->cache, &f, PUT_REPLACE, w->now_s, &id);
-	expect_mirror_flow_came(&w->m);
-	return id;
+	flow_cache_put(w->cache, f, PUT_REPLACE, w->now_s, &id);
+	expect_mirror_flow_came(&w->m, f);
+}
+
+static struct flow master_of(uint16_t port)
+{
+	const struct expect e = expect_of(port, 0);
+
+	return expect_master(&e);
+}
+
+static void add_master(struct world *w, uint16_t port)
+{
+	const struct flow f = master_of(port);
+
+	add_flow(w, &f);
 }
 
 static void event(struct world *w, enum flow_event type,
@@ -333,21 +344,73 @@ static void only_those_of_some_helpers(void **state)
 	assert_int_equal(n_held(w), 1);
 }
 
-static void the_zone_of_a_master_counts(void **state)
+/* ---- zones -------------------------------------------------------------- */
+
+/* The kernel does not tell it. */
+static void the_zone_is_that_of_the_master(void **state)
 {
 	struct world *w = *state;
-	struct expect e = expect_of(1, 5000);
-	struct flow master;
-	uint32_t id;
+	struct expect e = expect_of(1, 5000), known = e, row;
+	struct flow master = master_of(1);
 
-	add_master(w, 1);
-	e.zone = 7;
+	master.zone = 70;
 	begins(w, &e);
-	assert_int_equal(n_held(w), 0);
-	master = expect_master(&e);
-	flow_cache_put(w->cache, &master, PUT_REPLACE, 100, &id);
-	expect_mirror_flow_came(&w->m);
+	add_flow(w, &master);
 	work(w);
+	known.zone = 70;
+	assert_int_equal(n_held(w), 1);
+	assert_touched(w, 0, &known, TOUCH_SEND);
+	row = e;
+	row.timeout_s = 3600;
+	expect_mirror_dump_begins(&w->m, TOUCH_QUIET);
+	expect_mirror_row(&w->m, &row, true, w->now_s);
+	expect_mirror_dump_ends(&w->m, true);
+	work(w);
+	assert_touched(w, 1, &known, TOUCH_SEND);
+	/* its end is told after that of the master */
+	flow_cache_remove(w->cache, flow_cache_find(w->cache, &master));
+	ends(w, &e);
+	assert_int_equal(n_held(w), 0);
+	assert_touched(w, 2, &known, TOUCH_SEND);
+}
+
+static void a_zone_may_be_of_one_direction(void **state)
+{
+	struct world *w = *state;
+	struct expect e = expect_of(1, 5000), known = e;
+	struct flow master = master_of(1);
+
+	master.has |= FLOW_ZONE_ORIG;
+	master.zone_orig = known.zone = UINT16_MAX;
+	add_flow(w, &master);
+	begins(w, &e);
+	assert_touched(w, 0, &known, TOUCH_SEND);
+}
+
+static void of_several_masters_it_is_that_with_a_helper(void **state)
+{
+	struct world *w = *state;
+	struct expect e = expect_of(1, 5000), known = e, other = e;
+	struct flow master = master_of(1);
+
+	for (uint16_t zone = 1; zone < 200; zone += 63) {
+		master.zone = zone;
+		master.has &= ~FLOW_HELPER;
+		if (zone == 64) {
+			master.has |= FLOW_HELPER;
+			master.helper = 1;
+		}
+		add_flow(w, &master);
+	}
+	begins(w, &e);
+	known.zone = 64;
+	assert_touched(w, 0, &known, TOUCH_SEND);
+	/* the end is that of the id */
+	other.zone = 1;
+	other.id = 77;
+	expect_cache_put(w->cache, &other, STORE_REPLACE, 1, &(uint32_t){ 0 });
+	ends(w, &e);
+	assert_touched(w, 1, &known, TOUCH_SEND);
 	assert_int_equal(n_held(w), 1);
 }
 
@@ -524,7 +587,9 @@ int main(void)
 		T(what_peers_tell_is_not_ours),
 		T(the_end_of_another_life_is_looked_into),
 		T(only_those_of_some_helpers),
-		T(the_zone_of_a_master_counts),
+		T(the_zone_is_that_of_the_master),
+		T(a_zone_may_be_of_one_direction),
+		T(of_several_masters_it_is_that_with_a_helper),
 		T(a_dump_makes_the_cache_agree),
 		T(what_an_event_told_wins_over_a_row),
 		T(time_that_runs_is_no_change_but_a_new_timeout_is),
