@@ -243,7 +243,7 @@ static int begin_dump(struct kernel_side *k, enum dump_use use)
 	}
 	if (use == DUMP_START || use == DUMP_POLL)
 		polling_begins(&k->polling, now_ms(k));
-	err = ct_kernel_dump(k->ct);
+	err = ct_kernel_dump(k->ct, OBJECT_FLOW);
 	if (err < 0)
 		return err;
 	begin_rows(k, use);

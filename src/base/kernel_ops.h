@@ -23,7 +23,8 @@ struct object {
 
 enum kernel_op {
 	KERNEL_CREATE, /* exclusive: -EEXIST if there is one */
-	KERNEL_UPDATE, /* -ENOENT if there is none; never NAT, master, helper */
+	KERNEL_UPDATE, /* -ENOENT if there is none; never NAT, master, helper;
+			* of an expectation the timeout only */
 	KERNEL_DELETE, /* by the original tuple and zone */
 	KERNEL_GET,    /* the answer goes to kernel_done_fn as found */
 };

@@ -78,10 +78,47 @@ static void handle_row(struct ct_kernel *k, const struct nlmsg *msg)
 	k->sink.dumped(k->sink.ctx, f, !k->dump.is_unsure);
 }
 
+/* A name for the life of an expectation. */
+static struct flow life_of(const struct expect *e)
+{
+	return (struct flow){ .has = e->has & EXPECT_ID ? FLOW_ID : 0,
+			      .l4proto = e->l4proto,
+			      .zone = e->zone,
+			      .orig = e->expected,
+			      .id = e->id };
+}
+
+static void handle_expect_row(struct ct_kernel *k, const struct nlmsg *msg)
+{
+	struct flow life;
+
+	if (!exp_decode(&k->codec, msg->body, &k->expect)) {
+		k->stats.n_malformed++;
+		return;
+	}
+	life = life_of(&k->expect);
+	if (!ct_tombs_has(&k->dump.tombs, &life))
+		k->sink.expect_dumped(k->sink.ctx, &k->expect,
+				      !k->dump.is_unsure);
+}
+
+static void handle_any_row(struct ct_kernel *k, const struct nlmsg *msg)
+{
+	uint8_t type;
+
+	if (k->dump.kind == OBJECT_FLOW && ct_is_conntrack(msg, &type) &&
+	    type == IPCTNL_MSG_CT_NEW)
+		handle_row(k, msg);
+	else if (k->dump.kind == OBJECT_EXPECT && exp_is_expect(msg, &type) &&
+		 type == IPCTNL_MSG_EXP_NEW)
+		handle_expect_row(k, msg);
+	else
+		k->stats.n_dump_unknown++;
+}
+
 /* False if the dump is over, or another one is running. */
 static bool handle_message(struct ct_kernel *k, const struct nlmsg *msg)
 {
-	uint8_t type;
 	int err = -EBADMSG;
 
 	if (msg->seq != k->dump.seq)
@@ -96,10 +133,7 @@ static bool handle_message(struct ct_kernel *k, const struct nlmsg *msg)
 		end_or_again(k, err);
 		return false;
 	}
-	if (ct_is_conntrack(msg, &type) && type == IPCTNL_MSG_CT_NEW)
-		handle_row(k, msg);
-	else
-		k->stats.n_dump_unknown++;
+	handle_any_row(k, msg);
 	return true;
 }
 
@@ -150,7 +184,11 @@ static int start(struct ct_kernel *k)
 	d->is_unsure = false;
 	if (err)
 		return err;
-	ct_encode_dump(++d->seq, &w);
+	d->seq++;
+	if (d->kind == OBJECT_FLOW)
+		ct_encode_dump(d->seq, &w);
+	else
+		exp_encode_dump(d->seq, &w);
 	err = nlsock_send(&d->sock, request, w.used);
 	if (!err)
 		err = watch_add(k->opts.loop, &d->watch, d->sock.fd,
@@ -170,7 +208,7 @@ static void on_retry(void *ctx, int64_t now_ms)
 		end_or_again(k, err);
 }
 
-int ct_kernel_dump(struct ct_kernel *k)
+int ct_kernel_dump(struct ct_kernel *k, enum object_kind kind)
 {
 	struct ct_dump *d = &k->dump;
 	int err;
@@ -178,6 +216,7 @@ int ct_kernel_dump(struct ct_kernel *k)
 	if (d->is_running)
 		return -EBUSY;
 	d->retry = (struct timer){ .fn = on_retry, .ctx = k };
+	d->kind = kind;
 	d->tombs.max = TOMBS_MAX;
 	d->delay_ms = FIRST_DELAY_MS;
 	d->n_tries = 0;
@@ -207,13 +246,25 @@ void ct_kernel_dump_stop(struct ct_kernel *k)
 	ct_dump_close(k);
 }
 
+/* While it waits to start again, nothing needs remembering. */
+static void remember(struct ct_dump *d, enum object_kind kind,
+		     const struct flow *life)
+{
+	if (d->kind == kind && d->sock.is_open &&
+	    !ct_tombs_add(&d->tombs, life))
+		d->is_unsure = true;
+}
+
 void ct_dump_destroyed(struct ct_kernel *k, const struct flow *f)
 {
-	struct ct_dump *d = &k->dump;
+	remember(&k->dump, OBJECT_FLOW, f);
+}
 
-	/* While it waits to start again, nothing needs remembering. */
-	if (d->sock.is_open && !ct_tombs_add(&d->tombs, f))
-		d->is_unsure = true;
+void ct_dump_expect_destroyed(struct ct_kernel *k, const struct expect *e)
+{
+	const struct flow life = life_of(e);
+
+	remember(&k->dump, OBJECT_EXPECT, &life);
 }
 
 void ct_dump_close(struct ct_kernel *k)

@@ -79,13 +79,32 @@ static void handle_event(struct ct_kernel *k, const struct nlmsg *msg,
 		      &k->flow);
 }
 
+static void handle_expect_event(struct ct_kernel *k, const struct nlmsg *msg,
+				enum flow_event type)
+{
+	if (!exp_decode(&k->codec, msg->body, &k->expect)) {
+		k->stats.n_malformed++;
+		return;
+	}
+	k->stats.n_events++;
+	if (type == FLOW_EVENT_DESTROY)
+		ct_dump_expect_destroyed(k, &k->expect);
+	k->sink.expect_event(k->sink.ctx, type, ct_writer_origin(k, msg->port),
+			     &k->expect);
+}
+
 static void handle_message(struct ct_kernel *k, const struct nlmsg *msg)
 {
 	const uint16_t new_flags = NLM_F_CREATE | NLM_F_EXCL;
 	uint8_t type;
 	bool is_ours = ct_is_conntrack(msg, &type);
+	bool is_expect = exp_is_expect(msg, &type);
 
-	if (is_ours && type == IPCTNL_MSG_CT_DELETE)
+	if (is_expect && type == IPCTNL_MSG_EXP_DELETE)
+		handle_expect_event(k, msg, FLOW_EVENT_DESTROY);
+	else if (is_expect && type == IPCTNL_MSG_EXP_NEW)
+		handle_expect_event(k, msg, FLOW_EVENT_NEW);
+	else if (is_ours && type == IPCTNL_MSG_CT_DELETE)
 		handle_event(k, msg, FLOW_EVENT_DESTROY);
 	else if (is_ours && type == IPCTNL_MSG_CT_NEW)
 		handle_event(k, msg,
@@ -229,11 +248,25 @@ static void size_buffer(struct ct_kernel *k)
 	k->stats.buffer_bytes = nlsock_rcvbuf(s);
 }
 
-int ct_events_open(struct ct_kernel *k, const char **failed)
+/* 0 or a negative errno value. */
+static int subscribe(struct ct_kernel *k)
 {
+	/* there is no update of an expectation */
 	static const int groups[] = { NFNLGRP_CONNTRACK_NEW,
 				      NFNLGRP_CONNTRACK_UPDATE,
-				      NFNLGRP_CONNTRACK_DESTROY };
+				      NFNLGRP_CONNTRACK_DESTROY,
+				      NFNLGRP_CONNTRACK_EXP_NEW,
+				      NFNLGRP_CONNTRACK_EXP_DESTROY };
+	size_t n = k->opts.expectations ? N_ELEMENTS(groups) : 3;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < n; i++)
+		err = nlsock_join(&k->events.sock, groups[i]);
+	return err;
+}
+
+int ct_events_open(struct ct_kernel *k, const char **failed)
+{
 	static const int reliable[] = { NETLINK_BROADCAST_ERROR,
 					NETLINK_NO_ENOBUFS };
 	struct ct_events *e = &k->events;
@@ -252,8 +285,7 @@ int ct_events_open(struct ct_kernel *k, const char **failed)
 	if (err)
 		return err;
 	*failed = "subscription to conntrack events";
-	for (size_t i = 0; !err && i < N_ELEMENTS(groups); i++)
-		err = nlsock_join(&e->sock, groups[i]);
+	err = subscribe(k);
 	if (err)
 		return err;
 	*failed = "watch of the event socket";

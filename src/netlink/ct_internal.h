@@ -6,9 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/expect.h"
 #include "netlink/ct_codec.h"
 #include "netlink/ct_kernel.h"
 #include "netlink/ct_tombs.h"
+#include "netlink/exp_codec.h"
 #include "netlink/nlmsg.h"
 #include "netlink/nlsock.h"
 
@@ -40,7 +42,8 @@ struct ct_dump {
 	uint32_t seq;
 	int64_t delay_ms; /* before it starts again, if it must */
 	int n_tries;
-	bool is_unsure; /* not all that has ended since is in tombs */
+	enum object_kind kind; /* what is dumped */
+	bool is_unsure;        /* not all that has ended since is in tombs */
 	bool is_running, is_paused;
 };
 
@@ -54,7 +57,8 @@ struct ct_kernel {
 	struct ct_writer *writers;  /* list */
 	struct nlsock_batch *batch; /* of whoever receives just now, */
 	bool is_receiving;          /* if somebody does */
-	struct flow flow;           /* the one that is being handled */
+	struct flow flow;           /* the one that is being handled, */
+	struct expect expect;       /* or this */
 };
 
 /* 0 or a negative errno value, and then *failed names the step. */
@@ -66,8 +70,9 @@ void ct_events_quiet(struct ct_kernel *k, uint32_t port);
 
 /* Ends a running dump without telling the sink. */
 void ct_dump_close(struct ct_kernel *k);
-/* An event said that this entry is gone. */
+/* An event said that this entry, or this expectation, is gone. */
 void ct_dump_destroyed(struct ct_kernel *k, const struct flow *f);
+void ct_dump_expect_destroyed(struct ct_kernel *k, const struct expect *e);
 
 /* Who has the socket with this port. */
 enum flow_origin ct_writer_origin(const struct ct_kernel *k, uint32_t port);

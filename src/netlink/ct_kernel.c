@@ -21,6 +21,7 @@ int ct_kernel_open(const struct ct_kernel_opts *opts, struct ct_kernel **out,
 	k->codec = (struct ct_codec){
 		.helpers = opts->helpers,
 		.contexts = opts->contexts,
+		.functions = opts->functions,
 		.tcp_window_tracking = opts->tcp_window_tracking,
 	};
 	k->batch = nlsock_batch_new(CT_BATCH, CT_DATAGRAM);

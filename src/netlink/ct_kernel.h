@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/expect.h"
 #include "base/filter.h"
 #include "base/flow.h"
 #include "base/kernel_ops.h"
@@ -31,16 +32,23 @@ enum ct_dump_end {
 	CT_DUMP_FAILED, /* an error that will not go away by itself */
 };
 
-/* Where decoded flows go. All are called from the loop. */
+/* Where decoded flows and expectations go. All are called from the loop. */
 struct flow_sink {
 	void *ctx;
 	void (*event)(void *ctx, enum flow_event type, enum flow_origin origin,
 		      const struct flow *f);
+	/* NEW and DESTROY only. An expectation that is fulfilled, runs out or
+	 * loses its master is destroyed: told before the flow that fulfils it,
+	 * and after the end of the master. The zone is not told, and taken to
+	 * be 0 (PROTOCOL.md 9). With opts.expectations only. */
+	void (*expect_event)(void *ctx, enum flow_event type,
+			     enum flow_origin origin, const struct expect *e);
 	/* One row of the running dump, as it was some time since the dump
 	 * started; what has ended since is left out already, if is_sure. An
 	 * interrupted dump (NLM_F_DUMP_INTR) starts again by itself: rows may
 	 * come twice. */
 	void (*dumped)(void *ctx, const struct flow *f, bool is_sure);
+	void (*expect_dumped)(void *ctx, const struct expect *e, bool is_sure);
 	void (*dump_end)(void *ctx, enum ct_dump_end end);
 	/* Events were lost, and all that came before has been handled, so that
 	 * a dump from now on is newer. The buffer has grown if it may. */
@@ -49,14 +57,16 @@ struct flow_sink {
 
 struct ct_kernel_opts {
 	struct loop *loop;
-	struct names *helpers;  /* may be NULL: helper names are dropped */
-	struct names *contexts; /* may be NULL likewise */
+	struct names *helpers;   /* may be NULL: helper names are dropped */
+	struct names *contexts;  /* may be NULL likewise */
+	struct names *functions; /* of expectations; may be NULL likewise */
 	const struct flow_sink *sink; /* copied */
 	bool subscribes;              /* to events; what follows is on these */
 	uint32_t buffer_bytes;        /* to begin with; 0: the system's */
 	uint32_t buffer_max_bytes;    /* NetlinkBufferSizeMaxGrowth */
 	uint32_t events_per_turn;     /* EventIterationLimit; not 0 */
 	bool events_reliable;
+	bool expectations; /* events of these too */
 	/* What it refuses of events the kernel keeps back, if it can: see
 	 * stats. NULL: nothing. */
 	const struct filter *event_filter;
@@ -85,9 +95,10 @@ NODISCARD int ct_kernel_open(const struct ct_kernel_opts *opts,
 			     struct ct_kernel **out, const char **failed);
 void ct_kernel_close(struct ct_kernel *k); /* accepts NULL */
 
-/* Starts a dump of the whole table in the background, on its own socket, read
- * in steps. -EBUSY if one is running, or another negative errno value. */
-NODISCARD int ct_kernel_dump(struct ct_kernel *k);
+/* Starts a dump of the whole table of flows, or of that of expectations, in the
+ * background, on its own socket, read in steps. -EBUSY if one of either kind is
+ * running, or another negative errno value. */
+NODISCARD int ct_kernel_dump(struct ct_kernel *k, enum object_kind kind);
 /* Rows that are under way still come after this, one datagram at most (some
  * 150); may be called from sink.dumped. No effect without a dump. */
 void ct_kernel_dump_pause(struct ct_kernel *k, bool is_paused);
@@ -99,7 +110,8 @@ const struct ct_kernel_stats *ct_kernel_stats(const struct ct_kernel *k);
 
 /* A writer: its own socket, thus its own origin, and batches in flight one at
  * a time. done: see kernel_ops.h; done may submit. Operations keep their
- * order. */
+ * order. For expectations see exp_codec.h; found is always NULL for them, a GET
+ * tells whether it is there. What each error means: PROTOCOL.md 9. */
 struct ct_writer;
 NODISCARD int ct_writer_open(struct ct_kernel *k, enum flow_origin origin,
 			     kernel_done_fn *done, void *ctx,

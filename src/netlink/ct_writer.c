@@ -188,6 +188,9 @@ static bool handle_message(struct ct_writer *w, const struct nlmsg *msg)
 	    type == IPCTNL_MSG_CT_NEW &&
 	    ct_decode(&k->codec, msg->body, &k->flow))
 		report(w, op, &k->flow);
+	else if (op->op == KERNEL_GET && exp_is_expect(msg, &type) &&
+		 type == IPCTNL_MSG_EXP_NEW)
+		report(w, op, NULL);
 	else
 		k->stats.n_malformed++;
 	return false;
@@ -274,14 +277,25 @@ static void on_timer(void *ctx, int64_t now_ms)
 		collect_and_go_on(w);
 }
 
+static bool encode(struct ct_writer *w, enum kernel_op op,
+		   const struct object *o)
+{
+	const struct ct_codec *c = &w->k->codec;
+	struct wr *to = &w->filling->w;
+
+	return o->kind == OBJECT_FLOW
+		       ? ct_encode(c, op, o->flow, w->next_seq, to)
+		       : exp_encode(c, op, o->expect, w->next_seq, to);
+}
+
 /* Appends one operation. False if it did not fit. */
-static bool append(struct ct_writer *w, enum kernel_op op, const struct flow *f,
-		   uint32_t cookie)
+static bool append(struct ct_writer *w, enum kernel_op op,
+		   const struct object *o, uint32_t cookie)
 {
 	struct batch *b = w->filling;
 	const size_t at = b->w.used;
 
-	if (!ct_encode(&w->k->codec, op, f, w->next_seq, &b->w) || b->w.full) {
+	if (!encode(w, op, o) || b->w.full) {
 		b->w.used = at;
 		b->w.full = false;
 		return false;
@@ -294,32 +308,39 @@ static bool append(struct ct_writer *w, enum kernel_op op, const struct flow *f,
 	b->ops[b->n++] = (struct operation){
 		.cookie = cookie,
 		.op = (uint8_t)op,
-		.has_labels = f->has & FLOW_LABELS,
+		.has_labels =
+			o->kind == OBJECT_FLOW && o->flow->has & FLOW_LABELS,
 	};
 	return true;
+}
+
+/* Without a family there is no key, and a DELETE would empty the table. */
+static bool has_family(const struct object *o)
+{
+	uint8_t family =
+		o->kind == OBJECT_FLOW ? o->flow->family : o->expect->family;
+
+	return family == FAMILY_IPV4 || family == FAMILY_IPV6;
 }
 
 static int submit(void *self, enum kernel_op op, const struct object *object,
 		  uint32_t cookie)
 {
 	struct ct_writer *w = self;
-	const struct flow *f = object->flow;
 
 	assert(!w->is_asker || (op == KERNEL_GET && !w->k->is_receiving));
-	if (object->kind != OBJECT_FLOW)
-		return -EOPNOTSUPP;
-	if (f->family != FAMILY_IPV4 && f->family != FAMILY_IPV6)
+	if (!has_family(object))
 		return -EINVAL;
 	if (is_full(w, w->filling))
 		return -EAGAIN;
-	if (!append(w, op, f, cookie)) {
+	if (!append(w, op, object, cookie)) {
 		if (w->filling->n == 0)
 			return -EMSGSIZE;
 		w->filling->is_closed = true;
 		if (w->state != WRITER_IDLE)
 			return -EAGAIN;
 		launch(w);
-		if (!append(w, op, f, cookie))
+		if (!append(w, op, object, cookie))
 			return -EMSGSIZE;
 	}
 	if (w->state == WRITER_IDLE && must_go(w))

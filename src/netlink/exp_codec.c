@@ -130,22 +130,17 @@ static bool encode(const struct ct_codec *c, struct request r,
 bool exp_encode(const struct ct_codec *c, enum kernel_op op,
 		const struct expect *e, uint32_t seq, struct wr *w)
 {
-	const struct request create = { CT_CREATE, IPCTNL_MSG_EXP_NEW,
-					NLM_F_REQUEST | NLM_F_CREATE |
-						NLM_F_EXCL };
-	const struct request delete = { CT_DELETE, IPCTNL_MSG_EXP_DELETE,
-					NLM_F_REQUEST };
+	static const struct request requests[] = {
+		[KERNEL_CREATE] = { CT_CREATE, IPCTNL_MSG_EXP_NEW,
+				    NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL },
+		[KERNEL_UPDATE] = { CT_UPDATE, IPCTNL_MSG_EXP_NEW,
+				    NLM_F_REQUEST },
+		[KERNEL_DELETE] = { CT_DELETE, IPCTNL_MSG_EXP_DELETE,
+				    NLM_F_REQUEST },
+		[KERNEL_GET] = { CT_GET, IPCTNL_MSG_EXP_GET, NLM_F_REQUEST },
+	};
 
-	switch (op) {
-	case KERNEL_CREATE:
-		return encode(c, create, e, seq, w);
-	case KERNEL_DELETE:
-		return encode(c, delete, e, seq, w);
-	case KERNEL_UPDATE:
-	case KERNEL_GET:
-		break;
-	}
-	return false;
+	return encode(c, requests[op], e, seq, w);
 }
 
 bool exp_encode_report(const struct ct_codec *c, const struct expect *e,

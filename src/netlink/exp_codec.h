@@ -18,17 +18,18 @@ struct nlmsg;
  * within it (IPCTNL_MSG_EXP_*). */
 bool exp_is_expect(const struct nlmsg *msg, uint8_t *type);
 
-/* Reads the body of a message (what follows the netlink header). Attributes
+/* Reads the body of a message (what follows the netlink header). Linux does not
+ * tell the zone: it is 0, whatever that of the master is. Attributes
  * that are unknown or longer than expected do no harm. On false (cut short, or
  * without the tuples of the key) *out is worthless. */
 NODISCARD bool exp_decode(const struct ct_codec *c, struct rd body,
 			  struct expect *out);
 
-/* Appends the request for one operation: KERNEL_CREATE, or KERNEL_DELETE,
- * which Linux finds by zone and expected tuple, and by the id if it is known:
- * then it ends this life only. False, and nothing written, for other
- * operations and without a key (a DELETE would empty the table). Look at
- * w->full. */
+/* Appends the request for one operation. Linux finds what is there by zone and
+ * expected tuple; DELETE and GET name the id too, if it is known, and mean this
+ * life only. UPDATE changes nothing but the timeout, which a new one has of its
+ * helper's policy. False, and nothing written, without a key (a DELETE would
+ * empty the table). Look at w->full. */
 NODISCARD bool exp_encode(const struct ct_codec *c, enum kernel_op op,
 			  const struct expect *e, uint32_t seq, struct wr *w);
 

@@ -47,10 +47,12 @@ SAME(EXP_N_ID, EXPECT_ID);
 		rows, N_ELEMENTS(rows) \
 	}
 
-/* KNOWN: read, and written in a report. NEW: also given to a new one. */
+/* KNOWN: read, and written in a report. NEW: also given to a new one. KEY: in
+ * every message. Of one that exists nothing but the timeout can be changed. */
 enum {
 	KNOWN = CT_IN | CT_REPORT,
 	NEW = KNOWN | CT_CREATE,
+	KEY = NEW | CT_UPDATE | CT_DELETE | CT_GET,
 };
 
 /* clang-format off */
@@ -61,14 +63,14 @@ static const struct ct_row nat_rows[] = {
 static const struct ct_table nat_table = TABLE(nat_rows);
 
 static const struct ct_row message_rows[] = {
-	[CTA_EXPECT_MASTER] = SIDE(NEW, master, ct_tuple_table),
-	[CTA_EXPECT_TUPLE] = SIDE(NEW | CT_DELETE, expected, ct_tuple_table),
-	[CTA_EXPECT_MASK] = SIDE(NEW, mask, ct_tuple_table),
-	[CTA_EXPECT_TIMEOUT] = EXPECT(NEW, CT_BE32, EXP_N_TIMEOUT, timeout_s),
-	/* a deletion that names the id ends this life of it only */
-	[CTA_EXPECT_ID] = EXPECT(KNOWN | CT_DELETE, CT_BE32, EXP_N_ID, id),
+	[CTA_EXPECT_MASTER] = SIDE(NEW | CT_UPDATE, master, ct_tuple_table),
+	[CTA_EXPECT_TUPLE] = SIDE(KEY, expected, ct_tuple_table),
+	[CTA_EXPECT_MASK] = SIDE(NEW | CT_UPDATE, mask, ct_tuple_table),
+	[CTA_EXPECT_TIMEOUT] = EXPECT(NEW | CT_UPDATE, CT_BE32, EXP_N_TIMEOUT, timeout_s),
+	/* who names the id means this life of it only */
+	[CTA_EXPECT_ID] = EXPECT(KNOWN | CT_DELETE | CT_GET, CT_BE32, EXP_N_ID, id),
 	[CTA_EXPECT_HELP_NAME] = EXPECT(NEW, CT_HELPER, EXP_N_HELPER, helper),
-	[CTA_EXPECT_ZONE] = EXPECT(NEW | CT_DELETE, CT_BE16, EXP_N_ZONE, zone),
+	[CTA_EXPECT_ZONE] = EXPECT(KEY, CT_BE16, EXP_N_ZONE, zone),
 	[CTA_EXPECT_FLAGS] = EXPECT(NEW, CT_BE32, EXP_N_FLAGS, flags),
 	[CTA_EXPECT_CLASS] = EXPECT(NEW, CT_BE32, EXP_N_CLASS, class),
 	[CTA_EXPECT_NAT] = SIDE(NEW, nat, nat_table),
