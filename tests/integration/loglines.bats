@@ -80,10 +80,11 @@ scenario_start() { # BINARY
 	lab_conf fw1 Multicast
 	sed -i '/^Mode FTFW/,/^}/d' "$D/fw1.conf"
 	start_stop "$1"
-	for filter in 'State Accept { ESTABLISHED for TCP }' ''; do
+	for filter in 'Userspace { State Accept { ESTABLISHED for TCP } }' \
+		'Kernelspace { Protocol Ignore { UDP } }' 'Userspace { }' \
+		'Kernelspace { }'; do
 		LAB_FILTER=none lab_conf fw1 Multicast
-		sed -i "s/^General {/&\nFilter From Userspace { $filter }/" \
-			"$D/fw1.conf"
+		sed -i "s/^General {/&\nFilter From $filter/" "$D/fw1.conf"
 		start_stop "$1"
 	done
 }

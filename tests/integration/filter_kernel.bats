@@ -1,0 +1,141 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# Filter From Kernelspace: the same traffic in fw1 and fw2, of which the first
+# filters in user space and the second in the kernel, has to leave the same in
+# both internal caches. Entries are made by raw netlink: attributes.flows, and
+# what ctload makes.
+
+# shellcheck disable=SC2154 # what lib.bash sets by name
+bats_require_minimum_version 1.5.0
+load lib
+
+FLOWS=tests/integration/attributes.flows
+
+write_conf() { # NODE Userspace|Kernelspace SETS
+	LAB_FILTER=none lab_conf "$1" UDP
+	echo "Filter From $2 { $3 }" >"$D/filter"
+	sed -i "/^General {/r $D/filter" "$D/$1.conf"
+}
+
+start_twins() { # SETS
+	write_conf fw1 Userspace "$1"
+	write_conf fw2 Kernelspace "$1"
+	for node in fw1 fw2; do
+		start_daemon $node "$CONNTRACKD"
+	done
+	is_logged fw1 'using user-space event filtering' 1
+	is_logged fw2 'using kernel-space event filtering' 1
+}
+
+stop_twins() {
+	for node in fw1 fw2; do
+		lab_kill $node TERM
+		wait_until 10 is_gone $node
+		rm -f "$D/$node.log"
+	done
+}
+
+is_gone() { # NODE
+	local pid=pid_$1
+
+	[ ! -e "/proc/${!pid}" ]
+}
+
+in_both() { # COMMAND...: input for each of them
+	local text
+
+	text=$(cat)
+	for node in fw1 fw2; do
+		lab_in $node "$@" <<<"$text" >/dev/null 2>&1 || :
+	done
+}
+
+# So many entries, the same in both; of a deletion that finds nothing the twins
+# have told nothing.
+both_have() { # COUNT
+	for node in fw1 fw2; do
+		wait_until 20 count_is $node internal "$1" || {
+			echo "$node has $(count_of $node internal)"
+			return 1
+		}
+		internal $node | tuples >"$D/$node.cache"
+	done
+	same_lines "$D/fw1.cache" "$D/fw2.cache"
+}
+
+events_of() { # NODE
+	ask "$1" -s counters | awk '$1 == "kernel_events_total" { print $2 }'
+}
+
+count_in_kernel() { # NODE COUNT
+	[ "$(lab_in "$1" conntrack -C)" -ge "$2" ]
+}
+
+# By events, by -R, by the dump at start; then all ends.
+compare_twins() { # COUNT SETS
+	start_twins "$2"
+	in_both "$B/tools/ctset" add <"$FLOWS"
+	both_have "$1"
+	for node in fw1 fw2; do
+		ask $node -R
+	done
+	both_have "$1"
+	stop_twins
+	start_twins "$2"
+	both_have "$1"
+	in_both conntrack -F </dev/null
+	both_have 0
+	stop_twins
+}
+
+@test "what the kernel filters is what the daemon filters" {
+	start_twins 'Protocol Ignore { ICMP SCTP }
+		Address Accept { IPv4_address 10.1.0.0/31 IPv4_address 10.2.0.10
+			IPv6_address fd00:1::10/127 }
+		State Ignore { SYN_SENT TIME_WAIT for TCP }'
+	in_both "$B/tools/ctset" add <"$FLOWS"
+	both_have 30
+	[ "$(events_of fw2)" -lt "$(events_of fw1)" ]
+	# into a state that passes, and out of one: only the end is told of that
+	in_both "$B/tools/ctset" update <<-END
+		ipv4=10.1.0.10,10.2.0.10 l4proto=6 port=1001,80 tcp_state=7 status=0xe
+		ipv4=10.1.0.10,10.2.0.10 l4proto=6 port=1002,80 tcp_state=3 status=0xe
+	END
+	both_have 31
+	in_both conntrack -F </dev/null
+	both_have 0
+}
+
+@test "each set by itself, by events, by -R and at the start" {
+	full_only
+	compare_twins 38 ''
+	compare_twins 20 'Protocol Accept { TCP }'
+	compare_twins 20 'Protocol Ignore { TCP }'
+}
+
+# No program of so many comparisons fits: one line tells, and the daemon filters.
+@test "a filter that is too long for the kernel is one of the daemon" {
+	full_only
+	local nets
+
+	nets=$(seq 10000 | awk '{ printf "IPv4_address 10.%d.%d.%d\n",
+		64 + $1 / 32768, $1 / 128 % 256, $1 % 128 * 2 }')
+	write_conf fw2 Kernelspace "Address Ignore { $nets }"
+	start_daemon fw2 "$CONNTRACKD"
+	is_logged fw2 'using kernel-space event filtering' 0
+	is_logged fw2 'using user-space event filtering: the kernel takes no filter of' 1
+	load fw2 insert 30000
+	wait_until 30 count_is fw2 internal 20000
+}
+
+# What a peer tells goes into the kernel at once; nobody wants to hear of that.
+@test "what is injected or committed is not told, beside a filter" {
+	lab_conf fw1 UDP
+	write_conf fw2 Kernelspace 'Protocol Ignore { UDP }'
+	sed -i 's/CommitTimeout .*/DisableExternalCache on/' "$D/fw2.conf"
+	start_both ours ours
+	load fw1 insert 2000
+	wait_until 20 count_in_kernel fw2 2000
+	[ "$(events_of fw2)" -lt 100 ]
+}
