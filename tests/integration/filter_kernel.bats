@@ -12,9 +12,9 @@ load lib
 
 FLOWS=tests/integration/attributes.flows
 
-write_conf() { # NODE Userspace|Kernelspace SETS
+write_conf() { # NODE Userspace|Kernelspace SETS [OPTION]
 	LAB_FILTER=none lab_conf "$1" UDP
-	echo "Filter From $2 { $3 }" >"$D/filter"
+	printf '%s\n' "Filter From $2 { $3 }" "${4:-}" >"$D/filter"
 	sed -i "/^General {/r $D/filter" "$D/$1.conf"
 }
 
@@ -65,17 +65,18 @@ both_have() { # COUNT
 }
 
 events_of() { # NODE
-	ask "$1" -s counters | awk '$1 == "kernel_events_total" { print $2 }'
+	ask "$1" -s counters | awk '$1 ~ /_kernel_events_total$/ { print $2 }'
 }
 
 count_in_kernel() { # NODE COUNT
 	[ "$(lab_in "$1" conntrack -C)" -ge "$2" ]
 }
 
-# By events, by -R, by the dump at start; then all ends.
+# By events, by -R, by the dump at start, by polls; then all ends.
 compare_twins() { # COUNT SETS
 	start_twins "$2"
 	in_both "$B/tools/ctset" add <"$FLOWS"
+	in_both "$B/tools/ctload" insert 100 </dev/null
 	both_have "$1"
 	for node in fw1 fw2; do
 		ask $node -R
@@ -83,6 +84,19 @@ compare_twins() { # COUNT SETS
 	both_have "$1"
 	stop_twins
 	start_twins "$2"
+	both_have "$1"
+	in_both conntrack -F </dev/null
+	both_have 0
+	stop_twins
+	[ "$1" -ne 64 ] || compare_polls "$@"
+}
+
+compare_polls() { # COUNT SETS
+	write_conf fw1 Userspace "$2" 'PollSecs 1'
+	write_conf fw2 Kernelspace "$2" 'PollSecs 1'
+	start_both ours ours
+	in_both "$B/tools/ctset" add <"$FLOWS"
+	in_both "$B/tools/ctload" insert 100 </dev/null
 	both_have "$1"
 	in_both conntrack -F </dev/null
 	both_have 0
@@ -109,9 +123,27 @@ compare_twins() { # COUNT SETS
 
 @test "each set by itself, by events, by -R and at the start" {
 	full_only
-	compare_twins 38 ''
-	compare_twins 20 'Protocol Accept { TCP }'
-	compare_twins 20 'Protocol Ignore { TCP }'
+	while read -r accepted ignored kind set; do
+		compare_twins "$accepted" "$kind Accept { $set }"
+		compare_twins "$ignored" "$kind Ignore { $set }"
+	done <<-END
+		119 19 Protocol TCP
+		1 137 Protocol IPv6-ICMP
+		136 21 State ESTABLISHED for TCP
+		127 11 Address IPv4_address 10.2.0.10/0
+		27 111 Address IPv4_address 10.2.0.11/31
+		27 111 Address IPv4_address 10.1.0.10/32
+		100 38 Address IPv4_address 10.128.0.1
+		0 138 Address IPv4_address 128.0.0.0/1
+		64 74 Address IPv4_address 10.64.0.0/26
+		2 136 Address IPv4_address 10.64.0.7/31
+		1 137 Address IPv4_address 10.64.0.7/32
+		0 138 Address IPv4_address 10.2.0.99
+		11 127 Address IPv6_address ::/0
+		11 127 Address IPv6_address fd00:2::11/127
+		11 127 Address IPv6_address fd00:2::10/128
+		0 138 Address IPv6_address fd00:2::99
+	END
 }
 
 # No program of so many comparisons fits: one line tells, and the daemon filters.
