@@ -18,6 +18,11 @@ struct commands {
 	struct ct_writer *writer; /* of the commit */
 	struct commit *commit;    /* NULL: there is no external cache */
 	int64_t commit_since_us;
+	enum object_kind commit_kind; /* what is committed just now, */
+	bool commits_more;            /* and expectations after it */
+	/* What the client hears of a commit. */
+	char commit_why[CTL_REASON_MAX + 1];
+	struct wr commit_why_at;
 	/* a flush of caches: what is left of it */
 	bool flushes_internal, flushes_external;
 	uint32_t flush_position;
@@ -46,20 +51,34 @@ static const char *const op_names[] = {
 	[KERNEL_GET] = "commit-get",
 };
 
+static void commit_one_kind(struct commands *c, enum object_kind kind)
+{
+	int err;
+
+	c->commit_kind = kind;
+	c->commit_since_us = loop_clock_us();
+	err = commit_start(c->commit, kind);
+	assert(err == 0); /* one job at a time */
+}
+
 static void start_commit(void *ctx, int code)
 {
 	struct commands *c = ctx;
-	int err;
 
 	log_notice("committing %s", code == CTL_COMMIT ? "all external caches"
-						       : "conntrack cache");
+				    : code == CTL_COMMIT_CT
+					    ? "conntrack cache"
+					    : "expectation cache");
 	if (!c->commit) {
 		jobs_end(c->o.jobs, 0, NULL);
 		return;
 	}
-	c->commit_since_us = loop_clock_us();
-	err = commit_start(c->commit, OBJECT_FLOW);
-	assert(err == 0); /* one job at a time */
+	c->commit_why_at = (struct wr){ .buf = (uint8_t *)c->commit_why,
+					.size = sizeof(c->commit_why) - 1 };
+	memset(c->commit_why, 0, sizeof(c->commit_why));
+	c->commits_more = code == CTL_COMMIT && c->o.has_expectations;
+	commit_one_kind(c, code == CTL_COMMIT_EXPECT ? OBJECT_EXPECT
+						     : OBJECT_FLOW);
 }
 
 static bool work_commit(void *ctx)
@@ -78,26 +97,36 @@ static void on_committed(void *ctx, enum kernel_op op, uint32_t cookie,
 	c->o.has_work(c->o.ctx);
 }
 
-static void log_commit(const struct commit_report *r, int64_t took_us)
+/* As the log calls them. */
+static const char *const kind_names[] = {
+	[OBJECT_FLOW] = "entries",
+	[OBJECT_EXPECT] = "expectations",
+};
+
+static void log_commit(const struct commit_report *r, const char *what,
+		       int64_t took_us)
 {
 	for (int i = 0; i < r->n_reasons; i++)
-		log_error("%s: %s (%u entries)", op_names[r->reasons[i].op],
-			  strerror(-r->reasons[i].error), r->reasons[i].n);
-	log_notice("Committed %u new entries", r->n_committed);
+		log_error("%s: %s (%u %s)", op_names[r->reasons[i].op],
+			  strerror(-r->reasons[i].error), r->reasons[i].n,
+			  what);
+	log_notice("Committed %u new %s", r->n_committed, what);
 	if (r->n_failed)
-		log_notice("%u entries can't be committed", r->n_failed);
+		log_notice("%u %s can't be committed", r->n_failed, what);
 	if (r->n_newer)
-		log_notice("%u entries give way to newer connections",
-			   r->n_newer);
+		log_notice("%u %s give way to newer connections", r->n_newer,
+			   what);
 	log_notice("commit has taken %lld.%06lld seconds",
 		   (long long)(took_us / 1000000),
 		   (long long)(took_us % 1000000));
 }
 
 /* What the client says of entries that the kernel has refused. */
-static void describe_failures(const struct commit_report *r, struct wr *out)
+static void describe_failures(const struct commit_report *r, const char *what,
+			      struct wr *out)
 {
-	wr_printf(out, "%u entries can't be committed", r->n_failed);
+	wr_printf(out, "%s%u %s can't be committed", out->used ? "; " : "",
+		  r->n_failed, what);
 	for (int i = 0; i < r->n_reasons; i++)
 		wr_printf(out, "%s %s: %s (%u)", i ? "," : ":",
 			  op_names[r->reasons[i].op],
@@ -109,13 +138,18 @@ static void describe_failures(const struct commit_report *r, struct wr *out)
 static void on_commit_ended(void *ctx, const struct commit_report *r)
 {
 	struct commands *c = ctx;
-	char why[CTL_REASON_MAX + 1] = "";
-	struct wr w = { .buf = (uint8_t *)why, .size = sizeof(why) - 1 };
+	const char *what = kind_names[c->commit_kind];
 
-	log_commit(r, loop_clock_us() - c->commit_since_us);
+	log_commit(r, what, loop_clock_us() - c->commit_since_us);
 	if (r->n_failed)
-		describe_failures(r, &w);
-	jobs_end(c->o.jobs, 0, why);
+		describe_failures(r, what, &c->commit_why_at);
+	if (c->commits_more) {
+		c->commits_more = false;
+		commit_one_kind(c, OBJECT_EXPECT);
+		c->o.has_work(c->o.ctx);
+	} else {
+		jobs_end(c->o.jobs, 0, c->commit_why);
+	}
 }
 
 /* ---- -f: the caches ----------------------------------------------------- */
@@ -179,15 +213,31 @@ static void on_resynced(void *ctx, int error)
 	jobs_end(c->o.jobs, error < 0, error < 0 ? "see the log" : NULL);
 }
 
+/* What a request is about. */
+static unsigned int kinds_of(const struct commands *c, int code)
+{
+	unsigned int kinds =
+		KERNEL_KIND(OBJECT_FLOW) | KERNEL_KIND(OBJECT_EXPECT);
+
+	if (code == CTL_RESYNC_CT || code == CTL_FLUSH_KERNEL_CT)
+		kinds = KERNEL_KIND(OBJECT_FLOW);
+	else if (code == CTL_RESYNC_EXPECT || code == CTL_FLUSH_KERNEL_EXPECT)
+		kinds = KERNEL_KIND(OBJECT_EXPECT);
+	return c->o.has_expectations ? kinds : kinds & KERNEL_KIND(OBJECT_FLOW);
+}
+
 static void start_resync(void *ctx, int code)
 {
 	static const char why[] = "resync is unsupported in this mode";
 	struct commands *c = ctx;
+	unsigned int kinds = kinds_of(c, code);
 
-	(void)code;
 	if (c->o.internal) {
-		log_notice("resync with master conntrack table");
-		kernel_side_resync(c->o.kernel, on_resynced, c);
+		if (kinds & KERNEL_KIND(OBJECT_FLOW))
+			log_notice("resync with master conntrack table");
+		if (kinds & KERNEL_KIND(OBJECT_EXPECT))
+			log_notice("resync with master expect table");
+		kernel_side_resync(c->o.kernel, kinds, on_resynced, c);
 		return;
 	}
 	/* success, as with the reference: scripts of failovers run it */
@@ -228,10 +278,16 @@ static void on_flushed(void *ctx, const struct kernel_flush_report *r)
 static void start_kernel_flush(void *ctx, int code)
 {
 	struct commands *c = ctx;
+	unsigned int kinds = kinds_of(c, code);
+	bool has_flows = kinds & KERNEL_KIND(OBJECT_FLOW);
 
-	(void)code;
-	log_notice("flushing kernel conntrack table");
-	kernel_side_flush(c->o.kernel, on_flushed, c);
+	if (has_flows)
+		log_notice("flushing kernel conntrack table");
+	if (kinds & KERNEL_KIND(OBJECT_EXPECT))
+		log_notice("flushing kernel expect table");
+	/* with the flows their expectations go */
+	kernel_side_flush(c->o.kernel, has_flows ? OBJECT_FLOW : OBJECT_EXPECT,
+			  on_flushed, c);
 }
 
 static void start_purge(void *ctx, int code)
@@ -243,7 +299,7 @@ static void start_purge(void *ctx, int code)
 	c->is_purge_off = false;
 	c->is_purging = true;
 	flush_part(c, false, false);
-	kernel_side_flush(c->o.kernel, on_flushed, c);
+	kernel_side_flush(c->o.kernel, OBJECT_FLOW, on_flushed, c);
 }
 
 /* The second half: the internal cache. */
@@ -307,14 +363,17 @@ static const struct {
 } requests[] = {
 	{ CTL_COMMIT, &commit_kind, true },
 	{ CTL_COMMIT_CT, &commit_kind, true },
+	{ CTL_COMMIT_EXPECT, &commit_kind, true },
 	{ CTL_FLUSH_CACHES, &cache_kind, true },
 	{ CTL_FLUSH_CACHES_CT, &cache_kind, true },
 	{ CTL_FLUSH_INTERNAL, &cache_kind, true },
 	{ CTL_FLUSH_EXTERNAL, &cache_kind, false },
 	{ CTL_FLUSH_KERNEL, &kernel_kind, false },
 	{ CTL_FLUSH_KERNEL_CT, &kernel_kind, false },
+	{ CTL_FLUSH_KERNEL_EXPECT, &kernel_kind, false },
 	{ CTL_RESYNC, &resync_kind, false },
 	{ CTL_RESYNC_CT, &resync_kind, false },
+	{ CTL_RESYNC_EXPECT, &resync_kind, false },
 };
 
 bool commands_add(struct commands *c, int code, uint64_t client)

@@ -19,6 +19,7 @@ struct commands_opts {
 	struct kernel_side *kernel;
 	/* NULL if there is none, which is as an empty one */
 	struct flow_cache *internal, *external;
+	bool has_expectations;     /* ExpectationSync */
 	uint32_t commit_timeout_s; /* 0: what is left of the sender's */
 	uint32_t purge_timeout_s;
 	/* The job that runs can go on. */

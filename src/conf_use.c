@@ -39,11 +39,6 @@ static void tell(struct report *r, enum conf_severity severity,
 
 /* ---- this version ------------------------------------------------------- */
 
-static bool syncs_expectations(const struct conf *c)
-{
-	return c->sync.expect_sync != CONF_EXPECT_OFF;
-}
-
 static bool has_stats(const struct conf *c)
 {
 	return c->stats.present;
@@ -55,10 +50,6 @@ static const struct {
 	const char *text;
 	bool stops; /* there is nothing that could be done instead */
 } not_as_said[] = {
-	{ syncs_expectations, "ExpectationSync",
-	  "ExpectationSync is not in this version yet: expectations are not "
-	  "replicated",
-	  false },
 	{ has_stats, "Stats",
 	  "the Stats section is not in this version yet: the daemon does not "
 	  "start with it",

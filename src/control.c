@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "cache/expect_cache.h"
 #include "cli/ctl_proto.h"
 #include "cli/show_counters.h"
+#include "cli/show_expect.h"
 #include "cli/show_flow.h"
 #include "cli/show_stats.h"
 #include "netlink/ct_walk.h"
@@ -39,7 +41,8 @@ static void lack_memory(struct control *c, uint64_t client)
 struct dump {
 	struct control *control;
 	struct flow_cache *cache;
-	unsigned int parts; /* enum show_part */
+	enum object_kind kind; /* of the entries that are shown */
+	unsigned int parts;    /* enum show_part */
 	uint32_t position;
 };
 
@@ -59,8 +62,8 @@ static void show_line(const struct control *c, struct flow_view *v,
 	wr_u8(out, '\n');
 }
 
-static void show_entry(const struct dump *dump, const struct entry_head *h,
-		       struct wr *out)
+static void show_flow_entry(const struct dump *dump, const struct entry_head *h,
+			    struct wr *out)
 {
 	const struct control *c = dump->control;
 	uint32_t now_s = (uint32_t)(loop_now_ms(c->loop) / 1000);
@@ -73,6 +76,38 @@ static void show_entry(const struct dump *dump, const struct entry_head *h,
 	if (dump->parts & SHOW_EXPIRES)
 		v.expires_s = expiry_left_s(h, c->parts.cache_timeout_s, now_s);
 	show_line(c, &v, out);
+}
+
+static void show_expect_entry(const struct dump *dump,
+			      const struct entry_head *h, struct wr *out)
+{
+	const struct control *c = dump->control;
+	uint32_t now_s = (uint32_t)(loop_now_ms(c->loop) / 1000);
+	struct expect e;
+	struct expect_view v = { .expect = &e,
+				 .parts = dump->parts,
+				 .age_s = now_s - h->created_s };
+
+	expect_cache_get(dump->cache, dump->position, &e);
+	v.helper = e.has & EXPECT_HELPER
+			   ? names_text(c->parts.sources->helpers, e.helper)
+			   : NULL;
+	if (dump->parts & SHOW_EXPIRES)
+		v.expires_s = expiry_left_s(h, c->parts.cache_timeout_s, now_s);
+	show_expect(&v, out);
+	wr_u8(out, '\n');
+}
+
+static void show_entry(const struct dump *dump, const struct entry_head *h,
+		       struct wr *out)
+{
+	if (h->state == ENTRY_DEAD ||
+	    flow_cache_kind(dump->cache, dump->position) != dump->kind)
+		return;
+	if (dump->kind == OBJECT_FLOW)
+		show_flow_entry(dump, h, out);
+	else
+		show_expect_entry(dump, h, out);
 }
 
 static enum ctl_progress next_lines(void *ctx, struct wr *out)
@@ -88,8 +123,7 @@ static enum ctl_progress next_lines(void *ctx, struct wr *out)
 		h = flow_cache_head(dump->cache, dump->position);
 		if (h->state == ENTRY_FREE)
 			break; /* a long gap: go on in the next piece */
-		if (h->state != ENTRY_DEAD)
-			show_entry(dump, h, out);
+		show_entry(dump, h, out);
 	}
 	return CTL_GO_ON;
 }
@@ -151,7 +185,10 @@ static void dump_table(struct control *c, uint64_t client)
 
 static void dump_cache(struct control *c, uint64_t client, int code)
 {
-	bool is_internal = code == CTL_DUMP_INTERNAL;
+	bool is_internal =
+		code == CTL_DUMP_INTERNAL || code == CTL_DUMP_INTERNAL_EXPECT;
+	bool is_expect = code == CTL_DUMP_INTERNAL_EXPECT ||
+			 code == CTL_DUMP_EXTERNAL_EXPECT;
 	bool expires = !is_internal && c->parts.cache_timeout_s;
 	struct dump *dump = calloc(1, sizeof(*dump));
 	struct ctl_source source = { next_lines, free, dump };
@@ -168,6 +205,7 @@ static void dump_cache(struct control *c, uint64_t client, int code)
 	*dump = (struct dump){
 		.control = c,
 		.cache = is_internal ? c->parts.internal : c->parts.external,
+		.kind = is_expect ? OBJECT_EXPECT : OBJECT_FLOW,
 		.parts = (is_internal ? SHOW_INTERNAL : SHOW_EXTERNAL) |
 			 (expires ? SHOW_EXPIRES : 0),
 	};
@@ -338,26 +376,33 @@ static void end_daemon(struct control *c, uint64_t client, int code)
 	loop_stop(c->loop);
 }
 
-/* There are no expectations. */
-static void answer_nothing(struct control *c, uint64_t client, int code)
-{
-	(void)code;
-	finish(c, client, 0, NULL);
-}
-
-/* Scripts of failovers run it in any case. Where no expectations are to be
- * replicated there are none to commit, which is success. */
-static void commit_expectations(struct control *c, uint64_t client, int code)
-{
-	const char *why = c->parts.syncs_expectations
-				  ? "`-c expect' is not in this version yet"
-				  : NULL;
-
-	(void)code;
-	finish(c, client, why != NULL, why);
-}
-
 typedef void serve_fn(struct control *c, uint64_t client, int code);
+
+/* Where no expectations are replicated there is nothing to be done with them,
+ * which is success, as with the reference: scripts of failovers run it. */
+static void need_expectations(struct control *c, uint64_t client, int code,
+			      serve_fn *serve)
+{
+	if (c->parts.has_expectations)
+		serve(c, client, code);
+	else
+		finish(c, client, 0, NULL);
+}
+
+static void dump_expect(struct control *c, uint64_t client, int code)
+{
+	need_expectations(c, client, code, dump_cache);
+}
+
+static void run_expect(struct control *c, uint64_t client, int code)
+{
+	need_expectations(c, client, code, run_command);
+}
+
+static void show_expect_stats(struct control *c, uint64_t client, int code)
+{
+	need_expectations(c, client, code, show);
+}
 
 /* Without a default: a request that nobody serves is a warning. NULL: one that
  * is not built, which the server refuses. */
@@ -370,7 +415,7 @@ static serve_fn *server_of(enum ctl_code code)
 		return dump_cache;
 	case CTL_DUMP_INTERNAL_EXPECT:
 	case CTL_DUMP_EXTERNAL_EXPECT:
-		return answer_nothing;
+		return dump_expect;
 	case CTL_COMMIT:
 	case CTL_COMMIT_CT:
 	case CTL_FLUSH_CACHES:
@@ -383,7 +428,11 @@ static serve_fn *server_of(enum ctl_code code)
 	case CTL_RESYNC_CT:
 		return run_command;
 	case CTL_COMMIT_EXPECT:
-		return commit_expectations;
+	case CTL_FLUSH_KERNEL_EXPECT:
+	case CTL_RESYNC_EXPECT:
+		return run_expect;
+	case CTL_STATS_EXPECT:
+		return show_expect_stats;
 	case CTL_RESET_TIMERS:
 		return schedule_purge;
 	case CTL_SEND_BULK:
@@ -403,9 +452,6 @@ static serve_fn *server_of(enum ctl_code code)
 	case CTL_STATS_PROCESS:
 	case CTL_STATS_QUEUE:
 		return show;
-	case CTL_FLUSH_KERNEL_EXPECT:
-	case CTL_RESYNC_EXPECT:
-	case CTL_STATS_EXPECT:
 	case CTL_DUMP_INTERNAL_XML:
 	case CTL_DUMP_EXTERNAL_XML:
 	case CTL_DUMP_INTERNAL_EXPECT_XML:

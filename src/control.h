@@ -22,7 +22,7 @@ struct control_parts {
 	struct commands *commands;
 	struct node *node;
 	const struct sources *sources;
-	bool syncs_expectations;  /* ExpectationSync: not in this version */
+	bool has_expectations;    /* ExpectationSync */
 	uint32_t cache_timeout_s; /* of external entries; 0: they have none */
 	/* Of these the entries are shown. NULL: there are none. */
 	struct flow_cache *internal, *external;

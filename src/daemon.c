@@ -20,6 +20,8 @@ enum {
 	HELPER_NAME_LEN = 15,
 	CONTEXTS = 4096,
 	CONTEXT_LEN = 255,
+	FUNCTIONS = 256, /* that expectations have, as HELPER_NAMES */
+	FUNCTION_LEN = 63,
 };
 
 /* Everything that lives as long as the process. Only this file knows it. */
@@ -28,7 +30,7 @@ struct daemon {
 	struct process process;
 	struct loop *loop;
 	struct log_keeper log_keeper;
-	struct names *helpers, *contexts;
+	struct names *helpers, *contexts, *functions;
 	struct filter *filter;
 	struct flow_cache *internal, *external; /* external: or NULL, */
 	struct inject *inject;                  /* and then this */
@@ -214,7 +216,8 @@ static void on_touch(void *ctx, uint32_t id, enum touch how)
 {
 	struct daemon *d = ctx;
 
-	node_touch(d->node, (struct ref){ OBJECT_FLOW, id }, how);
+	node_touch(d->node,
+		   (struct ref){ flow_cache_kind(d->internal, id), id }, how);
 }
 
 static void on_fetch(void *ctx)
@@ -280,11 +283,12 @@ static int build_caches(struct daemon *d)
 	d->filter = filter_new(&d->o.filter);
 	d->helpers = names_new(HELPER_NAMES, HELPER_NAME_LEN);
 	d->contexts = names_new(CONTEXTS, CONTEXT_LEN);
+	d->functions = names_new(FUNCTIONS, FUNCTION_LEN);
 	d->internal = flow_cache_new(o);
 	if (!d->o.injects)
 		d->external = flow_cache_new(o);
-	return d->filter && d->helpers && d->contexts && d->internal &&
-			       (d->external || d->o.injects)
+	return d->filter && d->helpers && d->contexts && d->functions &&
+			       d->internal && (d->external || d->o.injects)
 		       ? 0
 		       : -ENOMEM;
 }
@@ -297,6 +301,7 @@ static int build_inject(struct daemon *d)
 	const struct inject_opts o = {
 		.internal = d->o.kernel.is_bypassed ? NULL : d->internal,
 		.wire = d->o.node.wire,
+		.has_expectations = d->o.node.has_expectations,
 		.injected = polls ? on_injected : NULL,
 		.ctx = d,
 	};
@@ -320,6 +325,7 @@ static int build_node(struct daemon *d)
 	o->internal = d->internal;
 	o->external = d->external;
 	o->wire.helpers = d->helpers;
+	o->wire.functions = d->functions;
 	if (d->o.injects)
 		err = build_inject(d);
 	if (err < 0)
@@ -371,6 +377,8 @@ static int open_kernel(struct daemon *d)
 	o->filter = d->filter;
 	o->helpers = d->helpers;
 	o->contexts = d->contexts;
+	o->functions = d->functions;
+	o->expect_filter.helpers = d->helpers;
 	o->touch = on_touch;
 	o->has_work = work_later;
 	o->want_bulk = on_bulk_wanted;
@@ -407,6 +415,7 @@ static int open_commands(struct daemon *d)
 	o->kernel = d->kernel;
 	o->internal = d->o.kernel.is_bypassed ? NULL : d->internal;
 	o->external = d->external;
+	o->has_expectations = d->o.kernel.has_expectations;
 	o->has_work = work_later;
 	o->ctx = d;
 	return commands_open(o, &d->commands);
@@ -418,7 +427,7 @@ static void connect_control(struct daemon *d)
 		.commands = d->commands,
 		.node = d->node,
 		.sources = &d->sources,
-		.syncs_expectations = d->o.syncs_expectations,
+		.has_expectations = d->o.kernel.has_expectations,
 		.cache_timeout_s = d->o.node.cache_timeout_s,
 		.internal = d->internal,
 		.external = d->external,
@@ -554,6 +563,7 @@ static void close_all(struct daemon *d)
 	flow_cache_free(d->injected);
 	names_free(d->helpers);
 	names_free(d->contexts);
+	names_free(d->functions);
 	filter_free(d->filter);
 	loop_free(d->loop);
 }

@@ -20,14 +20,13 @@
 /* What each part is to be told, without what only other parts know. Strings and
  * arrays are the caller's. */
 struct daemon_opts {
-	bool is_background;      /* in a child: the first process ends when it
-				  * serves */
-	bool has_manager;        /* a service manager is to be told */
-	bool asks_at_start;      /* the peers for all they have */
-	bool tells_at_start;     /* them all that there is */
-	bool syncs_expectations; /* the file wants it */
-	bool has_no_mode;        /* the file names none */
-	bool injects;            /* there is no external cache */
+	bool is_background;  /* in a child: the first process ends when it
+			      * serves */
+	bool has_manager;    /* a service manager is to be told */
+	bool asks_at_start;  /* the peers for all they have */
+	bool tells_at_start; /* them all that there is */
+	bool has_no_mode;    /* the file names none */
+	bool injects;        /* there is no external cache */
 	struct log_opts log;
 	struct process_lock_opts lock;
 	enum process_policy policy;

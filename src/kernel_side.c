@@ -18,6 +18,7 @@ enum dump_use {
 	DUMP_FETCH,   /* all is told: there is no internal cache */
 	DUMP_FLUSH,   /* -F, -t: each row is deleted from the kernel */
 	DUMP_POLL,    /* in place of events: what differs is sent */
+	DUMP_DOUBT,   /* an event of an expectation left a doubt: the same */
 };
 
 struct kernel_side {
@@ -27,10 +28,14 @@ struct kernel_side {
 	/* One of them, by o.is_bypassed. */
 	struct mirror mirror;
 	struct bypass bypass;
+	struct expect_mirror expect;
 	bool has_table; /* bypassed: that is all the first dump is to show */
 	struct kernel_flush flush;
-	enum dump_use dump;      /* until the mirror has settled */
-	unsigned int dumps_next; /* bits of those asked for meanwhile */
+	enum dump_use dump;          /* until the mirror has settled */
+	enum object_kind kind;       /* what it shows just now */
+	unsigned int resync_kinds;   /* -R: KERNEL_KIND() */
+	enum object_kind flush_kind; /* -F */
+	unsigned int dumps_next;     /* bits of those asked for meanwhile */
 	struct overrun overrun;
 	struct timer overrun_timer;
 	struct polling polling;
@@ -68,9 +73,11 @@ static bool polls(const struct kernel_side *k)
 
 static bool has_work(const struct kernel_side *k)
 {
-	return injected_has_work(&k->injected) ? true
-	       : k->o.is_bypassed              ? bypass_has_work(&k->bypass)
-					       : mirror_has_work(&k->mirror);
+	if (injected_has_work(&k->injected) ||
+	    (k->o.has_expectations && expect_mirror_has_work(&k->expect)))
+		return true;
+	return k->o.is_bypassed ? bypass_has_work(&k->bypass)
+				: mirror_has_work(&k->mirror);
 }
 
 /* ---- events ------------------------------------------------------------- */
@@ -84,6 +91,18 @@ static void on_event(void *ctx, enum flow_event type, enum flow_origin origin,
 		bypass_event(&k->bypass, type, origin, f, now_s(k));
 	else
 		mirror_event(&k->mirror, type, origin, f, now_s(k));
+	if (k->o.has_expectations && type != FLOW_EVENT_DESTROY)
+		expect_mirror_flow_came(&k->expect, f);
+	if (has_work(k))
+		work_later(k);
+}
+
+static void on_expect_event(void *ctx, enum flow_event type,
+			    enum flow_origin origin, const struct expect *e)
+{
+	struct kernel_side *k = ctx;
+
+	expect_mirror_event(&k->expect, type, origin, e, now_s(k));
 	if (has_work(k))
 		work_later(k);
 }
@@ -146,9 +165,25 @@ static void on_row(void *ctx, const struct flow *f, bool is_sure)
 	} else if (!k->o.is_bypassed) {
 		if (!is_injected(k, f))
 			mirror_row(&k->mirror, f, is_sure, now_s(k));
+		if (k->o.has_expectations)
+			expect_mirror_flow_came(&k->expect, f);
 	} else if (!tell_row(k, f, is_sure)) {
 		ct_kernel_dump_pause(k->ct, true);
 	}
+}
+
+static void on_expect_row(void *ctx, const struct expect *e, bool is_sure)
+{
+	struct kernel_side *k = ctx;
+
+	if (k->dump == DUMP_FLUSH) {
+		if (!kernel_flush_expect(&k->flush, e))
+			ct_kernel_dump_pause(k->ct, true);
+		return;
+	}
+	expect_mirror_row(&k->expect, e, is_sure, now_s(k));
+	if (k->o.is_bypassed && !bypass_has_room(&k->bypass))
+		ct_kernel_dump_pause(k->ct, true);
 }
 
 static void end_repair(struct kernel_side *k, bool is_good)
@@ -197,11 +232,13 @@ static void tell_end(struct kernel_side *k, enum dump_use use, int error)
 		work_later(k);
 		break;
 	case DUMP_FETCH:
-		end_fetch(k, error == 0 && !bypass_has_missed(&k->bypass));
+		end_fetch(k, error == 0 && !bypass_has_missed(&k->bypass) &&
+				     !k->expect.has_missed);
 		break;
 	case DUMP_OVERRUN:
 		end_repair(k, error == 0);
 		break;
+	case DUMP_DOUBT:
 	case DUMP_NONE:
 		break;
 	}
@@ -214,13 +251,53 @@ static void begin_poll(struct kernel_side *k)
 		injected_poll_begins(&k->injected);
 }
 
+/* What it shows first. */
+static enum object_kind first_kind(const struct kernel_side *k,
+				   enum dump_use use)
+{
+	switch (use) {
+	case DUMP_REQUEST:
+		return k->resync_kinds & KERNEL_KIND(OBJECT_FLOW)
+			       ? OBJECT_FLOW
+			       : OBJECT_EXPECT;
+	case DUMP_FLUSH:
+		return k->flush_kind;
+	case DUMP_DOUBT:
+		return OBJECT_EXPECT;
+	case DUMP_NONE:
+	case DUMP_START:
+	case DUMP_OVERRUN:
+	case DUMP_FETCH:
+	case DUMP_POLL:
+		break;
+	}
+	return OBJECT_FLOW;
+}
+
+/* Whether expectations follow the flows. */
+static bool has_more(const struct kernel_side *k)
+{
+	if (!k->o.has_expectations || k->kind == OBJECT_EXPECT ||
+	    k->dump == DUMP_FLUSH ||
+	    (k->dump == DUMP_START && k->o.is_bypassed))
+		return false;
+	return k->dump != DUMP_REQUEST ||
+	       k->resync_kinds & KERNEL_KIND(OBJECT_EXPECT);
+}
+
 /* What is told of what it finds. */
 static void begin_rows(struct kernel_side *k, enum dump_use use)
 {
-	bool tells = use == DUMP_OVERRUN || (use == DUMP_REQUEST && polls(k));
+	bool tells = use == DUMP_OVERRUN || use == DUMP_DOUBT ||
+		     use == DUMP_POLL || (use == DUMP_REQUEST && polls(k));
 
 	if (use == DUMP_FLUSH)
 		return;
+	if (k->kind == OBJECT_EXPECT) {
+		expect_mirror_dump_begins(&k->expect,
+					  tells ? TOUCH_SEND : TOUCH_QUIET);
+		return;
+	}
 	if (use == DUMP_FETCH)
 		bypass_dump_begins(&k->bypass);
 	else if (use == DUMP_POLL)
@@ -243,7 +320,8 @@ static int begin_dump(struct kernel_side *k, enum dump_use use)
 	}
 	if (use == DUMP_START || use == DUMP_POLL)
 		polling_begins(&k->polling, now_ms(k));
-	err = ct_kernel_dump(k->ct, OBJECT_FLOW);
+	k->kind = first_kind(k, use);
+	err = ct_kernel_dump(k->ct, k->kind);
 	if (err < 0)
 		return err;
 	begin_rows(k, use);
@@ -257,7 +335,7 @@ static int begin_dump(struct kernel_side *k, enum dump_use use)
  * effect, and somebody who waits for it. */
 static void begin_next(struct kernel_side *k)
 {
-	for (int use = DUMP_START; use <= DUMP_POLL; use++) {
+	for (int use = DUMP_START; use <= DUMP_DOUBT; use++) {
 		int err;
 
 		if (k->dump != DUMP_NONE)
@@ -294,7 +372,9 @@ static void on_rows_end(void *ctx, enum ct_dump_end end)
 	struct kernel_side *k = ctx;
 
 	k->has_table = true;
-	if (k->dump == DUMP_FETCH)
+	if (k->kind == OBJECT_EXPECT && k->dump != DUMP_FLUSH)
+		expect_mirror_dump_ends(&k->expect, end == CT_DUMP_COMPLETE);
+	else if (k->dump == DUMP_FETCH)
 		bypass_dump_ends(&k->bypass, end == CT_DUMP_COMPLETE);
 	else if (k->dump != DUMP_FLUSH && !k->o.is_bypassed)
 		mirror_dump_ends(&k->mirror, end == CT_DUMP_COMPLETE);
@@ -331,9 +411,10 @@ void kernel_side_fetch(struct kernel_side *k)
 	work_later(k);
 }
 
-void kernel_side_resync(struct kernel_side *k, kernel_resynced_fn *done,
-			void *ctx)
+void kernel_side_resync(struct kernel_side *k, unsigned int kinds,
+			kernel_resynced_fn *done, void *ctx)
 {
+	k->resync_kinds = kinds;
 	k->resynced = done;
 	k->resynced_ctx = ctx;
 	want_dump(k, DUMP_REQUEST);
@@ -362,9 +443,10 @@ static void on_deleted(void *ctx, enum kernel_op op, uint32_t cookie, int error,
 	work_later(k);
 }
 
-void kernel_side_flush(struct kernel_side *k, kernel_flushed_fn *done,
-		       void *ctx)
+void kernel_side_flush(struct kernel_side *k, enum object_kind kind,
+		       kernel_flushed_fn *done, void *ctx)
 {
+	k->flush_kind = kind;
 	k->n_flushes++;
 	k->flushed = done;
 	k->flushed_ctx = ctx;
@@ -406,8 +488,23 @@ static bool is_settled(const struct kernel_side *k)
 {
 	if (injected_has_work(&k->injected))
 		return false;
+	if (k->kind == OBJECT_EXPECT)
+		return expect_mirror_is_settled(&k->expect);
 	return k->o.is_bypassed ? bypass_is_settled(&k->bypass)
 				: mirror_is_settled(&k->mirror);
+}
+
+/* The flows agree with the kernel: their masters are there. */
+static void go_on_with_expectations(struct kernel_side *k)
+{
+	int err = ct_kernel_dump(k->ct, OBJECT_EXPECT);
+
+	if (err < 0) {
+		end_dump(k, err);
+		return;
+	}
+	k->kind = OBJECT_EXPECT;
+	begin_rows(k, k->dump);
 }
 
 static void go_on_with_dump(struct kernel_side *k)
@@ -421,7 +518,9 @@ static void go_on_with_dump(struct kernel_side *k)
 	} else if (k->dump == DUMP_FETCH && bypass_has_room(&k->bypass)) {
 		ct_kernel_dump_pause(k->ct, false);
 	}
-	if (is_settled(k))
+	if (is_settled(k) && has_more(k))
+		go_on_with_expectations(k);
+	else if (is_settled(k))
 		end_dump(k, 0);
 }
 
@@ -432,6 +531,8 @@ bool kernel_side_work(struct kernel_side *k)
 		bypass_work(&k->bypass, now_s(k));
 	else if (has_work(k))
 		mirror_work(&k->mirror, now_s(k));
+	if (k->o.has_expectations)
+		expect_mirror_work(&k->expect, now_s(k));
 	go_on_with_dump(k);
 	begin_next(k); /* what was asked for where no dump may begin */
 	go_on_with_flush(k);
@@ -457,6 +558,11 @@ void kernel_side_second(struct kernel_side *k)
 		bypass_second(&k->bypass);
 	else
 		mirror_second(&k->mirror, now_s(k));
+	if (k->o.has_expectations) {
+		expect_mirror_second(&k->expect, now_s(k));
+		if (expect_mirror_wants_dump(&k->expect))
+			want_dump(k, DUMP_DOUBT);
+	}
 	if (has_work(k))
 		work_later(k);
 }
@@ -467,6 +573,7 @@ struct kernel_side_stats kernel_side_stats(const struct kernel_side *k)
 		.table = ct_kernel_stats(k->ct),
 		.mirror = &k->mirror.stats,
 		.bypass = k->o.is_bypassed ? &k->bypass.stats : NULL,
+		.expect = &k->expect.stats,
 		.n_flushes = k->n_flushes,
 		.n_resyncs = k->n_resyncs,
 		.n_polls = k->n_polls,
@@ -505,6 +612,8 @@ static int open_table(struct kernel_side *k)
 		.ctx = k,
 		.event = on_event,
 		.dumped = on_row,
+		.expect_event = on_expect_event,
+		.expect_dumped = on_expect_row,
 		.dump_end = on_rows_end,
 		.overrun = on_overrun,
 	};
@@ -512,6 +621,8 @@ static int open_table(struct kernel_side *k)
 		.loop = k->o.loop,
 		.helpers = k->o.helpers,
 		.contexts = k->o.contexts,
+		.functions = k->o.functions,
+		.expectations = k->o.has_expectations,
 		.sink = &sink,
 		.subscribes = k->o.poll_s == 0,
 		.events_per_turn = k->o.events_per_turn,
@@ -585,7 +696,21 @@ static void build_bypass(struct kernel_side *k)
 	bypass_init(&k->bypass, &o);
 }
 
-static void build(struct kernel_side *k)
+static int build_expect(struct kernel_side *k)
+{
+	const struct expect_mirror_opts o = {
+		.cache = k->o.internal,
+		.is_bypassed = k->o.is_bypassed,
+		.masters = k->o.filter,
+		.filter = k->o.expect_filter,
+		.touch = k->o.touch,
+		.ctx = k->o.ctx,
+	};
+
+	return k->o.has_expectations ? expect_mirror_init(&k->expect, &o) : 0;
+}
+
+static int build(struct kernel_side *k)
 {
 	if (k->o.is_bypassed)
 		build_bypass(k);
@@ -593,6 +718,7 @@ static void build(struct kernel_side *k)
 		build_mirror(k);
 	k->flush.o = (struct kernel_flush_opts){
 		.filter = k->o.filter,
+		.expect_filter = &k->o.expect_filter,
 		.mirror = k->o.is_bypassed ? NULL : &k->mirror,
 		.kernel = ct_writer_ops(k->flush_writer),
 	};
@@ -600,6 +726,7 @@ static void build(struct kernel_side *k)
 	k->overrun_timer = (struct timer){ .fn = on_overrun_timer, .ctx = k };
 	k->poll_timer = (struct timer){ .fn = on_poll_timer, .ctx = k };
 	k->injected.flows = k->o.injected;
+	return build_expect(k);
 }
 
 int kernel_side_open(const struct kernel_side_opts *opts,
@@ -617,11 +744,12 @@ int kernel_side_open(const struct kernel_side_opts *opts,
 	err = open_table(k);
 	if (err == 0)
 		err = open_writers(k);
+	if (err == 0)
+		err = build(k);
 	if (err < 0) {
 		kernel_side_close(k);
 		return err;
 	}
-	build(k);
 	*out = k;
 	want_dump(k, DUMP_START);
 	return 0;
@@ -637,6 +765,7 @@ void kernel_side_close(struct kernel_side *k)
 	ct_writer_close(k->asker);
 	ct_kernel_close(k->ct);
 	bypass_fini(&k->bypass);
+	expect_mirror_fini(&k->expect);
 	kernel_flush_fini(&k->flush);
 	free(k);
 }

@@ -15,6 +15,7 @@
 #include "event_buffer.h"
 #include "netlink/ct_kernel.h"
 #include "sync/bypass.h"
+#include "sync/expect_mirror.h"
 #include "sync/injected.h"
 #include "sync/kernel_flush.h"
 #include "sync/mirror.h"
@@ -26,7 +27,10 @@ struct kernel_side_opts {
 	bool is_bypassed;
 	const struct filter *filter;
 	bool filters_in_kernel; /* events: From Kernelspace */
-	struct names *helpers, *contexts;
+	struct names *helpers, *contexts, *functions;
+	/* ExpectationSync: those that pass the filter are replicated too. */
+	bool has_expectations;
+	struct expect_filter expect_filter;
 	struct event_buffer_opts buffer;
 	uint32_t events_per_turn; /* not 0 */
 	bool events_reliable;
@@ -65,16 +69,20 @@ void kernel_side_close(struct kernel_side *k); /* accepts NULL */
 /* The table itself, for writers of others: close them before it. */
 struct ct_kernel *kernel_side_table(struct kernel_side *k);
 
+/* A set of one kind. Expectations are in the sets only if there are any. */
+#define KERNEL_KIND(kind) (1U << (kind))
+
 /* Hears of the end of what it was given to, once; it may be while that is being
  * begun. error: 0 or a negative errno value, logged. */
 typedef void kernel_resynced_fn(void *ctx, int error);
 typedef void kernel_flushed_fn(void *ctx,
 			       const struct kernel_flush_report *report);
 
-/* Makes the internal cache agree with the table; the peers are not told of what
+/* Makes the internal cache agree with the tables of these kinds (KERNEL_KIND()
+ * of enum object_kind), flows first; the peers are not told of what
  * is new, unless it is polled: the next poll would tell. One at a time. */
-void kernel_side_resync(struct kernel_side *k, kernel_resynced_fn *done,
-			void *ctx);
+void kernel_side_resync(struct kernel_side *k, unsigned int kinds,
+			kernel_resynced_fn *done, void *ctx);
 
 /* Bypassed: puts and touches all that the table has, of which fetched() tells
  * the end. Begins later, so that an engine may call it. */
@@ -84,9 +92,10 @@ void kernel_side_fetch(struct kernel_side *k);
 void kernel_side_injected(struct kernel_side *k, enum kernel_op op,
 			  const struct flow *f);
 
-/* Deletes what passes the filter from the table. One at a time. */
-void kernel_side_flush(struct kernel_side *k, kernel_flushed_fn *done,
-		       void *ctx);
+/* Deletes what passes the filter from the table of a kind. Of flows their
+ * expectations go along. One at a time. */
+void kernel_side_flush(struct kernel_side *k, enum object_kind kind,
+		       kernel_flushed_fn *done, void *ctx);
 /* Ends it early; a batch or two of deletions may be under way. done is called
  * when their answers are in, and not from in here. */
 void kernel_side_stop_flush(struct kernel_side *k);
@@ -100,6 +109,7 @@ struct kernel_side_stats {
 	const struct ct_kernel_stats *table;
 	const struct mirror_stats *mirror;
 	const struct bypass_stats *bypass; /* NULL: not bypassed */
+	const struct expect_mirror_stats *expect;
 	uint64_t n_flushes, n_resyncs, n_polls;
 };
 struct kernel_side_stats kernel_side_stats(const struct kernel_side *k);

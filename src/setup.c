@@ -21,6 +21,8 @@ enum {
 
 _Static_assert((int)PROCESS_PATH_MAX == (int)CONF_PATH_MAX, "paths fit");
 _Static_assert((int)CONF_SOURCES_MAX <= (int)LINK_SOURCES_MAX, "as many");
+_Static_assert((int)CONF_HELPER_NAME_MAX == (int)EXPECT_FILTER_NAME_MAX,
+	       "names of helpers fit");
 _Static_assert((int)CONF_LINKS_MAX <= (int)LINKSET_MAX, "a set takes all");
 
 /* ---- the process --------------------------------------------------------- */
@@ -165,6 +167,9 @@ static struct kernel_side_opts kernel_of(const struct conf *c)
 		.is_bypassed = c->sync.disable_internal_cache && !g->poll_s,
 		.poll_s = g->poll_s,
 		.overrun_fixed_ms = overrun_ms_of(g),
+		.has_expectations = c->sync.expect_sync != CONF_EXPECT_OFF,
+		.expect_filter = { .names = c->sync.expect_names,
+				   .n_names = c->sync.n_expect_names },
 	};
 }
 
@@ -196,6 +201,7 @@ static struct node_opts node_of(const struct conf *c)
 	struct node_opts o = {
 		.wire = { .send_wscale = s->tcp_window_tracking,
 			  .send_timeout = s->commit_timeout_s == 0 },
+		.has_expectations = s->expect_sync != CONF_EXPECT_OFF,
 		.resend_queue_size = s->resend_queue_size,
 		.ack_window = s->ack_window_size,
 	};
@@ -280,10 +286,8 @@ int setup_read(const struct conf *conf, bool is_background, struct setup *out)
 		.asks_at_start = conf->sync.startup_resync,
 		/* A reference tells all at each poll, and so does not ask. In
 		 * other modes this is told in any case. */
-		.tells_at_start =
-			g->poll_s && conf->sync.mode == CONF_NOTRACK,
+		.tells_at_start = g->poll_s && conf->sync.mode == CONF_NOTRACK,
 		.has_no_mode = !conf_find_given(conf, "Sync", "Mode", -1),
-		.syncs_expectations = conf->sync.expect_sync != CONF_EXPECT_OFF,
 		.injects = conf->sync.disable_external_cache,
 		.log = log_of(g),
 		.lock = lock_of(g),

@@ -44,12 +44,12 @@ static const struct ctl_row rows[] = {
 	{ "-F", CTL_FLUSH_KERNEL, 0, BUILT | LONG,
 	  "empty the kernel's table; the caches keep theirs", NULL },
 	{ "-F ct", CTL_FLUSH_KERNEL_CT, 0, BUILT | LONG, NULL, NULL },
-	{ "-F expect", CTL_FLUSH_KERNEL_EXPECT, 0, LONG, NULL, NULL },
+	{ "-F expect", CTL_FLUSH_KERNEL_EXPECT, 0, BUILT | LONG, NULL, NULL },
 
 	{ "-R", CTL_RESYNC, 0, BUILT | LONG,
 	  "fill the internal cache from the kernel anew", NULL },
 	{ "-R ct", CTL_RESYNC_CT, 0, BUILT | LONG, NULL, NULL },
-	{ "-R expect", CTL_RESYNC_EXPECT, 0, LONG, NULL, NULL },
+	{ "-R expect", CTL_RESYNC_EXPECT, 0, BUILT | LONG, NULL, NULL },
 
 	{ "-B", CTL_SEND_BULK, 0, BUILT,
 	  "send the whole internal cache to the peers", NULL },
@@ -73,7 +73,7 @@ static const struct ctl_row rows[] = {
 	{ "-s process", CTL_STATS_PROCESS, 0, BUILT, NULL, NULL },
 	{ "-s queue", CTL_STATS_QUEUE, 0, BUILT, NULL, NULL },
 	ALIAS("-s ct", CTL_STATS, NULL),
-	{ "-s expect", CTL_STATS_EXPECT, 0, 0, NULL, NULL },
+	{ "-s expect", CTL_STATS_EXPECT, 0, BUILT, NULL, NULL },
 	{ "-s counters", CTL_COUNTERS, 0, BUILT, NULL, NULL },
 
 	/* What -x makes of others, and one that no option sends. */

@@ -124,6 +124,25 @@ scenario_commands() { # BINARY
 	same_lines_in commands
 }
 
+# Not -F: the reference does not get to its second half.
+scenario_expectations() { # BINARY
+	local options
+
+	lab_conf fw1 Multicast
+	sed -i 's/^Sync {/&\nOptions { ExpectationSync on }/' "$D/fw1.conf"
+	start_daemon fw1 "$1"
+	for options in -c "-c ct" "-c expect" "-F expect" -R "-R ct" \
+		"-R expect" -f; do
+		# shellcheck disable=SC2086 # words
+		ask fw1 $options >/dev/null
+	done
+	stop fw1
+}
+
+@test "the same lines for commands on expectations" {
+	same_lines_in expectations
+}
+
 # Not -B: without an internal cache the reference does not say that it sends.
 scenario_nocaches() { # BINARY
 	LAB_MODE=NOTRACK lab_conf fw1 Multicast

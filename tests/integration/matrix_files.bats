@@ -17,7 +17,7 @@ has_other_mode() { # FILE
 	grep -Eiq '^[^#]*(Mode[[:space:]]+(NOTRACK|ALARM|PERSISTENT)|TCP[[:space:]]*(Default)?[[:space:]]*\{|Disable(In|Ex)ternalCache)' "$1"
 }
 
-@test "what is not in this version is ExpectationSync and Stats alone" {
+@test "what is not in this version is Stats alone" {
 	local file
 
 	for file in "$CORPUS"/{configs,own,bad-configs}/*.conf; do
@@ -26,7 +26,7 @@ has_other_mode() { # FILE
 		sed 's/.*: \(the \)\{0,1\}\([^ ]*\) .*is not in .*/\2/' |
 		sort -u >"$D/words"
 	cat "$D/words"
-	printf '%s\n' ExpectationSync Stats >"$D/want"
+	printf '%s\n' Stats >"$D/want"
 	same_lines "$D/want" "$D/words"
 }
 

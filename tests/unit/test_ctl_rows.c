@@ -134,7 +134,7 @@ static void test_every_word_is_found_and_none_hides_another(void **state)
 
 static void test_what_is_not_built_is_known(void **state)
 {
-	static const unsigned int missing[] = { 24, 25, 37, 38, 39, 47, 48 };
+	static const unsigned int missing[] = { 24, 25, 47, 48 };
 	size_t at = 0;
 
 	(void)state;
