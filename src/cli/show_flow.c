@@ -89,36 +89,43 @@ static void show_state(const struct flow *f, const struct proto_row *proto,
 		  proto->states[state < proto->n_states ? state : 0]);
 }
 
-/* Fields of the protocol that are not known are shown as 0: a peer may not
- * have sent them, and the line keeps its form. */
-static void show_tuple(const struct flow *f, const struct tuple *t,
-		       enum tuple_form form, struct wr *out)
+void show_tuple(const char *prefix, enum family family, uint8_t l4proto,
+		const struct tuple *t, struct wr *out)
 {
-	static const struct tuple none;
 	char src[ADDR_TEXT_SIZE], dst[ADDR_TEXT_SIZE];
 
-	wr_printf(out, " src=%s dst=%s", addr_text(f->family, &t->src, src),
-		  addr_text(f->family, &t->dst, dst));
-	switch (form) {
+	wr_printf(out, " %ssrc=%s %sdst=%s", prefix,
+		  addr_text(family, &t->src, src), prefix,
+		  addr_text(family, &t->dst, dst));
+	switch (find_proto(l4proto)->form) {
 	case TUPLE_PLAIN:
 		break;
 	case TUPLE_PORTS:
-		if (!(f->has & FLOW_PORTS))
-			t = &none;
 		wr_printf(out, " sport=%u dport=%u", t->sport, t->dport);
 		break;
 	case TUPLE_ICMP:
-		if (!(f->has & FLOW_ICMP))
-			t = &none;
 		wr_printf(out, " type=%u code=%u id=%u", t->icmp_type,
 			  t->icmp_code, t->icmp_id);
 		break;
-	case TUPLE_KEYS: /* a peer may send keys as ports */
-		if (!(f->has & (FLOW_GRE_KEYS | FLOW_PORTS)))
-			t = &none;
+	case TUPLE_KEYS:
 		wr_printf(out, " srckey=0x%x dstkey=0x%x", t->sport, t->dport);
 		break;
 	}
+}
+
+/* Fields of the protocol that are not known are shown as 0: a peer may not
+ * have sent them, and the line keeps its form. */
+static void show_direction(const struct flow *f, const struct tuple *t,
+			   struct wr *out)
+{
+	struct tuple known = *t;
+
+	/* a peer may send the keys of GRE as ports */
+	if (!(f->has & (FLOW_PORTS | FLOW_GRE_KEYS)))
+		known.sport = known.dport = 0;
+	if (!(f->has & FLOW_ICMP))
+		known.icmp_id = known.icmp_type = known.icmp_code = 0;
+	show_tuple("", f->family, f->l4proto, &known, out);
 }
 
 static void show_counters(const struct flow_counters *c, struct wr *out)
@@ -127,12 +134,11 @@ static void show_counters(const struct flow_counters *c, struct wr *out)
 		  (unsigned long long)c->packets, (unsigned long long)c->bytes);
 }
 
-static void show_original(const struct flow_view *v,
-			  const struct proto_row *proto, struct wr *out)
+static void show_original(const struct flow_view *v, struct wr *out)
 {
 	const struct flow *f = v->flow;
 
-	show_tuple(f, &f->orig, proto->form, out);
+	show_direction(f, &f->orig, out);
 	if (f->has & FLOW_ZONE_ORIG)
 		wr_printf(out, " zone-orig=%u", f->zone_orig);
 	if (v->parts & SHOW_COUNTERS && f->has & FLOW_COUNTERS_ORIG)
@@ -141,15 +147,14 @@ static void show_original(const struct flow_view *v,
 		wr_printf(out, " [UNREPLIED]");
 }
 
-static void show_reply(const struct flow_view *v, const struct proto_row *proto,
-		       struct wr *out)
+static void show_reply(const struct flow_view *v, struct wr *out)
 {
 	const struct flow *f = v->flow;
 
 	if (!(v->parts & SHOW_REPLY))
 		return;
 	if (f->has & FLOW_REPLY)
-		show_tuple(f, &f->reply, proto->form, out);
+		show_direction(f, &f->reply, out);
 	if (f->has & FLOW_ZONE_REPLY)
 		wr_printf(out, " zone-reply=%u", f->zone_reply);
 	if (v->parts & SHOW_COUNTERS && f->has & FLOW_COUNTERS_REPLY)
@@ -168,7 +173,7 @@ static void show_status(const struct flow *f, struct wr *out)
 	}
 }
 
-static void show_text(const char *label, const char *text, struct wr *out)
+void show_text(const char *label, const char *text, struct wr *out)
 {
 	wr_printf(out, " %s=", label);
 	for (size_t i = 0; i < TEXT_MAX && text[i]; i++) {
@@ -223,8 +228,8 @@ void show_flow(const struct flow_view *v, struct wr *out)
 	if (v->parts & SHOW_TIMEOUT && f->has & FLOW_TIMEOUT)
 		wr_printf(out, " %u", f->timeout_s);
 	show_state(f, proto, out);
-	show_original(v, proto, out);
-	show_reply(v, proto, out);
+	show_original(v, out);
+	show_reply(v, out);
 	show_status(f, out);
 	show_fields(v, out);
 	if (v->parts & SHOW_EXPIRES)

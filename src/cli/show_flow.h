@@ -40,4 +40,10 @@ struct flow_view {
  */
 void show_flow(const struct flow_view *v, struct wr *out);
 
+/* Parts of lines: " src=A dst=B" with a prefix to both, and what tuples of this
+ * protocol have besides; " label=text", text as above. */
+void show_tuple(const char *prefix, enum family family, uint8_t l4proto,
+		const struct tuple *t, struct wr *out);
+void show_text(const char *label, const char *text, struct wr *out);
+
 #endif
