@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ct_text.h"
+#include "exp_golden.h"
 #include "expect_text.h"
 #include "golden.h"
 #include "netlink/exp_codec.h"
@@ -43,6 +45,177 @@ static int teardown(void **state)
 	names_free(codec.helpers);
 	names_free(codec.functions);
 	return 0;
+}
+
+/* The bytes of a golden row in the order of this machine, in an exact block. */
+static uint8_t *golden_bytes(size_t i, size_t *n)
+{
+	uint8_t *bytes = ct_unhex(exp_golden[i].hex, n);
+
+	print_message("%s\n", exp_golden[i].name);
+	assert_non_null(bytes);
+	ct_to_native(bytes, *n);
+	return bytes;
+}
+
+static bool decode(const uint8_t *bytes, size_t n, struct nlmsg *m,
+		   struct expect *e)
+{
+	struct rd d = { bytes, n };
+
+	return nlmsg_next(&d, m) == NLMSG_STEP_ITEM &&
+	       exp_decode(&codec, m->body, e);
+}
+
+static void test_events_of_the_kernel_are_understood(void **state)
+{
+	char text[EXPECT_TEXT_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(exp_golden); i++) {
+		struct expect e;
+		struct nlmsg m;
+		uint8_t type;
+		size_t n;
+		uint8_t *bytes = golden_bytes(i, &n);
+
+		memset(&e, 0xee, sizeof(e));
+		assert_true(decode(bytes, n, &m, &e));
+		assert_true(exp_is_expect(&m, &type));
+		assert_int_equal(type, i % 2 ? IPCTNL_MSG_EXP_DELETE
+					     : IPCTNL_MSG_EXP_NEW);
+		assert_string_equal(
+			expect_text(&e, codec.helpers, codec.functions, text),
+			exp_golden[i].text);
+		free(bytes);
+	}
+}
+
+/* Whatever is cut off or turned over, nothing is read beyond the end. */
+static void test_damaged_events_do_no_harm(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(exp_golden); i += 2) {
+		struct rd whole, body;
+		struct expect e;
+		size_t n, n_good = 0;
+		uint8_t *bytes = golden_bytes(i, &n);
+
+		whole = (struct rd){ bytes, n };
+		assert_true(rd_skip(&whole, 16)); /* netlink header */
+		for (size_t cut = 0; cut < whole.left; cut++) {
+			uint8_t *part = golden_exact(whole.at, cut);
+
+			body = (struct rd){ part, cut };
+			n_good += exp_decode(&codec, body, &e);
+			free(part);
+		}
+		assert_in_range(n_good, 1, 20); /* cut between attributes */
+		for (size_t bit = 0; bit < 8 * whole.left; bit++) {
+			uint8_t *turned = golden_exact(whole.at, whole.left);
+
+			turned[bit / 8] ^= (uint8_t)(1 << bit % 8);
+			body = (struct rd){ turned, whole.left };
+			n_good += exp_decode(&codec, body, &e);
+			free(turned);
+		}
+		free(bytes);
+	}
+}
+
+/* The attributes at the top of a message, as bits. */
+static uint32_t attrs_of(const struct wr *w)
+{
+	struct rd d = { w->buf, w->used };
+	struct nlmsg_attr a;
+	struct nlmsg m;
+	uint32_t found = 0;
+
+	assert_int_equal(nlmsg_next(&d, &m), NLMSG_STEP_ITEM);
+	assert_true(rd_skip(&m.body, sizeof(struct nfgenmsg)));
+	while (nlmsg_attr_next(&m.body, &a) == NLMSG_STEP_ITEM)
+		found |= UINT32_C(1) << a.type;
+	return found;
+}
+
+static void test_each_request_has_what_linux_wants(void **state)
+{
+	const uint32_t key = 1 << CTA_EXPECT_TUPLE | 1 << CTA_EXPECT_ZONE;
+	const uint32_t whole =
+		key | 1 << CTA_EXPECT_MASTER | 1 << CTA_EXPECT_MASK;
+	const struct {
+		enum kernel_op op;
+		uint16_t type, flags;
+		uint32_t attrs;
+	} cases[] = {
+		{ KERNEL_CREATE, IPCTNL_MSG_EXP_NEW, NLM_F_CREATE | NLM_F_EXCL,
+		  whole | 1 << CTA_EXPECT_TIMEOUT | 1 << CTA_EXPECT_HELP_NAME |
+			  1 << CTA_EXPECT_FLAGS | 1 << CTA_EXPECT_CLASS |
+			  1 << CTA_EXPECT_NAT | 1 << CTA_EXPECT_FN },
+		{ KERNEL_UPDATE, IPCTNL_MSG_EXP_NEW, 0,
+		  whole | 1 << CTA_EXPECT_TIMEOUT },
+		{ KERNEL_DELETE, IPCTNL_MSG_EXP_DELETE, 0,
+		  key | 1 << CTA_EXPECT_ID },
+		{ KERNEL_GET, IPCTNL_MSG_EXP_GET, 0, key | 1 << CTA_EXPECT_ID },
+	};
+	uint8_t buf[MESSAGE_MAX];
+	uint64_t seed = 3;
+	struct expect e;
+
+	(void)state;
+	random_expect(&e, &seed, FAMILY_IPV6, 2 * EXPECT_ID - 1);
+	e.zone = 7;
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		struct wr w = { buf, sizeof(buf), 0, false };
+		struct nlmsg m;
+		struct rd d;
+
+		assert_true(exp_encode(&codec, cases[i].op, &e, 5, &w));
+		d = (struct rd){ buf, w.used };
+		assert_int_equal(nlmsg_next(&d, &m), NLMSG_STEP_ITEM);
+		assert_int_equal(m.seq, 5);
+		assert_int_equal(m.type, NFNL_SUBSYS_CTNETLINK_EXP << 8 |
+						 cases[i].type);
+		assert_int_equal(m.flags, NLM_F_REQUEST | cases[i].flags);
+		assert_int_equal(attrs_of(&w), cases[i].attrs);
+	}
+}
+
+/* A DELETE without a tuple empties the table. */
+static void test_nothing_is_asked_for_without_a_key(void **state)
+{
+	const struct expect e = { .has = EXPECT_ID, .id = 1 };
+	uint8_t buf[MESSAGE_MAX];
+	struct wr w = { buf, sizeof(buf), 0, false };
+
+	(void)state;
+	assert_false(exp_encode(&codec, KERNEL_DELETE, &e, 1, &w));
+	assert_false(exp_encode(&codec, KERNEL_CREATE, &e, 1, &w));
+	assert_false(exp_encode_report(&codec, &e, 1, &w));
+	assert_int_equal(w.used, 0);
+}
+
+static void test_a_name_that_finds_no_room_is_left_out(void **state)
+{
+	struct ct_codec full = { .helpers = names_new(1, 31) };
+	char text[EXPECT_TEXT_SIZE];
+	struct nlmsg m;
+	struct expect e;
+	size_t n;
+	uint8_t *bytes = golden_bytes(0, &n);
+	struct rd d = { bytes, n };
+
+	(void)state;
+	assert_non_null(full.helpers);
+	names_intern(full.helpers, "x", 1);
+	assert_int_equal(nlmsg_next(&d, &m), NLMSG_STEP_ITEM);
+	assert_true(exp_decode(&full, m.body, &e));
+	assert_null(
+		strstr(expect_text(&e, codec.helpers, codec.functions, text),
+		       "helper"));
+	assert_null(strstr(text, "function"));
+	names_free(full.helpers);
+	free(bytes);
 }
 
 static void test_what_the_kernel_would_report_comes_back(void **state)
@@ -79,6 +252,11 @@ static void test_what_the_kernel_would_report_comes_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_events_of_the_kernel_are_understood),
+		cmocka_unit_test(test_damaged_events_do_no_harm),
+		cmocka_unit_test(test_each_request_has_what_linux_wants),
+		cmocka_unit_test(test_nothing_is_asked_for_without_a_key),
+		cmocka_unit_test(test_a_name_that_finds_no_room_is_left_out),
 		cmocka_unit_test(test_what_the_kernel_would_report_comes_back),
 	};
 
