@@ -1,51 +1,25 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# FTP in active mode behind source NAT: the kernel's helper writes another
-# address into the control connection, of another length. The sequence numbers
-# that are shifted by that must survive the first firewall.
+# FTP through NAT: the kernel's helper writes another address into the control
+# connection, of another length, and expects the data connection. The sequence
+# numbers that are shifted by that must survive the first firewall, and so must
+# what it expects.
 
 # shellcheck disable=SC2154 # what lib.bash sets by name
 bats_require_minimum_version 1.5.0
 load lib
-
-rules() { # NODE: the helper, which Linux gives to nobody by itself
-	lab_in "$1" nft -f - <<-END
-		table ip lab_ftp {
-			ct helper ftp {
-				type "ftp" protocol tcp
-			}
-			chain c {
-				type filter hook prerouting priority 0
-				tcp dport 21 ct helper set "ftp"
-			}
-		}
-	END
-}
+# shellcheck source=tests/integration/expect.bash
+. "$BATS_TEST_DIRNAME/expect.bash"
 
 start_ftp() {
-	# where they are modules; no rule asks for the second by itself
-	modprobe -q -a nf_conntrack_ftp nf_nat_ftp || :
-	rules fw1
-	rules fw2
-	background srv "$D/ftp.server" "$B/tools/ftp" server
-	wait_until 10 grep -q listening "$D/ftp.server"
-	mkfifo "$D/tell"
-	background cl "$D/client.ftp" "$B/tools/ftp" client 10.1.0.10 \
-		10.2.0.10 "$D/tell"
-	client=$bg
-	wait_until 10 grep -q connected "$D/client.ftp"
+	use_helper ftp tcp 21
+	start_ftp_server
+	start_ftp_client main 10.2.0.10 port
 }
 
-# Has the client do something; returns when it has succeeded.
 ftp() { # LINE
-	echo "$1" >"$D/tell"
-	wait_until 20 done_or_dead "$1"
-	grep -q "^$1 ok" "$D/client.ftp"
-}
-
-done_or_dead() { # LINE
-	grep -q "^$1 ok" "$D/client.ftp" || ! kill -0 "$client" 2>/dev/null
+	ftp_of main "$1"
 }
 
 control_line() { # NODE: the control connection as the kernel has it
@@ -131,7 +105,7 @@ survive() { # OF_FW1 OF_FW2 LINK
 		'{ type filter hook forward priority -1; }'
 	lab_in fw1 nft add rule ip lab_block c ip saddr 10.2.0.10 tcp flags \
 		'& (syn|ack) == syn' drop
-	echo 'get 20' >"$D/tell"
+	echo 'get 20' >"$D/tell.main"
 	before=$want
 	wait_until 10 moved_on
 	wait_until 10 fw2_has_adjustment
@@ -163,4 +137,150 @@ moved_on() {
 	done
 	[ "$(kernel fw2 | grep -c ESTABLISHED)" -eq 2 ]
 	run ! grep "can't be committed" "$D/fw2.log"
+}
+
+# ---- the next data connection ----
+
+# One client for each way to negotiate: the server connects to translated clients,
+# and clients connect to a server behind translation of either side.
+FTP_NAT="port:10.2.0.10 eprt:10.2.0.10 pasv:10.1.0.1 epsv:10.1.0.1
+	eprt:fd00:2::10 epsv:fd00:1::1"
+# The reference gives a kernel neither translation nor function of what is
+# expected (PROTOCOL.md 6): this is what it can do.
+FTP_PLAIN="port:10.2.0.10 eprt:10.2.0.10 pasv:10.2.0.10 epsv:10.2.0.10
+	eprt:fd00:2::10 epsv:fd00:2::10"
+
+start_clients() { # MODE:ADDRESS...
+	local what
+
+	names=()
+	for what; do
+		names+=("c${#names[@]}_${what%%:*}")
+		start_ftp_client "${names[-1]}" "${what#*:}" "${what%%:*}"
+	done
+}
+
+all_ftp() { # LINE
+	local name
+
+	for name in "${names[@]}"; do
+		ftp_of "$name" "$1"
+	done
+}
+
+# Kernel and shifts alike; a reference learns of shifts from a dump only.
+fw2_knows_it_all() { # WAY
+	local where=kernel
+
+	if [ "$1" = commit ]; then
+		ask fw2 -c ct
+		where=-e
+	fi
+	expected_are fw2 "$where" "${#names[@]}" || return 1
+	[ "$(shifts fw2)" = "$(shifts fw1)" ]
+}
+
+tell_again() {
+	[ "$bin_fw1" = "$REFERENCE" ] || return 0
+	ask fw1 -R
+	ask fw1 -B
+}
+
+negotiated() { # OF_FW1 OF_FW2 MODE WAY
+	local what=$FTP_NAT
+
+	start_expecting "$1" "$2" UDP "$3" "$4"
+	use_helper ftp tcp 21
+	if [ "$bin_fw2" = "$REFERENCE" ]; then
+		what=$FTP_PLAIN
+		no_nat
+	fi
+	start_ftp_server
+	# shellcheck disable=SC2086 # words
+	start_clients $what
+	all_ftp 'noop one'
+	all_ftp 'offer'
+	kernel_expects fw1
+	expected_are fw1 kernel "${#names[@]}"
+	tell_again
+	wait_until 10 fw2_knows_it_all "$4"
+	fail_over
+	all_ftp 'get 30000'
+	# and what the helper of the second firewall expects
+	all_ftp 'noop two'
+	all_ftp 'get 300'
+	run ! grep "can't be committed" "$D/fw2.log"
+}
+
+# "ftp: MODE, PAIR, commit|direct: ..."
+negotiated_of_name() {
+	local words pair way
+
+	IFS=, read -r words pair way <<<"${BATS_TEST_DESCRIPTION#ftp: }"
+	way=${way#* }
+	case $pair in
+	" ours to ours") set -- ours ours ;;
+	" ours to the reference") set -- ours ref ;;
+	" the reference to ours") set -- ref ours ;;
+	esac
+	negotiated "$1" "$2" "$words" "${way%%:*}"
+}
+
+@test "ftp: FTFW, ours to ours, commit: what was negotiated before is opened after" {
+	negotiated_of_name
+}
+
+@test "ftp: FTFW, ours to ours, direct: what was negotiated before is opened after" {
+	full_only
+	negotiated_of_name
+}
+
+@test "ftp: FTFW, ours to the reference, commit: what was negotiated before is opened after" {
+	full_only
+	negotiated_of_name
+}
+
+@test "ftp: FTFW, ours to the reference, direct: what was negotiated before is opened after" {
+	full_only
+	negotiated_of_name
+}
+
+@test "ftp: FTFW, the reference to ours, commit: what was negotiated before is opened after" {
+	full_only
+	negotiated_of_name
+}
+
+@test "ftp: FTFW, the reference to ours, direct: what was negotiated before is opened after" {
+	full_only
+	negotiated_of_name
+}
+
+@test "ftp: NOTRACK, ours to ours, commit: what was negotiated before is opened after" {
+	full_only
+	negotiated_of_name
+}
+
+@test "ftp: NOTRACK, ours to ours, direct: what was negotiated before is opened after" {
+	full_only
+	negotiated_of_name
+}
+
+@test "ftp: NOTRACK, ours to the reference, commit: what was negotiated before is opened after" {
+	full_only
+	negotiated_of_name
+}
+
+@test "ftp: NOTRACK, ours to the reference, direct: what was negotiated before is opened after" {
+	full_only
+	negotiated_of_name
+}
+
+@test "ftp: NOTRACK, the reference to ours, commit: what was negotiated before is opened after" {
+	full_only
+	negotiated_of_name
+}
+
+@test "ftp: NOTRACK, the reference to ours, direct: what was negotiated before is opened after" {
+	full_only
+	negotiated_of_name
 }

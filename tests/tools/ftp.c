@@ -1,69 +1,25 @@
 /* SPDX-License-Identifier: ISC */
-/* ftp.c - as much of active-mode FTP as a NAT helper has to understand.
+/* ftp.c - as much of FTP as a NAT helper has to understand.
  *
- *	ftp server			on port 21, one session at a time
+ *	ftp server			on port 21
  *	ftp client OWN SERVER FIFO	does what the lines of the FIFO say
  *
  * Lines for the client; it prints each with `ok` once it has succeeded:
  *	noop WORD	the server says the word
- *	get BYTES	PORT, a data connection, BYTES of a known pattern
- *	hold		PORT, a data connection that stays
+ *	mode WORD	how data connections are negotiated from now on: port
+ *			(at first) and eprt, the server connects; pasv and epsv,
+ *			the client does. IPv6 has eprt and epsv only
+ *	offer		negotiates the data connection of the next get or hold
+ *	get BYTES	a data connection, BYTES of a known pattern
+ *	hold		a data connection that stays
  *	ping WORD	the word goes over that one and comes back
- * The client gives its own address in PORT: a translating firewall must write
+ * Client and server give their own addresses: a translating firewall must write
  * another one into the stream, of another length. Whatever is not as expected
  * ends the client: exit 1. */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
+#include "endpoint.h"
 
-enum { LINE_MAX_LEN = 256, PATIENCE_S = 20, CONTROL_PORT = 21 };
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static int tcp_socket(void)
-{
-	struct timeval patience = { .tv_sec = PATIENCE_S };
-	int on = 1;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		die("socket");
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	return fd;
-}
-
-static int tcp_listen(struct sockaddr_in *sa)
-{
-	socklen_t len = sizeof(*sa);
-	int fd = tcp_socket();
-
-	if (bind(fd, (struct sockaddr *)sa, len) || listen(fd, 4) ||
-	    getsockname(fd, (struct sockaddr *)sa, &len))
-		die("listen");
-	return fd;
-}
-
-static int tcp_connect(const struct sockaddr_in *sa)
-{
-	int fd = tcp_socket();
-
-	if (connect(fd, (const struct sockaddr *)sa, sizeof(*sa)))
-		die("connect");
-	return fd;
-}
+enum { LINE_MAX_LEN = 256, CONTROL_PORT = 21 };
 
 /* Reads a line without its end. False: the connection has ended. */
 static bool read_line(int fd, char *line)
@@ -81,10 +37,10 @@ static bool read_line(int fd, char *line)
 	return false;
 }
 
-static void say(int fd, const char *what, const char *rest)
+static void say(int fd, const char *what, const char *rest, const char *end)
 {
 	char line[LINE_MAX_LEN];
-	int len = snprintf(line, sizeof(line), "%s%s\r\n", what, rest);
+	int len = snprintf(line, sizeof(line), "%s%s%s\r\n", what, rest, end);
 
 	if (write(fd, line, (size_t)len) != len)
 		die("write");
@@ -123,119 +79,203 @@ static void echo(int fd)
 
 	if (fork() != 0)
 		return;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ 0 },
-		   sizeof(struct timeval));
+	wait_for_ever(fd);
 	while ((n = read(fd, buf, sizeof(buf))) > 0)
 		if (write(fd, buf, (size_t)n) != n)
 			break;
 	exit(0);
 }
 
-static bool parse_port(const char *text, struct sockaddr_in *sa)
-{
-	unsigned a[6];
+/* Where the next data connection goes, or comes in. */
+struct session {
+	int control;
+	int listening; /* -1: to is where it goes */
+	union endpoint to;
+};
 
-	if (sscanf(text, "%u,%u,%u,%u,%u,%u", &a[0], &a[1], &a[2], &a[3], &a[4],
-		   &a[5]) != 6)
-		return false;
-	sa->sin_family = AF_INET;
-	sa->sin_addr.s_addr = htonl(a[0] << 24 | a[1] << 16 | a[2] << 8 | a[3]);
-	sa->sin_port = htons((uint16_t)(a[4] << 8 | a[5]));
-	return true;
+static void listen_for_data(struct session *s, const char *command)
+{
+	char text[LINE_MAX_LEN];
+	union endpoint e = endpoint_own(s->control);
+
+	if (e.sa.sa_family == AF_INET)
+		e.v4.sin_port = 0;
+	else
+		e.v6.sin6_port = 0;
+	s->listening = tcp_listen(&e);
+	if (strcmp(command, "PASV") == 0) {
+		print_numbers(text, sizeof(text), &e);
+		say(s->control, "227 Entering Passive Mode (", text, ")");
+	} else {
+		snprintf(text, sizeof(text), "%u", endpoint_port(&e));
+		say(s->control, "229 Entering Extended Passive Mode (|||", text,
+		    "|)");
+	}
+}
+
+static int data_connection(struct session *s)
+{
+	int fd = s->listening < 0 ? tcp_connect(&s->to)
+				  : tcp_accept(s->listening);
+
+	s->listening = -1;
+	return fd;
+}
+
+static void serve(struct session *s, const char *line)
+{
+	int fd = s->control, data;
+
+	if (strncmp(line, "NOOP ", 5) == 0) {
+		say(fd, "200 ", line + 5, "");
+	} else if ((strncmp(line, "PORT ", 5) == 0 &&
+		    parse_numbers(line + 5, &s->to)) ||
+		   (strncmp(line, "EPRT ", 5) == 0 &&
+		    parse_bars(line + 5, &s->to))) {
+		say(fd, "200 port", "", "");
+	} else if (strcmp(line, "PASV") == 0 || strcmp(line, "EPSV") == 0) {
+		listen_for_data(s, line);
+	} else if (strncmp(line, "RETR ", 5) == 0) {
+		say(fd, "150 here it comes", "", "");
+		data = data_connection(s);
+		send_pattern(data, atol(line + 5));
+		close(data);
+		say(fd, "226 done", "", "");
+	} else if (strcmp(line, "HOLD") == 0) {
+		data = data_connection(s);
+		echo(data);
+		close(data);
+		say(fd, "200 held", "", "");
+	} else {
+		say(fd, "500 ", line, "");
+	}
 }
 
 static void session(int fd)
 {
-	struct sockaddr_in to = { 0 };
+	struct session s = { .control = fd, .listening = -1 };
 	char line[LINE_MAX_LEN];
-	int data;
 
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ 0 },
-		   sizeof(struct timeval));
-	say(fd, "220 ready", "");
+	wait_for_ever(fd);
+	say(fd, "220 ready", "", "");
 	while (read_line(fd, line)) {
 		printf("%s\n", line);
-		if (strncmp(line, "NOOP ", 5) == 0) {
-			say(fd, "200 ", line + 5);
-		} else if (strncmp(line, "PORT ", 5) == 0 &&
-			   parse_port(line + 5, &to)) {
-			say(fd, "200 port", "");
-		} else if (strncmp(line, "RETR ", 5) == 0) {
-			say(fd, "150 here it comes", "");
-			data = tcp_connect(&to);
-			send_pattern(data, atol(line + 5));
-			close(data);
-			say(fd, "226 done", "");
-		} else if (strcmp(line, "HOLD") == 0) {
-			data = tcp_connect(&to);
-			echo(data);
-			close(data);
-			say(fd, "200 held", "");
-		} else {
-			say(fd, "500 ", line);
-		}
+		serve(&s, line);
 	}
 }
 
 static void server(void)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET,
-				  .sin_port = htons(CONTROL_PORT) };
-	int fd = tcp_listen(&sa);
+	union endpoint any = { .v6 = { .sin6_family = AF_INET6,
+				       .sin6_port = htons(CONTROL_PORT) } };
+	int fd = tcp_listen(&any);
 
 	printf("listening\n");
 	for (;;) {
 		int one;
 
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ 0 },
-			   sizeof(struct timeval));
+		wait_for_ever(fd);
 		one = accept(fd, NULL, NULL);
 		if (one < 0)
 			die("accept");
-		session(one);
+		if (fork() == 0) {
+			session(one);
+			exit(0);
+		}
 		close(one);
 	}
 }
 
 /* ---- client ---- */
 
+enum mode { PORT, EPRT, PASV, EPSV };
+
 struct client {
-	struct in_addr own;
+	union endpoint own, server;
 	int control, held;
+	enum mode mode;
+	bool is_offered;
+	int listening; /* if the server connects */
+	union endpoint to;
 };
+
+static void answer(struct client *c, char *line)
+{
+	if (!read_line(c->control, line))
+		die("control connection");
+}
+
+static void bad(const char *what, const char *line)
+{
+	printf("bad %s: %s\n", what, line);
+	exit(1);
+}
 
 static void expect(struct client *c, const char *code, const char *rest)
 {
 	char line[LINE_MAX_LEN], want[LINE_MAX_LEN];
 
 	snprintf(want, sizeof(want), "%s%s", code, rest);
-	if (!read_line(c->control, line))
-		die("control connection");
-	if (strcmp(line, want) == 0)
-		return;
-	printf("bad answer: %s, not %s\n", line, want);
-	exit(1);
+	answer(c, line);
+	if (strcmp(line, want) != 0)
+		bad("answer", line);
 }
 
-/* Says PORT and then the command; returns the data connection. */
-static int open_data(struct client *c, const char *command, const char *rest)
+static void offer_active(struct client *c)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr = c->own };
-	int listening = tcp_listen(&sa), data;
-	uint32_t a = ntohl(c->own.s_addr);
-	unsigned port = ntohs(sa.sin_port);
+	union endpoint e = c->own;
 	char text[LINE_MAX_LEN];
 
-	snprintf(text, sizeof(text), "PORT %u,%u,%u,%u,%u,%u", a >> 24,
-		 a >> 16 & 255, a >> 8 & 255, a & 255, port >> 8, port & 255);
-	say(c->control, text, "");
+	c->listening = tcp_listen(&e);
+	if (c->mode == PORT)
+		print_numbers(text, sizeof(text), &e);
+	else
+		print_bars(text, sizeof(text), &e);
+	say(c->control, c->mode == PORT ? "PORT " : "EPRT ", text, "");
 	expect(c, "200 port", "");
-	say(c->control, command, rest);
-	data = accept(listening, NULL, NULL);
-	if (data < 0)
-		die("data connection");
-	close(listening);
-	return data;
+}
+
+static void offer_passive(struct client *c)
+{
+	char line[LINE_MAX_LEN];
+	const char *at;
+	unsigned port;
+
+	say(c->control, c->mode == PASV ? "PASV" : "EPSV", "", "");
+	answer(c, line);
+	at = strchr(line, '(');
+	if (c->mode == PASV && at && strncmp(line, "227 ", 4) == 0 &&
+	    parse_numbers(at + 1, &c->to))
+		return;
+	if (c->mode != EPSV || !at || strncmp(line, "229 ", 4) != 0 ||
+	    sscanf(at, "(|||%u|)", &port) != 1)
+		bad("answer", line);
+	c->to = c->server;
+	if (c->to.sa.sa_family == AF_INET)
+		c->to.v4.sin_port = htons((uint16_t)port);
+	else
+		c->to.v6.sin6_port = htons((uint16_t)port);
+}
+
+static void offer(struct client *c)
+{
+	if (c->mode == PORT || c->mode == EPRT)
+		offer_active(c);
+	else
+		offer_passive(c);
+	c->is_offered = true;
+}
+
+/* Negotiates, unless that is done, and says the command. */
+static int open_data(struct client *c, const char *command, const char *rest)
+{
+	if (!c->is_offered)
+		offer(c);
+	c->is_offered = false;
+	say(c->control, command, rest, "");
+	if (c->mode == PORT || c->mode == EPRT)
+		return tcp_accept(c->listening);
+	return tcp_connect(&c->to);
 }
 
 static void get(struct client *c, const char *count)
@@ -249,15 +289,11 @@ static void get(struct client *c, const char *count)
 		die("data connection");
 	expect(c, "150 here it comes", "");
 	while (fread(&byte, 1, 1, in) == 1)
-		if (byte != pattern(i++)) {
-			printf("bad data at %ld\n", i - 1);
-			exit(1);
-		}
+		if (byte != pattern(i++))
+			bad("data of", count);
 	fclose(in);
-	if (i != atol(count)) {
-		printf("bad data: %ld bytes\n", i);
-		exit(1);
-	}
+	if (i != atol(count))
+		bad("length, not", count);
 	expect(c, "226 done", "");
 }
 
@@ -265,13 +301,23 @@ static void ping(struct client *c, const char *word)
 {
 	char line[LINE_MAX_LEN];
 
-	say(c->held, word, "");
+	say(c->held, word, "", "");
 	if (!read_line(c->held, line))
 		die("held connection");
-	if (strcmp(line, word) != 0) {
-		printf("bad echo: %s\n", line);
-		exit(1);
-	}
+	if (strcmp(line, word) != 0)
+		bad("echo", line);
+}
+
+static void set_mode(struct client *c, const char *word)
+{
+	static const char *const words[] = { "port", "eprt", "pasv", "epsv" };
+
+	for (int i = 0; i < 4; i++)
+		if (strcmp(word, words[i]) == 0) {
+			c->mode = (enum mode)i;
+			return;
+		}
+	bad("mode", word);
 }
 
 static void obey(struct client *c, char *line)
@@ -280,8 +326,12 @@ static void obey(struct client *c, char *line)
 
 	rest = rest ? rest + 1 : line + strlen(line);
 	if (strncmp(line, "noop ", 5) == 0) {
-		say(c->control, "NOOP ", rest);
+		say(c->control, "NOOP ", rest, "");
 		expect(c, "200 ", rest);
+	} else if (strncmp(line, "mode ", 5) == 0) {
+		set_mode(c, rest);
+	} else if (strcmp(line, "offer") == 0) {
+		offer(c);
 	} else if (strncmp(line, "get ", 4) == 0) {
 		get(c, rest);
 	} else if (strcmp(line, "hold") == 0) {
@@ -290,24 +340,21 @@ static void obey(struct client *c, char *line)
 	} else if (strncmp(line, "ping ", 5) == 0) {
 		ping(c, rest);
 	} else {
-		printf("bad command: %s\n", line);
-		exit(1);
+		bad("command", line);
 	}
 	printf("%s ok\n", line);
 }
 
 static int client(const char *own, const char *to, const char *fifo)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET,
-				  .sin_port = htons(CONTROL_PORT) };
 	struct client c = { .held = -1 };
 	char line[LINE_MAX_LEN];
 	FILE *in = fopen(fifo, "r+"); /* so that it never ends */
 
-	if (!in || inet_pton(AF_INET, own, &c.own) != 1 ||
-	    inet_pton(AF_INET, to, &sa.sin_addr) != 1)
+	if (!in || !endpoint_parse(&c.own, own, 0) ||
+	    !endpoint_parse(&c.server, to, CONTROL_PORT))
 		die("ftp");
-	c.control = tcp_connect(&sa);
+	c.control = tcp_connect(&c.server);
 	expect(&c, "220 ready", "");
 	printf("connected\n");
 	while (fgets(line, sizeof(line), in)) {

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: ISC
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # set by lib.bash
+#
+# expect.bash - connections that a helper of the kernel expects: a pair that
+# replicates expectations, helpers and their rules, FTP clients that are told what
+# to do one by one, and looks at what kernels and caches expect.
+
+# ---- the pair ----
+
+# What a test's words say: a mode, how flows get into the kernel of the backup.
+expect_conf() { # NODE LINK MODE commit|direct [HELPER]...
+	local node=$1 link=$2 mode=$3 way=$4 list=on
+
+	shift 4
+	[ $# -eq 0 ] || list="{ $* }"
+	LAB_MODE=$mode lab_conf "$node" "$link"
+	sed -i "s/^Sync {/&\\nOptions {\\nExpectationSync $list\\n}/" "$D/$node.conf"
+	[ "$way" = commit ] ||
+		sed -i '/CommitTimeout/d
+			/^Mode /a DisableExternalCache yes' "$D/$node.conf"
+}
+
+start_expecting() { # OF_FW1 OF_FW2 LINK MODE commit|direct [HELPER]...
+	local of_fw1=$1 of_fw2=$2
+
+	case "$1 $2" in *ref*) need_reference ;; esac
+	shift 2
+	expect_conf fw1 "$@"
+	expect_conf fw2 "$@"
+	start_both "$of_fw1" "$of_fw2"
+}
+
+# ---- what is expected ----
+
+# The kernel's expectations, each as addresses and ports of what is expected and
+# of its master, without what it counts down.
+kernel_expects() { # NODE
+	{
+		lab_in "$1" conntrack -L expect
+		lab_in "$1" conntrack -L expect -f ipv6
+	} 2>/dev/null | expectations
+}
+
+cache_expects() { # NODE -i|-e
+	ask "$1" "$2" expect | expectations
+}
+
+# Reads lines of a kernel or a cache, which differ in what comes first and last.
+expectations() {
+	awk '{
+		out = ""
+		for (i = 1; i <= NF; i++) {
+			if ($i ~ /^(proto|(mask-|master-)?(src|dst)|sport|dport|class|helper|zone)=/)
+				out = out (out == "" ? "" : " ") $i
+		}
+		print out
+	}' | sort
+}
+
+n_expected() { # NODE kernel|-i|-e
+	if [ "$2" = kernel ]; then
+		kernel_expects "$1"
+	else
+		cache_expects "$1" "$2"
+	fi | wc -l
+}
+
+expected_are() { # NODE kernel|-i|-e COUNT
+	[ "$(n_expected "$1" "$2")" -eq "$3" ]
+}
+
+# ---- helpers ----
+
+# The helper, which Linux gives to nobody by itself; what is no control connection
+# passes only if it is expected, from either side. The server is at the virtual
+# address of the client's side too.
+helper_rules() { # NODE NAME PROTOCOL PORT
+	lab_in "$1" nft -f - <<-END
+		table inet lab_helper {
+			ct helper h {
+				type "$2" protocol $3
+			}
+			chain assign {
+				type filter hook prerouting priority 0
+				$3 dport $4 ct helper set "h"
+			}
+			chain only {
+				type filter hook forward priority -1
+				ct state new $3 dport != $4 drop
+			}
+		}
+		table ip lab_dnat {
+			chain pre {
+				type nat hook prerouting priority -100
+				iifname "eth1" ip daddr 10.1.0.1 $3 dport $4 dnat to 10.2.0.10
+			}
+		}
+		table ip6 lab_dnat {
+			chain pre {
+				type nat hook prerouting priority -100
+				iifname "eth1" ip6 daddr fd00:1::1 $3 dport $4 dnat to fd00:2::10
+			}
+		}
+	END
+}
+
+use_helper() { # NAME PROTOCOL PORT
+	# where they are modules; no rule asks for the second by itself
+	modprobe -q -a "nf_conntrack_$1" "nf_nat_$1" || :
+	helper_rules fw1 "$@"
+	helper_rules fw2 "$@"
+}
+
+no_nat() {
+	local node
+
+	for node in fw1 fw2; do
+		lab_in $node nft delete table ip lab_nat
+		lab_in $node nft delete table ip6 lab_nat
+	done
+}
+
+# ---- FTP ----
+
+start_ftp_server() {
+	background srv "$D/ftp.server" "$B/tools/ftp" server
+	wait_until 10 grep -q listening "$D/ftp.server"
+}
+
+# A client, connected: its output in $D/client.NAME, its pid in ftp_NAME.
+start_ftp_client() { # NAME ADDRESS MODE
+	local name=$1 own=10.1.0.10
+
+	case $2 in *:*) own=fd00:1::10 ;; esac
+	mkfifo "$D/tell.$name"
+	background cl "$D/client.$name" "$B/tools/ftp" client $own "$2" \
+		"$D/tell.$name"
+	declare -g "ftp_$name=$bg"
+	wait_until 10 grep -q connected "$D/client.$name"
+	ftp_of "$name" "mode $3"
+}
+
+# Has a client do something; returns when it has succeeded.
+ftp_of() { # NAME LINE
+	local pid=ftp_$1 before
+
+	before=$(grep -c "^$2 ok" "$D/client.$1" || :)
+	echo "$2" >"$D/tell.$1"
+	wait_until 20 done_or_dead "$1" "$2" "$before" "${!pid}"
+	[ "$(grep -c "^$2 ok" "$D/client.$1")" -gt "$before" ]
+}
+
+done_or_dead() { # NAME LINE BEFORE PID
+	[ "$(grep -c "^$2 ok" "$D/client.$1")" -gt "$3" ] ||
+		! kill -0 "$4" 2>/dev/null
+}
+
+# Port and shifts of each control connection.
+shifts() { # NODE
+	lab_in "$1" "$B/tools/ctset" dump |
+		sed -n 's/.* port=\([0-9]*,21\) .* seqadj=\([^ ]*\) .*/\1 \2/p' |
+		sort
+}
