@@ -162,3 +162,29 @@ shifts() { # NODE
 		sed -n 's/.* port=\([0-9]*,21\) .* seqadj=\([^ ]*\) .*/\1 \2/p' |
 		sort
 }
+
+# ---- many ----
+
+# Room for so many in each kernel, of which there is one number for all; put back
+# by expect_room_restore.
+expect_room() { # COUNT
+	lab_lock -x
+	expect_max=/proc/sys/net/netfilter/nf_conntrack_expect_max
+	old_expect_max=$(cat $expect_max)
+	[ "$old_expect_max" -ge "$1" ] || echo "$1" >$expect_max
+}
+
+expect_room_restore() {
+	[ -z "${old_expect_max:-}" ] || echo "$old_expect_max" >$expect_max
+}
+
+# Expectations in a cache by the statistics: no dump.
+count_of_expected() { # NODE CACHE
+	ask "$1" -s expect | awk -v want="cache $2:" '
+		$0 == want { on = 1 }
+		on && /current active/ { print $NF; exit }'
+}
+
+expected_count_is() { # NODE CACHE COUNT
+	[ "$(count_of_expected "$1" "$2")" -eq "$3" ]
+}

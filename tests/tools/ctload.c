@@ -5,6 +5,8 @@
  *	ctload [OPTION]... update COUNT   each of them gets a new mark
  *	ctload [OPTION]... delete COUNT
  *	ctload [OPTION]... churn COUNT    inserts; deletes what is KEEP older
+ *	ctload [OPTION]... expect COUNT   each entry's helper expects another
+ *	ctload [OPTION]... unexpect COUNT connection, or no longer
  *	ctload dump                       counts all entries
  *	ctload events COUNT               reads until COUNT events have come
  *
@@ -12,8 +14,10 @@
  *	-t TIMEOUT (600) -m MARK (1)  -k KEEP (4000)
  *	-n               source NAT: to 172.16.0.0 + number / 16384
  *	-u               UDP; otherwise TCP, established
+ *	-h               entries have the helper ftp
  *
- * Entry I is 10.64.0.0 + I, port 20000 + I % 16384, to 10.128.0.1 port 80.
+ * Entry I is 10.64.0.0 + I, port 20000 + I % 16384, to 10.128.0.1 port 80; it
+ * expects a connection from there to port 30000 + I % 16384, translated if -n.
  * Last line: `N done, N failed, S.SSS s, cpu U.UU us each`. Exit 0 if none
  * failed. CPU time is this process's, so it holds the kernel's part of what
  * it asks for: the floor under any program that does the same. */
@@ -28,7 +32,7 @@
 
 enum { BATCH = 64, MESSAGE_MAX = 512, PORT_SPAN = 16384 };
 
-enum action { INSERT, UPDATE, DELETE };
+enum action { INSERT, UPDATE, DELETE, EXPECT, UNEXPECT };
 
 struct load {
 	int fd;
@@ -39,6 +43,7 @@ struct load {
 	uint32_t mark;
 	bool has_nat;
 	bool is_udp;
+	bool has_helper;
 	unsigned long n_done;
 	unsigned long n_failed;
 	int error; /* the first one */
@@ -78,6 +83,51 @@ static int open_wide(uint32_t groups)
 
 /* ---- messages ---- */
 
+/* Of a helper that the entry has. */
+static void put_expect(struct load *l, enum action action, unsigned long number)
+{
+	static const struct half mask = { ~0U, ~0U, 0, 65535 };
+	unsigned port = (unsigned)(number % PORT_SPAN);
+	struct half master = { 0x0a400000 + (uint32_t)number, 0x0a800001,
+			       20000 + port, 80 };
+	struct half other = { master.dst, master.src, 0, 30000 + port };
+	struct half nat = { master.src, 0, other.dport, 0 };
+	bool is_new = action == EXPECT;
+	struct nlmsghdr *h =
+		msg_begin(l->batch + l->used, MESSAGE_MAX,
+			  is_new ? IPCTNL_MSG_EXP_NEW : IPCTNL_MSG_EXP_DELETE,
+			  is_new ? NLM_F_CREATE | NLM_F_EXCL : 0, AF_INET);
+	uint32_t part;
+
+	h->nlmsg_type += (NFNL_SUBSYS_CTNETLINK_EXP - NFNL_SUBSYS_CTNETLINK)
+			 << 8;
+	if (l->has_nat)
+		other.dst = 0xac100000 + (uint32_t)(number / PORT_SPAN);
+	put_tuple(h, CTA_EXPECT_TUPLE, IPPROTO_TCP, &other);
+	if (is_new) {
+		put_tuple(h, CTA_EXPECT_MASTER, IPPROTO_TCP, &master);
+		put_tuple(h, CTA_EXPECT_MASK, IPPROTO_TCP, &mask);
+		put_be32(h, CTA_EXPECT_TIMEOUT, l->timeout_s);
+	}
+	if (is_new && l->has_nat) {
+		part = nest(h, CTA_EXPECT_NAT);
+		put_be32(h, CTA_EXPECT_NAT_DIR, 1);
+		put_tuple(h, CTA_EXPECT_NAT_TUPLE, IPPROTO_TCP, &nat);
+		nest_end(h, part);
+		put(h, CTA_EXPECT_FN, "nat-follow-master", 18);
+	}
+	l->used += NLMSG_ALIGN(h->nlmsg_len);
+	l->n_batched++;
+}
+
+static void put_helper(struct nlmsghdr *h)
+{
+	uint32_t part = nest(h, CTA_HELP);
+
+	put(h, CTA_HELP_NAME, "ftp", 4);
+	nest_end(h, part);
+}
+
 static void put_entry(struct load *l, enum action action, unsigned long number)
 {
 	static const int types[] = { IPCTNL_MSG_CT_NEW, IPCTNL_MSG_CT_NEW,
@@ -104,6 +154,8 @@ static void put_entry(struct load *l, enum action action, unsigned long number)
 			put_snat(h, reply.dst, reply.dport);
 		if (!l->is_udp)
 			put_tcp_state(h, TCP_CONNTRACK_ESTABLISHED);
+		if (l->has_helper)
+			put_helper(h);
 	}
 	l->used += NLMSG_ALIGN(h->nlmsg_len);
 	l->n_batched++;
@@ -160,7 +212,10 @@ static void flush(struct load *l)
 
 static void submit(struct load *l, enum action action, unsigned long number)
 {
-	put_entry(l, action, number);
+	if (action == EXPECT || action == UNEXPECT)
+		put_expect(l, action, number);
+	else
+		put_entry(l, action, number);
 	if (l->n_batched == BATCH)
 		flush(l);
 }
@@ -267,9 +322,9 @@ static int usage(void)
 {
 	fprintf(stderr,
 		"usage: ctload [-f FIRST] [-r PER_SECOND] [-t TIMEOUT] "
-		"[-m MARK] [-k KEEP] [-n] [-u]\n"
-		"              insert|update|delete|churn|events COUNT, or "
-		"dump\n");
+		"[-m MARK] [-k KEEP] [-n] [-u] [-h]\n"
+		"              insert|update|delete|churn|expect|unexpect|"
+		"events COUNT, or dump\n");
 	return 2;
 }
 
@@ -277,7 +332,7 @@ static bool options(struct load *l, int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "f:r:t:m:k:nu")) != -1) {
+	while ((opt = getopt(argc, argv, "f:r:t:m:k:nuh")) != -1) {
 		unsigned long v = optarg ? strtoul(optarg, NULL, 10) : 0;
 
 		if (opt == 'f')
@@ -294,6 +349,8 @@ static bool options(struct load *l, int argc, char **argv)
 			l->has_nat = true;
 		else if (opt == 'u')
 			l->is_udp = true;
+		else if (opt == 'h')
+			l->has_helper = true;
 		else
 			return false;
 	}
@@ -302,9 +359,10 @@ static bool options(struct load *l, int argc, char **argv)
 
 static bool run(struct load *l, const char *what, unsigned long count)
 {
-	static const char *const actions[] = { "insert", "update", "delete" };
+	static const char *const actions[] = { "insert", "update", "delete",
+					       "expect", "unexpect" };
 
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < sizeof(actions) / sizeof(*actions); i++) {
 		if (strcmp(what, actions[i]) == 0) {
 			load_run(l, (enum action)i, count);
 			return true;
