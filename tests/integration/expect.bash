@@ -70,6 +70,14 @@ expected_are() { # NODE kernel|-i|-e COUNT
 	[ "$(n_expected "$1" "$2")" -eq "$3" ]
 }
 
+# A reference learns from a dump alone what no event tells (shifts of sequence
+# numbers), and what is expected before its master is told (of UDP, always).
+tell_again() {
+	[ "$bin_fw1" = "$REFERENCE" ] || return 0
+	ask fw1 -R
+	ask fw1 -B
+}
+
 # ---- helpers ----
 
 # The helper, which Linux gives to nobody by itself; what is no control connection

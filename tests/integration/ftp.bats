@@ -180,12 +180,6 @@ fw2_knows_it_all() { # WAY
 	[ "$(shifts fw2)" = "$(shifts fw1)" ]
 }
 
-tell_again() {
-	[ "$bin_fw1" = "$REFERENCE" ] || return 0
-	ask fw1 -R
-	ask fw1 -B
-}
-
 negotiated() { # OF_FW1 OF_FW2 MODE WAY
 	local what=$FTP_NAT
 
