@@ -196,3 +196,77 @@ count_of_expected() { # NODE CACHE
 expected_count_is() { # NODE CACHE COUNT
 	[ "$(count_of_expected "$1" "$2")" -eq "$3" ]
 }
+
+# ---- literal ones ----
+
+# Each of a kind: plain, translated, of IPv6, of another class and flags.
+some_masters() {
+	local v4=ipv4=10.1.0.10,10.2.0.10 v6=ipv6=fd00:1::10,fd00:2::10
+	local tcp='l4proto=6 tcp_state=3 timeout=600 synproxy=0x0,0x0,0x0'
+
+	cat <<-END
+		$v4 $tcp port=3000,21 status=0xe helper=ftp
+		$v4 $tcp port=3001,21 status=0x19e helper=ftp snat_ipv4=10.2.0.1 spat_port=3001
+		$v6 $tcp port=3002,21 status=0x19e helper=ftp snat_ipv6=fd00:2::1 spat_port=3002
+		$v4 l4proto=17 timeout=600 port=5060,5060 status=0xe helper=sip
+	END
+}
+
+# What a master expects: from its server, at this address and port.
+expects() { # PROTO CLIENT SERVER SPORT DPORT ADDRESS PORT [WORD]...
+	local full=255.255.255.255
+
+	case $2 in *:*) full=ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ;; esac
+	echo "proto=$1 src=$3 dst=$6 sport=0 dport=$7 mask-proto=$1" \
+		"mask-src=$full mask-dst=$full mask-sport=0 mask-dport=65535" \
+		"master-proto=$1 master-src=$2 master-dst=$3" \
+		"master-sport=$4 master-dport=$5 timeout=300" "${@:8}"
+}
+
+some_expectations() {
+	local v4='10.1.0.10 10.2.0.10' v6='fd00:1::10 fd00:2::10'
+
+	# shellcheck disable=SC2086 # two words each
+	{
+		expects 6 $v4 3000 21 10.1.0.10 50000 helper=ftp
+		expects 6 $v4 3001 21 10.2.0.1 50001 helper=ftp nat-dir=1 \
+			nat-proto=6 nat-src=10.1.0.10 nat-sport=40001 \
+			fn=nat-follow-master
+		expects 6 $v6 3002 21 fd00:2::1 50002 helper=ftp nat-dir=1 \
+			nat-proto=6 nat-src=fd00:1::10 nat-sport=40002 \
+			fn=nat-follow-master
+		expects 17 $v4 5060 5060 10.2.0.1 50003 helper=sip class=1 \
+			nat-dir=1 nat-proto=17 nat-src=10.1.0.10 \
+			nat-sport=40003 fn=sip flags=1
+	}
+}
+
+n_some=4
+
+add_masters() { # NODE
+	lab_in "$1" "$B/tools/ctset" add
+}
+
+add_expectations() { # NODE
+	lab_in "$1" "$B/tools/ctexp" add
+}
+
+del_expectations() { # NODE
+	lab_in "$1" "$B/tools/ctexp" del
+}
+
+add_some() { # NODE
+	some_masters | add_masters "$1"
+	some_expectations | add_expectations "$1"
+}
+
+# All that a kernel knows of them, without what it counts down.
+full_expectations() { # NODE
+	lab_in "$1" "$B/tools/ctexp" dump | sed "s/ timeout=[0-9]*//" | sort
+}
+
+kernels_expect_the_same() {
+	full_expectations fw1 >"$D/want"
+	full_expectations fw2 >"$D/got"
+	[ -s "$D/want" ] && same_lines "$D/want" "$D/got"
+}
