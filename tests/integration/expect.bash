@@ -199,7 +199,8 @@ expected_count_is() { # NODE CACHE COUNT
 
 # ---- literal ones ----
 
-# Each of a kind: plain, translated, of IPv6, of another class and flags.
+# Each of a kind: plain, translated, of IPv6, of another class and flags, of
+# another protocol.
 some_masters() {
 	local v4=ipv4=10.1.0.10,10.2.0.10 v6=ipv6=fd00:1::10,fd00:2::10
 	local tcp='l4proto=6 tcp_state=3 timeout=600 synproxy=0x0,0x0,0x0'
@@ -209,6 +210,7 @@ some_masters() {
 		$v4 $tcp port=3001,21 status=0x19e helper=ftp snat_ipv4=10.2.0.1 spat_port=3001
 		$v6 $tcp port=3002,21 status=0x19e helper=ftp snat_ipv6=fd00:2::1 spat_port=3002
 		$v4 l4proto=17 timeout=600 port=5060,5060 status=0xe helper=sip
+		$v4 $tcp port=3004,1723 status=0xe helper=pptp
 	END
 }
 
@@ -238,10 +240,14 @@ some_expectations() {
 		expects 17 $v4 5060 5060 10.2.0.1 50003 helper=sip class=1 \
 			nat-dir=1 nat-proto=17 nat-src=10.1.0.10 \
 			nat-sport=40003 fn=sip flags=1
+		# keys are where ports are
+		expects 6 $v4 3004 1723 10.2.0.1 50004 helper=pptp nat-dir=1 \
+			nat-proto=6 nat-src=0.0.0.0 nat-sport=33 proto=47 \
+			mask-proto=47 sport=77 mask-sport=65535
 	}
 }
 
-n_some=4
+n_some=5
 
 add_masters() { # NODE
 	lab_in "$1" "$B/tools/ctset" add

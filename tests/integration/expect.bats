@@ -16,6 +16,19 @@ where_is() { # WAY
 	[ "$1" != commit ] || where=-e
 }
 
+caches_agree() {
+	cache_expects fw1 -i >"$D/want"
+	cache_expects fw2 -e >"$D/got"
+	same_lines "$D/want" "$D/got"
+}
+
+# Two programs name the keys of GRE otherwise.
+internal_is_right() {
+	kernel_expects fw1 | grep -v proto=47 >"$D/want"
+	cache_expects fw1 -i | grep -v proto=47 >"$D/got"
+	same_lines "$D/want" "$D/got"
+}
+
 # ---- attributes ----
 
 attributes() { # OF_FW1 OF_FW2 MODE WAY
@@ -70,7 +83,7 @@ attributes() { # OF_FW1 OF_FW2 MODE WAY
 	start_expecting ours ref Multicast FTFW commit
 	add_some fw1
 	wait_until 10 expected_are fw2 -e $n_some
-	[ "$(cache_expects fw1 -i)" = "$(cache_expects fw2 -e)" ]
+	caches_agree
 	ask fw2 -c
 	[ "$(kernel_expects fw2 | grep -v helper=sip)" = \
 		"$(kernel_expects fw1 | grep -v helper=sip)" ]
@@ -108,7 +121,7 @@ attributes() { # OF_FW1 OF_FW2 MODE WAY
 	expected_are fw1 -i 1
 	ask fw1 -R expect
 	ask fw1 -B
-	[ "$(cache_expects fw1 -i)" = "$(cache_expects fw2 -e)" ]
+	caches_agree
 }
 
 @test "what a filter keeps back as a flow has no expectations either" {
@@ -132,7 +145,7 @@ ends() { # WAY
 	# of this helper's the kernel waits for three seconds only
 	echo "ipv4=10.1.0.10,10.2.0.10 l4proto=17 port=137,137 status=0xe" \
 		"timeout=600 helper=netbios-ns" | add_masters fw1
-	expects 17 10.1.0.10 10.2.0.10 137 137 10.1.0.10 50004 \
+	expects 17 10.1.0.10 10.2.0.10 137 137 10.1.0.10 50005 \
 		helper=netbios-ns | add_expectations fw1
 	wait_until 10 expected_are fw2 $where $((n_some + 1))
 	wait_until 20 expected_are fw1 kernel $n_some
@@ -143,7 +156,7 @@ ends() { # WAY
 	# its master ends
 	lab_in fw1 conntrack -D -p udp --orig-port-src 5060 >/dev/null 2>&1
 	wait_until 10 expected_are fw2 $where $((n_some - 2))
-	[ "$(cache_expects fw1 -i)" = "$(kernel_expects fw1)" ]
+	internal_is_right
 }
 
 @test "what is expected no longer ends at the peer" {
