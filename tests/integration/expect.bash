@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # set by lib.bash
+# shellcheck disable=SC2034,SC2154 # set by lib.bash; set for who loads it
 #
 # expect.bash - connections that a helper of the kernel expects: a pair that
 # replicates expectations, helpers and their rules, FTP clients that are told what
@@ -178,12 +178,12 @@ shifts() { # NODE
 expect_room() { # COUNT
 	lab_lock -x
 	expect_max=/proc/sys/net/netfilter/nf_conntrack_expect_max
-	old_expect_max=$(cat $expect_max)
-	[ "$old_expect_max" -ge "$1" ] || echo "$1" >$expect_max
+	old_expect_max=$(cat "$expect_max")
+	[ "$old_expect_max" -ge "$1" ] || echo "$1" >"$expect_max"
 }
 
 expect_room_restore() {
-	[ -z "${old_expect_max:-}" ] || echo "$old_expect_max" >$expect_max
+	[ -z "${old_expect_max:-}" ] || echo "$old_expect_max" >"$expect_max"
 }
 
 # Expectations in a cache by the statistics: no dump.

@@ -149,31 +149,31 @@ start_call() { # 4|6 CLIENT SERVER SEEN
 	local n=$1 family=IP$1 client=$2 server=$3 option='' to=$3
 
 	[ "$n" = 4 ] || option=-6 to="[$3]"
-	start_socket phone$n cl 5060 $option
-	start_socket media$n cl 4000 $option
-	start_socket called$n srv 5060 $option
-	start_socket stream$n srv 6000 $option
-	tell_socket phone$n "$server" 5060 \
+	start_socket "phone$n" cl 5060 $option
+	start_socket "media$n" cl 4000 $option
+	start_socket "called$n" srv 5060 $option
+	start_socket "stream$n" srv 6000 $option
+	tell_socket "phone$n" "$server" 5060 \
 		"$(sip "INVITE sip:b@$to SIP/2.0" "$2" "$family" "$client" 4000)"
-	hears called$n "$4 5060 INVITE"
+	hears "called$n" "$4 5060 INVITE"
 	grep -q "c=IN $family $4" "$D/client.called$n"
 	# its own media; the answer goes back to where the call came from
-	tell_socket called$n "$4" 5060 \
+	tell_socket "called$n" "$4" 5060 \
 		"$(sip "SIP/2.0 200 OK" "$4" "$family" "$server" 6000)"
-	hears phone$n "$server 5060 SIP/2.0 200 OK"
+	hears "phone$n" "$server 5060 SIP/2.0 200 OK"
 }
 
 # Media of the called side are the first; then those of the other.
 media_flow() { # 4|6 SERVER SEEN
 	local port
 
-	port=$(media_port called$1)
-	tell_socket stream$1 "$3" "$port" rtp
-	hears media$1 "$2 6000 rtp"
-	tell_socket media$1 "$2" 6000 reply
-	hears stream$1 "$3 $port reply"
-	tell_socket media$1 "$2" 6000 more
-	hears stream$1 "$3 $port more"
+	port=$(media_port "called$1")
+	tell_socket "stream$1" "$3" "$port" rtp
+	hears "media$1" "$2 6000 rtp"
+	tell_socket "media$1" "$2" 6000 reply
+	hears "stream$1" "$3 $port reply"
+	tell_socket "media$1" "$2" 6000 more
+	hears "stream$1" "$3 $port more"
 }
 
 sip_call() { # OF_FW1 OF_FW2 MODE WAY
