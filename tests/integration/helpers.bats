@@ -183,7 +183,8 @@ sip_call() { # OF_FW1 OF_FW2 MODE WAY
 	# for each family and side, media and their control
 	take_over 8
 	media_flow 4 10.2.0.10 $seen4
-	media_flow 6 fd00:2::10 $seen6
+	# nor does a reference tell what an IPv6 address was translated from
+	[ "$bin_fw1" = "$REFERENCE" ] || media_flow 6 fd00:2::10 $seen6
 }
 
 @test "tftp: FTFW, ours to ours, commit: what was asked for before comes after" {
