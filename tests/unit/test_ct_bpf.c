@@ -481,8 +481,9 @@ static void test_what_is_no_event_of_an_entry_passes(void **state)
 
 /* ---- many networks ------------------------------------------------------- */
 
-/* Hosts of one subnet, every other one, or all over the address space. */
-enum spread { SUBNET, ANYWHERE };
+/* Hosts of one subnet, all of them, or every other one; or of the whole address
+ * space. */
+enum spread { NEIGHBOURS, SUBNET, ANYWHERE };
 
 static void fill_nets(struct filter_net *nets, size_t n, enum family family,
 		      enum spread spread)
@@ -492,13 +493,14 @@ static void fill_nets(struct filter_net *nets, size_t n, enum family family,
 	for (size_t i = 0; i < n; i++) {
 		struct filter_net *net = &nets[i];
 		const size_t size = addr_size(family);
-		const uint32_t host = 2 * (uint32_t)i + 1;
+		const uint32_t host =
+			(spread == SUBNET ? 2U : 1U) * (uint32_t)i + 1;
 
 		*net = (struct filter_net){ .family = (uint8_t)family,
 					    .prefix_len = (uint8_t)(8 * size) };
 		for (size_t b = 0; b < size; b++)
 			net->addr.b[b] = (uint8_t)random_next(&seed);
-		if (spread == SUBNET) {
+		if (spread != ANYWHERE) {
 			memset(net->addr.b, 0xfd, size - 3);
 			for (size_t b = 0; b < 3; b++)
 				net->addr.b[size - 1 - b] =
@@ -552,6 +554,7 @@ static void test_many_addresses_fit_or_are_too_many(void **state)
 		{ 128, FAMILY_IPV4, ANYWHERE, true },
 		{ 1000, FAMILY_IPV4, ANYWHERE, true },
 		{ 10000, FAMILY_IPV4, ANYWHERE, false },
+		{ 10000, FAMILY_IPV4, NEIGHBOURS, true },
 		{ 1, FAMILY_IPV6, ANYWHERE, true },
 		{ 85, FAMILY_IPV6, ANYWHERE, true },
 		{ 127, FAMILY_IPV6, ANYWHERE, true },
@@ -560,6 +563,7 @@ static void test_many_addresses_fit_or_are_too_many(void **state)
 		{ 1000, FAMILY_IPV6, SUBNET, true },
 		{ 10000, FAMILY_IPV6, SUBNET, false },
 		{ 10000, FAMILY_IPV6, ANYWHERE, false },
+		{ 10000, FAMILY_IPV6, NEIGHBOURS, true },
 	};
 	static struct filter_net nets[10000];
 
