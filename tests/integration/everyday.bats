@@ -45,6 +45,7 @@ everyday() { # OF_FW1 OF_FW2
 	case "$1 $2" in *ref*) need_reference ;; esac
 	minimal_conf fw1
 	minimal_conf fw2
+	[ "$1" != ref ] || more_room fw1
 	start_both "$1" "$2"
 	start_living fw1
 	look_for 0 fw1 fw2

@@ -111,6 +111,7 @@ failover() { # OF_FW1 OF_FW2 LINK
 }
 
 @test "inject: failover without a commit, ours to the reference" {
+	full_only
 	failover ours ref UDP
 }
 

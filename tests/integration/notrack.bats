@@ -52,6 +52,7 @@ everyday() { # OF_FW1 OF_FW2
 	case "$1 $2" in *ref*) need_reference ;; esac
 	minimal_conf fw1
 	minimal_conf fw2
+	[ "$1" != ref ] || more_room fw1
 	start_daemon fw1 "$(binary_of "$1")"
 	start_daemon fw2 "$(binary_of "$2")"
 	wait_until 10 have_met
@@ -68,6 +69,7 @@ everyday() { # OF_FW1 OF_FW2
 }
 
 @test "every day: ours carries the traffic, the reference stands by" {
+	full_only
 	everyday ours ref
 }
 
