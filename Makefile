@@ -221,9 +221,10 @@ check-unit:
 # CONNTRACKD, REFERENCE: the daemons under test
 ALL_BATS := $(wildcard tests/integration/*.bats)
 # the longest first
-LONG_BATS := $(filter %/mixed.bats %/everyday.bats %/commands.bats,$(ALL_BATS))
+LONG_BATS := $(patsubst %,tests/integration/%.bats,mixed faults everyday \
+	commands notrack nocache inject failover tcp control)
 BATS ?= $(LONG_BATS) $(filter-out $(LONG_BATS),$(ALL_BATS))
-# much of their time is waiting
+# most of their time is waiting
 BATS_JOBS ?= 3
 CONNTRACKD ?= $(B)/conntrackd
 # what the tests run
@@ -248,7 +249,7 @@ check-kernel:
 # unit tests first: what they find makes the rest pointless
 check:
 	@$(MAKE) --no-print-directory check-unit
-	@$(MAKE) --no-print-directory soak $(if $(FULL),,SEEDS=500)
+	@$(MAKE) --no-print-directory soak $(if $(FULL),,SEEDS=250)
 	@$(MAKE) --no-print-directory check-integration
 
 check-full:
