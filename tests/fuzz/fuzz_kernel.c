@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "netlink/ct_codec.h"
+#include "netlink/exp_codec.h"
 #include "netlink/nlmsg.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -34,15 +35,51 @@ static void try_requests(const struct ct_codec *codec, const struct flow *f)
 	}
 }
 
-static void try_message(const struct ct_codec *codec, const struct nlmsg *m)
+static size_t report_expect(const struct ct_codec *codec,
+			    const struct expect *e, uint8_t bytes[MESSAGE_MAX])
+{
+	struct wr w = { bytes, MESSAGE_MAX, 0, false };
+
+	assert(exp_encode_report(codec, e, 1, &w));
+	assert(!w.full);
+	return w.used;
+}
+
+static void try_expect(const struct ct_codec *codec, const struct nlmsg *m)
 {
 	uint8_t first[MESSAGE_MAX], second[MESSAGE_MAX];
+	struct nlmsg again;
+	struct rd d;
+	struct expect e;
+
+	if (!exp_decode(codec, m->body, &e))
+		return;
+	for (unsigned int op = KERNEL_CREATE; op <= KERNEL_GET; op++) {
+		struct wr w = { second, sizeof(second), 0, false };
+
+		assert(exp_encode(codec, (enum kernel_op)op, &e, 1, &w));
+		assert(!w.full);
+	}
+	d = (struct rd){ first, report_expect(codec, &e, first) };
+	assert(nlmsg_next(&d, &again) == NLMSG_STEP_ITEM);
+	assert(exp_decode(codec, again.body, &e));
+	assert(report_expect(codec, &e, second) == (size_t)(d.at - first));
+	assert(!memcmp(first, second, (size_t)(d.at - first)));
+}
+
+static void try_message(const struct ct_codec *codec, const struct nlmsg *m)
+{
+	uint8_t first[MESSAGE_MAX], second[MESSAGE_MAX], type;
 	struct nlmsg again;
 	struct rd d;
 	struct flow f;
 	int error;
 
 	(void)!nlmsg_error(m, &error);
+	if (exp_is_expect(m, &type)) {
+		try_expect(codec, m);
+		return;
+	}
 	if (!ct_decode(codec, m->body, &f))
 		return;
 	try_requests(codec, &f);
@@ -56,15 +93,17 @@ static void try_message(const struct ct_codec *codec, const struct nlmsg *m)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct ct_codec codec = { .helpers = names_new(4, 31),
-				  .contexts = names_new(4, 255) };
+				  .contexts = names_new(4, 255),
+				  .functions = names_new(4, 63) };
 	struct rd d = { data, size };
 	struct nlmsg m;
 
 	codec.tcp_window_tracking = size & 1;
-	if (codec.helpers && codec.contexts)
+	if (codec.helpers && codec.contexts && codec.functions)
 		while (nlmsg_next(&d, &m) == NLMSG_STEP_ITEM)
 			try_message(&codec, &m);
 	names_free(codec.helpers);
 	names_free(codec.contexts);
+	names_free(codec.functions);
 	return 0;
 }
