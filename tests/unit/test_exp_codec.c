@@ -218,6 +218,54 @@ static void test_a_name_that_finds_no_room_is_left_out(void **state)
 	free(bytes);
 }
 
+/* An event with one more attribute behind all others. */
+static bool decode_with(uint16_t type, const void *bytes, size_t n_bytes,
+			struct expect *e)
+{
+	uint8_t buf[MESSAGE_MAX];
+	struct wr w = { buf, sizeof(buf), 0, false };
+	size_t n;
+	uint8_t *golden = golden_bytes(0, &n), *exact;
+	bool is_good;
+
+	wr_bytes(&w, golden + 16, n - 16); /* without the netlink header */
+	nlmsg_put(&w, type, bytes, n_bytes);
+	assert_false(w.full);
+	exact = golden_exact(buf, w.used);
+	is_good = exp_decode(&codec, (struct rd){ exact, w.used }, e);
+	free(exact);
+	free(golden);
+	return is_good;
+}
+
+static void test_attributes_may_grow_but_not_shrink(void **state)
+{
+	static const uint8_t eight[8] = { 0, 0, 0, 1, 2, 3, 4, 5 };
+	struct expect e;
+
+	(void)state;
+	assert_true(decode_with(CTA_EXPECT_FLAGS, eight, 8, &e));
+	assert_int_equal(e.flags, 1);
+	assert_false(decode_with(CTA_EXPECT_FLAGS, eight, 3, &e));
+	assert_false(decode_with(CTA_EXPECT_ZONE, eight, 1, &e));
+	assert_true(decode_with(100, eight, 8, &e));
+}
+
+static void test_a_name_of_any_length_does_no_harm(void **state)
+{
+	char name[200] = { 0 };
+	struct expect e;
+
+	(void)state;
+	memset(name, 'x', sizeof(name) - 1);
+	assert_true(
+		decode_with(CTA_EXPECT_FN, name, 32, &e)); /* no zero byte */
+	assert_true(decode_with(CTA_EXPECT_FN, name, sizeof(name), &e));
+	assert_true(decode_with(CTA_EXPECT_HELP_NAME, name, sizeof(name), &e));
+	assert_true(decode_with(CTA_EXPECT_HELP_NAME, "", 0, &e));
+	assert_string_equal(names_text(codec.helpers, e.helper), "");
+}
+
 static void test_what_the_kernel_would_report_comes_back(void **state)
 {
 	char sent[EXPECT_TEXT_SIZE], got[EXPECT_TEXT_SIZE];
@@ -257,6 +305,8 @@ int main(void)
 		cmocka_unit_test(test_each_request_has_what_linux_wants),
 		cmocka_unit_test(test_nothing_is_asked_for_without_a_key),
 		cmocka_unit_test(test_a_name_that_finds_no_room_is_left_out),
+		cmocka_unit_test(test_attributes_may_grow_but_not_shrink),
+		cmocka_unit_test(test_a_name_of_any_length_does_no_harm),
 		cmocka_unit_test(test_what_the_kernel_would_report_comes_back),
 	};
 
