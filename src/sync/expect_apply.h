@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* expect_apply.h - expectations of a cache put into the kernel's table. What is
  * in the way of one is deleted, and it is tried once more. Their masters have
- * to be there before. */
+ * to be there before. Linux gives a new one the time of its helper: ours is set
+ * behind that. */
 #ifndef SYNC_EXPECT_APPLY_H
 #define SYNC_EXPECT_APPLY_H
 
@@ -13,9 +14,10 @@
 
 /* The sets of the cache, which nobody else changes. */
 enum expect_apply_set {
-	SET_EXPECT_UNDER_WAY = 2,
+	SET_EXPECT_UNDER_WAY = 1,
 	SET_EXPECT_AGAIN, /* of these: to be tried once more, */
-	SET_EXPECT_TRIED, /* or tried for the last time */
+	SET_EXPECT_TRIED, /* tried for the last time, */
+	SET_EXPECT_MADE,  /* or in the kernel, and to be given its time */
 };
 
 struct expect_apply_opts {
@@ -40,11 +42,12 @@ struct expect_apply {
  * may have been called when this returns. */
 bool expect_apply_put(struct expect_apply *a, uint32_t id);
 
-/* Tries those again that met something in their way, as far as there is room;
- * to be called when answers have come. True if there was room for all. */
+/* Goes on with those that met something in their way or were made, as far as
+ * there is room; to be called when answers have come. True if there was room
+ * for all. */
 bool expect_apply_resume(struct expect_apply *a);
 
-/* No answer is missing, and nothing is to be tried again. */
+/* No answer is missing, and nothing is left to do. */
 bool expect_apply_is_idle(const struct expect_apply *a);
 
 /* An answer to an operation on this entry. Answers come after the submit() that

@@ -220,8 +220,11 @@ static int apply(struct fake *k, enum kernel_op op, const struct flow *f,
 }
 
 /* Only the master is looked for. */
-static int create_expect(struct fake *k, const struct expect *e)
+static int apply_expect(struct fake *k, enum kernel_op op,
+			const struct expect *e)
 {
+	if (op == KERNEL_UPDATE)
+		return 0;
 	if (find_tuple(k, &e->master) < 0)
 		return -ENOENT;
 	k->expected[k->n_expected++] = *e;
@@ -237,7 +240,7 @@ static void answer(struct fake *k)
 		enum kernel_op op = b.ops[i].op;
 		struct flow found;
 		int err = b.ops[i].kind == OBJECT_EXPECT
-				  ? create_expect(k, &b.ops[i].expect)
+				  ? apply_expect(k, op, &b.ops[i].expect)
 				  : apply(k, op, &b.ops[i].flow, &found);
 		bool has_found = op == KERNEL_GET && err == 0;
 

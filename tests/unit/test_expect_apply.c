@@ -12,7 +12,7 @@
 
 #include "sync/expect_apply.h"
 
-enum { TABLE = 16, BATCH = 3, ENDS = 16 };
+enum { TABLE = 16, BATCH = 3, ENDS = 16, POLICY_S = 300 };
 
 struct operation {
 	enum kernel_op op;
@@ -71,6 +71,10 @@ static int work_off(struct fake *k, const struct operation *o)
 		k->used[at] = false;
 		return 0;
 	}
+	if (o->op == KERNEL_UPDATE && at >= 0)
+		k->table[at].timeout_s = o->expect.timeout_s;
+	if (o->op == KERNEL_UPDATE)
+		return at < 0 ? -ENOENT : 0;
 	if (k->create_error)
 		return k->create_error;
 	if (at >= 0)
@@ -79,6 +83,7 @@ static int work_off(struct fake *k, const struct operation *o)
 		;
 	k->used[at] = true;
 	k->table[at] = o->expect;
+	k->table[at].timeout_s = POLICY_S;
 	return 0;
 }
 

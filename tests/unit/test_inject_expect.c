@@ -49,6 +49,8 @@ static int work_off(struct fake *k, const struct operation *o)
 		k->is_there = false;
 		return was_there ? 0 : -ENOENT;
 	}
+	if (o->op == KERNEL_UPDATE)
+		return was_there ? 0 : -ENOENT;
 	if (!k->has_master)
 		return -ENOENT;
 	if (was_there)
