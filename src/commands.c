@@ -20,6 +20,7 @@ struct commands {
 	int64_t commit_since_us;
 	enum object_kind commit_kind; /* what is committed just now, */
 	bool commits_more;            /* and expectations after it */
+	bool commits_one_kind;        /* that is all */
 	/* What the client hears of a commit. */
 	char commit_why[CTL_REASON_MAX + 1];
 	struct wr commit_why_at;
@@ -77,6 +78,7 @@ static void start_commit(void *ctx, int code)
 					.size = sizeof(c->commit_why) - 1 };
 	memset(c->commit_why, 0, sizeof(c->commit_why));
 	c->commits_more = code == CTL_COMMIT && c->o.has_expectations;
+	c->commits_one_kind = code != CTL_COMMIT;
 	commit_one_kind(c, code == CTL_COMMIT_EXPECT ? OBJECT_EXPECT
 						     : OBJECT_FLOW);
 }
@@ -134,11 +136,14 @@ static void describe_failures(const struct commit_report *r, const char *what,
 }
 
 /* The commit has run to its end: that is success, whatever the kernel has
- * refused. Cluster managers do not fail over on anything else. */
+ * refused. Cluster managers do not fail over on anything else. Only where
+ * expectations alone were asked for, and there are some, none is none. */
 static void on_commit_ended(void *ctx, const struct commit_report *r)
 {
 	struct commands *c = ctx;
 	const char *what = kind_names[c->commit_kind];
+	bool has_failed = c->commits_one_kind && r->n_failed &&
+			  !r->n_committed && c->commit_kind == OBJECT_EXPECT;
 
 	log_commit(r, what, loop_clock_us() - c->commit_since_us);
 	if (r->n_failed)
@@ -148,7 +153,7 @@ static void on_commit_ended(void *ctx, const struct commit_report *r)
 		commit_one_kind(c, OBJECT_EXPECT);
 		c->o.has_work(c->o.ctx);
 	} else {
-		jobs_end(c->o.jobs, 0, c->commit_why);
+		jobs_end(c->o.jobs, has_failed, c->commit_why);
 	}
 }
 

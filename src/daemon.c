@@ -443,6 +443,7 @@ static void connect_control(struct daemon *d)
 		.inject = d->inject,
 		.helpers = d->helpers,
 		.contexts = d->contexts,
+		.functions = d->functions,
 		.kernel = d->kernel,
 		.links = d->links,
 		.node = d->node,

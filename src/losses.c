@@ -5,22 +5,30 @@
 
 enum { QUIET_MS = 60000 };
 
+static uint64_t full(const struct flow_cache *c)
+{
+	return flow_cache_stats_of(c, OBJECT_FLOW)->n_create_no_space +
+	       flow_cache_stats_of(c, OBJECT_EXPECT)->n_create_no_space;
+}
+
 static uint64_t internal_full(const struct sources *s)
 {
-	return flow_cache_stats(s->internal)->n_create_no_space;
+	return full(s->internal);
 }
 
 static uint64_t external_full(const struct sources *s)
 {
-	return s->external ? flow_cache_stats(s->external)->n_create_no_space
-			   : 0;
+	return s->external ? full(s->external) : 0;
 }
 
 static uint64_t no_memory(const struct flow_cache *c)
 {
-	const struct store_stats *s = flow_cache_stats(c);
+	const struct store_stats *flows = flow_cache_stats(c);
+	const struct store_stats *expectations =
+		flow_cache_stats_of(c, OBJECT_EXPECT);
 
-	return s->n_create_no_memory + s->n_update_failed;
+	return flows->n_create_no_memory + flows->n_update_failed +
+	       expectations->n_create_no_memory + expectations->n_update_failed;
 }
 
 static uint64_t internal_no_memory(const struct sources *s)

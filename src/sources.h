@@ -20,7 +20,7 @@ struct sources {
 	int64_t started_ms;
 	const struct flow_cache *internal, *external; /* external: or NULL, */
 	const struct inject *inject;                  /* and then this */
-	const struct names *helpers, *contexts;
+	const struct names *helpers, *contexts, *functions;
 	const struct kernel_side *kernel;
 	const struct links *links;
 	struct node *node;

@@ -8,10 +8,11 @@
 
 enum {
 	LONG_TURN = 15, /* of loop_stats.turn_us: 2^14 us or more */
-	N_CACHES = 2,
+	N_CACHES = 4,   /* of flows and of expectations */
 	N_QUEUES = 3,
 	/* The daemon comes first, then the caches, and so on. */
 	FIRST_CACHE = 1,
+	FIRST_EXPECT = FIRST_CACHE + 2,
 	FIRST_QUEUE = FIRST_CACHE + N_CACHES,
 	FIRST_LINK = FIRST_QUEUE + N_QUEUES,
 };
@@ -109,6 +110,32 @@ static const struct field inject_fields[] = {
 	FIELD(INJECT_WITHOUT_MASTER, struct inject_stats, n_without_master),
 };
 
+static const struct field expect_fields[] = {
+	FIELD(EXPECT_FILTERED, struct expect_mirror_stats, n_filtered),
+	FIELD(EXPECT_NO_MASTER, struct expect_mirror_stats, n_no_master),
+};
+
+static const struct field inject_expect_fields[] = {
+	FIELD(INJECT_EXPECT_CREATED, struct inject_expect_stats, n_created),
+	FIELD(INJECT_EXPECT_CREATE_FAILED, struct inject_expect_stats,
+	      n_create_failed),
+	FIELD(INJECT_EXPECT_NO_MASTER, struct inject_expect_stats, n_no_master),
+	FIELD(INJECT_EXPECT_DESTROYED, struct inject_expect_stats, n_destroyed),
+	FIELD(INJECT_EXPECT_DESTROY_FAILED, struct inject_expect_stats,
+	      n_destroy_failed),
+	FIELD(INJECT_EXPECT_OWN, struct inject_expect_stats, n_own),
+};
+
+/* -s expect: in the places of those of flows. */
+static const struct field shown_inject_fields[] = {
+	FIELD(INJECT_CREATED, struct inject_expect_stats, n_created),
+	FIELD(INJECT_CREATE_FAILED, struct inject_expect_stats,
+	      n_create_failed),
+	FIELD(INJECT_DESTROYED, struct inject_expect_stats, n_destroyed),
+	FIELD(INJECT_DESTROY_FAILED, struct inject_expect_stats,
+	      n_destroy_failed),
+};
+
 static const struct field control_fields[] = {
 	FIELD(REQUESTS, struct ctl_server_stats, n_requests),
 	FIELD(REQUESTS_UNKNOWN, struct ctl_server_stats, n_unknown),
@@ -187,6 +214,7 @@ static void gather_kernel(const struct kernel_side_stats *s, struct counted *c)
 	GATHER(kernel_fields, s->table, c);
 	GATHER(kernel_side_fields, s, c);
 	GATHER(mirror_fields, s->mirror, c);
+	GATHER(expect_fields, s->expect, c);
 	if (s->bypass)
 		counted_set(c, COUNTER_EVENTS_FILTERED, s->bypass->n_filtered);
 }
@@ -235,10 +263,15 @@ static void gather_daemon(const struct sources *from,
 	gather_links(links_set(from->links), c);
 	gather_node(node, c);
 	gather_engine(&node->engine, c);
-	if (from->inject)
+	if (from->inject) {
 		GATHER(inject_fields, inject_stats(from->inject), c);
+		GATHER(inject_expect_fields,
+		       inject_stats_of_expectations(from->inject), c);
+	}
 	counted_set(c, COUNTER_HELPERS_REFUSED, names_refused(from->helpers));
 	counted_set(c, COUNTER_CONTEXTS_REFUSED, names_refused(from->contexts));
+	counted_set(c, COUNTER_FUNCTIONS_REFUSED,
+		    names_refused(from->functions));
 	gather_control(ctl_server_stats(from->server), c);
 }
 
@@ -246,27 +279,30 @@ static void gather_daemon(const struct sources *from,
 
 /* cache: NULL if there is none, of which nothing is counted. */
 static void add_cache(struct counter_set *set, const char *name,
-		      const struct flow_cache *cache)
+		      const struct flow_cache *cache, enum object_kind kind)
 {
 	struct counted *c = counter_set_add(set, COUNTER_PER_CACHE, name, NULL);
 	const struct store_stats *s;
 
 	if (!cache)
 		return;
-	s = flow_cache_stats(cache);
+	s = flow_cache_stats_of(cache, kind);
 	GATHER(cache_fields, s, c);
 	counted_set(c, COUNTER_CACHE_CREATE_FAILED,
 		    s->n_create_no_space + s->n_create_no_memory);
 }
 
 /* Without an internal cache: what was passed on, not how. */
-static void count_bypass(const struct bypass_stats *s, struct counted *c)
+static void count_bypass(const struct kernel_side_stats *s, struct counted *c,
+			 struct counted *expect)
 {
-	if (!s)
+	if (!s->bypass)
 		return;
-	counted_set(c, COUNTER_CACHE_CREATED, s->n_new);
-	counted_set(c, COUNTER_CACHE_UPDATED, s->n_updated);
-	counted_set(c, COUNTER_CACHE_DESTROYED, s->n_destroyed);
+	counted_set(c, COUNTER_CACHE_CREATED, s->bypass->n_new);
+	counted_set(c, COUNTER_CACHE_UPDATED, s->bypass->n_updated);
+	counted_set(c, COUNTER_CACHE_DESTROYED, s->bypass->n_destroyed);
+	counted_set(expect, COUNTER_CACHE_CREATED, s->expect->n_new);
+	counted_set(expect, COUNTER_CACHE_DESTROYED, s->expect->n_destroyed);
 }
 
 static void add_queue(struct counter_set *set, const char *name, uint64_t n,
@@ -325,6 +361,7 @@ struct counter_set *stats_gather(const struct sources *from)
 	const struct linkset *links = links_set(from->links);
 	struct counter_set *s = counter_set_new(
 		FIRST_LINK + (size_t)links->n_links + count_peers(peers));
+	struct kernel_side_stats kernel;
 	struct node_stats node;
 
 	if (!s)
@@ -332,10 +369,12 @@ struct counter_set *stats_gather(const struct sources *from)
 	node_stats(from->node, &node);
 	gather_daemon(from, &node,
 		      counter_set_add(s, COUNTER_PER_DAEMON, NULL, NULL));
-	add_cache(s, "internal", from->internal);
-	count_bypass(kernel_side_stats(from->kernel).bypass,
-		     &s->all[FIRST_CACHE]);
-	add_cache(s, "external", from->external);
+	add_cache(s, "internal", from->internal, OBJECT_FLOW);
+	add_cache(s, "external", from->external, OBJECT_FLOW);
+	add_cache(s, "internal_expect", from->internal, OBJECT_EXPECT);
+	add_cache(s, "external_expect", from->external, OBJECT_EXPECT);
+	kernel = kernel_side_stats(from->kernel);
+	count_bypass(&kernel, &s->all[FIRST_CACHE], &s->all[FIRST_EXPECT]);
 	add_queue(s, "txqueue", node.engine.n_dirty, INT32_MAX,
 		  node.engine.n_no_memory);
 	/* What has changed waits in its cache; readers of -s queue know this
@@ -373,6 +412,7 @@ bool stats_show(const struct sources *from, const struct counter_set *set,
 	const struct linkset *set_of_links = links_set(from->links);
 	struct stats_link links[LINKSET_MAX];
 	const struct counted *queues[N_QUEUES];
+	struct counted injected = { .per = COUNTER_PER_DAEMON };
 	struct node_stats node;
 	struct stats s = {
 		.daemon = &set->all[0],
@@ -383,12 +423,24 @@ bool stats_show(const struct sources *from, const struct counter_set *set,
 			      .counted = from->external
 						 ? &set->all[FIRST_CACHE + 1]
 						 : &set->all[0] },
+		.internal_expect = { .counted = &set->all[FIRST_EXPECT],
+				     .is_off = kernel_side_stats(from->kernel)
+						       .bypass },
+		.external_expect = { .is_off = !from->external,
+				     .counted =
+					     from->external
+						     ? &set->all[FIRST_EXPECT +
+								 1]
+						     : &injected },
 		.links = links,
 		.n_links = (size_t)set_of_links->n_links,
 		.queues = queues,
 		.n_queues = N_QUEUES,
 	};
 
+	if (from->inject)
+		GATHER(shown_inject_fields,
+		       inject_stats_of_expectations(from->inject), &injected);
 	node_stats(from->node, &node);
 	if (!node.engine.holds) /* the last one is the resend queue */
 		s.n_queues--;

@@ -133,18 +133,20 @@ static uint32_t find(const struct expect_mirror *m, const struct expect *e)
 	return found;
 }
 
-/* The begin of a life, whose master is there. */
-static void add(struct expect_mirror *m, const struct expect *e, enum touch how)
+/* The begin of a life, whose master is there. False: there is no room or
+ * memory, which the cache has counted. */
+static bool add(struct expect_mirror *m, const struct expect *e, enum touch how)
 {
 	uint32_t id;
 
 	if (expect_cache_put(m->o.cache, e, STORE_REPLACE, m->now_s, &id) !=
 	    PUT_NEW) {
 		m->has_missed |= how == TOUCH_QUIET;
-		return; /* counted by the cache */
+		return false;
 	}
 	met(m, id);
 	m->o.touch(m->o.ctx, id, how);
+	return true;
 }
 
 /* ---- those that wait for their masters ---------------------------------- */
@@ -176,7 +178,7 @@ static bool take_up(struct expect_mirror *m, uint32_t id)
 	if (!find_master(m, &e))
 		return false;
 	flow_cache_remove(m->waiting, id);
-	add(m, &e, how);
+	(void)add(m, &e, how);
 	return true;
 }
 
@@ -226,6 +228,18 @@ static void end_entry(struct expect_mirror *m, uint32_t id)
 	m->o.touch(m->o.ctx, id, TOUCH_SEND);
 }
 
+/* It lives on, and no event will end it: a dump does when its time is up. */
+static void note_flushed(struct expect_mirror *m, uint32_t id,
+			 const struct expect *cached)
+{
+	uint32_t until_s =
+		flow_cache_head(m->o.cache, id)->changed_s +
+		(cached->has & EXPECT_TIMEOUT ? cached->timeout_s : 0);
+
+	if (until_s > m->flushed_until_s)
+		m->flushed_until_s = until_s;
+}
+
 static void on_destroy(struct expect_mirror *m, enum flow_origin origin,
 		       const struct expect *e)
 {
@@ -249,7 +263,9 @@ static void on_destroy(struct expect_mirror *m, enum flow_origin origin,
 	case ORIGIN_COMMIT: /* the new one follows; if not, the dump tells */
 		m->is_in_doubt = true;
 		break;
-	case ORIGIN_FLUSH:  /* the kernel is emptied, the caches are not */
+	case ORIGIN_FLUSH: /* the kernel is emptied, the caches are not */
+		note_flushed(m, id, &cached);
+		break;
 	case ORIGIN_INJECT: /* on_injected() */
 	case ORIGIN_N:
 		break;
@@ -257,15 +273,16 @@ static void on_destroy(struct expect_mirror *m, enum flow_origin origin,
 }
 
 /* It is told though nothing of it waits: the peers may know it. */
-static void tell_end(struct expect_mirror *m, const struct expect *e)
+static bool tell_end(struct expect_mirror *m, const struct expect *e)
 {
 	uint32_t id = expect_cache_find(m->o.cache, e);
 
 	if (id == FLOW_CACHE_NO_ID &&
 	    expect_cache_put(m->o.cache, e, STORE_REPLACE, m->now_s, &id) !=
 		    PUT_NEW)
-		return;
+		return false;
 	end_entry(m, id);
+	return true;
 }
 
 /* What we have caused ourselves is not told. */
@@ -279,9 +296,9 @@ static void pass_on(struct expect_mirror *m, enum flow_event type,
 	if (!find_master(m, &known))
 		m->stats.n_no_master++;
 	else if (type == FLOW_EVENT_DESTROY)
-		tell_end(m, e);
+		m->stats.n_destroyed += tell_end(m, e);
 	else
-		add(m, e, TOUCH_SEND);
+		m->stats.n_new += add(m, e, TOUCH_SEND);
 }
 
 static void on_new(struct expect_mirror *m, enum flow_origin origin,
@@ -291,7 +308,7 @@ static void on_new(struct expect_mirror *m, enum flow_origin origin,
 	struct expect known = *e;
 
 	if (find_master(m, &known))
-		add(m, &known, how);
+		(void)add(m, &known, how);
 	else
 		let_wait(m, e, how);
 }
@@ -326,6 +343,7 @@ void expect_mirror_dump_begins(struct expect_mirror *m, enum touch how)
 	m->phase = EXPECT_MIRROR_ROWS;
 	m->new_how = how;
 	m->is_in_doubt = false;
+	m->flushed_until_s = 0;
 	m->has_missed = false;
 }
 
@@ -376,7 +394,7 @@ void expect_mirror_row(struct expect_mirror *m, const struct expect *e,
 	if (!is_sure || !expect_filter_accepts(&m->o.filter, e))
 		return;
 	if (id == FLOW_CACHE_NO_ID && find_master(m, &known))
-		add(m, &known, m->new_how);
+		(void)add(m, &known, m->new_how);
 	else if (m->o.is_bypassed)
 		return; /* what waits is as new */
 	else if (id != FLOW_CACHE_NO_ID &&
@@ -456,4 +474,5 @@ void expect_mirror_second(struct expect_mirror *m, uint32_t now_s)
 	m->now_s = now_s;
 	if (is_any_waiting(m))
 		look_for_masters(m, true);
+	m->is_in_doubt |= m->flushed_until_s && now_s > m->flushed_until_s;
 }

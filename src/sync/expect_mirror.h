@@ -36,6 +36,7 @@ struct expect_mirror_opts {
 struct expect_mirror_stats {
 	uint64_t n_filtered;
 	uint64_t n_no_master; /* refused: their masters are not replicated */
+	uint64_t n_new, n_destroyed; /* bypassed: those that were passed on */
 };
 
 enum expect_mirror_phase {
@@ -58,6 +59,9 @@ struct expect_mirror {
 	 * which one an expectation is (PROTOCOL.md 9): it is its master's. */
 	uint64_t zones[EXPECT_MIRROR_ZONES / 64];
 	bool is_in_doubt;
+	/* Our own flush has deleted some from the kernel that live on here; all
+	 * of their time is up then. 0: none. */
+	uint32_t flushed_until_s;
 	bool has_missed; /* bypassed: not all of the dump could be told */
 	struct expect_mirror_stats stats;
 };

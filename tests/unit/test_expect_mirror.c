@@ -270,6 +270,17 @@ static void what_we_have_caused_is_not_told(void **state)
 	event(w, FLOW_EVENT_DESTROY, ORIGIN_FLUSH, &e);
 	assert_int_equal(n_held(w), 1);
 	assert_int_equal(w->n_touches, 1);
+	/* but no event will end it there: a dump does, in its time */
+	expect_mirror_second(&w->m, w->now_s + e.timeout_s);
+	assert_false(expect_mirror_wants_dump(&w->m));
+	expect_mirror_second(&w->m, w->now_s + e.timeout_s + 1);
+	assert_true(expect_mirror_wants_dump(&w->m));
+	expect_mirror_dump_begins(&w->m, TOUCH_SEND);
+	expect_mirror_dump_ends(&w->m, true);
+	work(w);
+	assert_int_equal(n_held(w), 0);
+	expect_mirror_second(&w->m, w->now_s + e.timeout_s + 2);
+	assert_false(expect_mirror_wants_dump(&w->m));
 }
 
 /* A commit deletes what is in its way. If nothing follows, a dump tells. */
