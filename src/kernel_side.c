@@ -25,13 +25,10 @@ struct kernel_side {
 	struct kernel_side_opts o;
 	struct ct_kernel *ct;
 	struct ct_writer *flush_writer, *asker;
-	/* One of them, by o.is_bypassed. */
-	struct mirror mirror;
-	struct bypass bypass;
-	struct expect_mirror expect;
+	struct kernel_view view;
 	bool has_table; /* bypassed: that is all the first dump is to show */
 	struct kernel_flush flush;
-	enum dump_use dump;          /* until the mirror has settled */
+	enum dump_use dump;          /* until the view has settled */
 	enum object_kind kind;       /* what it shows just now */
 	unsigned int resync_kinds;   /* -R: KERNEL_KIND() */
 	enum object_kind flush_kind; /* -F */
@@ -40,7 +37,6 @@ struct kernel_side {
 	struct timer overrun_timer;
 	struct polling polling;
 	struct timer poll_timer;
-	struct injected injected; /* if o.injected */
 	uint64_t n_refused; /* by the full cache, when a repair was asked for */
 	struct event_buffer buffer;
 	kernel_resynced_fn *resynced;
@@ -71,15 +67,6 @@ static bool polls(const struct kernel_side *k)
 	return k->polling.period_ms != 0;
 }
 
-static bool has_work(const struct kernel_side *k)
-{
-	if (injected_has_work(&k->injected) ||
-	    (k->o.has_expectations && expect_mirror_has_work(&k->expect)))
-		return true;
-	return k->o.is_bypassed ? bypass_has_work(&k->bypass)
-				: mirror_has_work(&k->mirror);
-}
-
 /* ---- events ------------------------------------------------------------- */
 
 static void on_event(void *ctx, enum flow_event type, enum flow_origin origin,
@@ -87,13 +74,8 @@ static void on_event(void *ctx, enum flow_event type, enum flow_origin origin,
 {
 	struct kernel_side *k = ctx;
 
-	if (k->o.is_bypassed)
-		bypass_event(&k->bypass, type, origin, f, now_s(k));
-	else
-		mirror_event(&k->mirror, type, origin, f, now_s(k));
-	if (k->o.has_expectations && type != FLOW_EVENT_DESTROY)
-		expect_mirror_flow_came(&k->expect, f);
-	if (has_work(k))
+	kernel_view_event(&k->view, type, origin, f, now_s(k));
+	if (kernel_view_has_work(&k->view))
 		work_later(k);
 }
 
@@ -102,8 +84,8 @@ static void on_expect_event(void *ctx, enum flow_event type,
 {
 	struct kernel_side *k = ctx;
 
-	expect_mirror_event(&k->expect, type, origin, e, now_s(k));
-	if (has_work(k))
+	kernel_view_expect_event(&k->view, type, origin, e, now_s(k));
+	if (kernel_view_has_work(&k->view))
 		work_later(k);
 }
 
@@ -129,60 +111,41 @@ static void on_overrun(void *ctx)
 
 /* ---- dumps -------------------------------------------------------------- */
 
-/* Without an internal cache. False: no more rows are wanted just now. */
-static bool tell_row(struct kernel_side *k, const struct flow *f, bool is_sure)
+/* False: no more rows are wanted just now. */
+static bool take_row(struct kernel_side *k, const struct flow *f, bool is_sure)
 {
-	if (k->dump == DUMP_START) {
+	bool has_room;
+
+	if (k->dump == DUMP_FLUSH)
+		return kernel_flush_row(&k->flush, f);
+	if (k->dump == DUMP_START && k->o.is_bypassed) {
 		k->has_table = true;
 		work_later(k);
 		return false;
 	}
-	bypass_row(&k->bypass, f, is_sure, now_s(k));
-	if (has_work(k))
+	has_room = kernel_view_row(&k->view, f, is_sure, now_s(k));
+	if (kernel_view_has_work(&k->view))
 		work_later(k);
-	return bypass_has_room(&k->bypass);
-}
-
-/* What peers have told is not ours, unless all that a dump shows is taken for
- * it. */
-static bool is_injected(struct kernel_side *k, const struct flow *f)
-{
-	if (!k->o.injected)
-		return false;
-	if (k->dump == DUMP_POLL)
-		return injected_has_row(&k->injected, f, now_s(k));
-	injected_forget(&k->injected, f);
-	return false;
+	return has_room;
 }
 
 static void on_row(void *ctx, const struct flow *f, bool is_sure)
 {
 	struct kernel_side *k = ctx;
 
-	if (k->dump == DUMP_FLUSH) {
-		if (!kernel_flush_row(&k->flush, f))
-			ct_kernel_dump_pause(k->ct, true);
-	} else if (!k->o.is_bypassed) {
-		if (!is_injected(k, f))
-			mirror_row(&k->mirror, f, is_sure, now_s(k));
-		if (k->o.has_expectations)
-			expect_mirror_flow_came(&k->expect, f);
-	} else if (!tell_row(k, f, is_sure)) {
+	if (!take_row(k, f, is_sure))
 		ct_kernel_dump_pause(k->ct, true);
-	}
 }
 
 static void on_expect_row(void *ctx, const struct expect *e, bool is_sure)
 {
 	struct kernel_side *k = ctx;
+	bool has_room = k->dump == DUMP_FLUSH
+				? kernel_flush_expect(&k->flush, e)
+				: kernel_view_expect_row(&k->view, e, is_sure,
+							 now_s(k));
 
-	if (k->dump == DUMP_FLUSH) {
-		if (!kernel_flush_expect(&k->flush, e))
-			ct_kernel_dump_pause(k->ct, true);
-		return;
-	}
-	expect_mirror_row(&k->expect, e, is_sure, now_s(k));
-	if (k->o.is_bypassed && !bypass_has_room(&k->bypass))
+	if (!has_room)
 		ct_kernel_dump_pause(k->ct, true);
 }
 
@@ -232,8 +195,7 @@ static void tell_end(struct kernel_side *k, enum dump_use use, int error)
 		work_later(k);
 		break;
 	case DUMP_FETCH:
-		end_fetch(k, error == 0 && !bypass_has_missed(&k->bypass) &&
-				     !k->expect.has_missed);
+		end_fetch(k, error == 0 && !kernel_view_has_missed(&k->view));
 		break;
 	case DUMP_OVERRUN:
 		end_repair(k, error == 0);
@@ -242,13 +204,6 @@ static void tell_end(struct kernel_side *k, enum dump_use use, int error)
 	case DUMP_NONE:
 		break;
 	}
-}
-
-static void begin_poll(struct kernel_side *k)
-{
-	mirror_poll_begins(&k->mirror);
-	if (k->o.injected)
-		injected_poll_begins(&k->injected);
 }
 
 /* What it shows first. */
@@ -274,37 +229,55 @@ static enum object_kind first_kind(const struct kernel_side *k,
 	return OBJECT_FLOW;
 }
 
+/* Whether the view hears of it: not of what is looked at for other ends. */
+static bool is_viewed(const struct kernel_side *k, enum dump_use use)
+{
+	return use != DUMP_FLUSH && !(use == DUMP_START && k->o.is_bypassed);
+}
+
 /* Whether expectations follow the flows. */
 static bool has_more(const struct kernel_side *k)
 {
 	if (!k->o.has_expectations || k->kind == OBJECT_EXPECT ||
-	    k->dump == DUMP_FLUSH ||
-	    (k->dump == DUMP_START && k->o.is_bypassed))
+	    !is_viewed(k, k->dump))
 		return false;
 	return k->dump != DUMP_REQUEST ||
 	       k->resync_kinds & KERNEL_KIND(OBJECT_EXPECT);
 }
 
 /* What is told of what it finds. */
-static void begin_rows(struct kernel_side *k, enum dump_use use)
+static enum view_dump view_of(const struct kernel_side *k, enum dump_use use)
 {
-	bool tells = use == DUMP_OVERRUN || use == DUMP_DOUBT ||
-		     use == DUMP_POLL || (use == DUMP_REQUEST && polls(k));
-
-	if (use == DUMP_FLUSH)
-		return;
-	if (k->kind == OBJECT_EXPECT) {
-		expect_mirror_dump_begins(&k->expect,
-					  tells ? TOUCH_SEND : TOUCH_QUIET);
-		return;
+	switch (use) {
+	case DUMP_OVERRUN:
+	case DUMP_DOUBT:
+		return VIEW_TELL;
+	case DUMP_REQUEST: /* the next poll would tell it */
+		return polls(k) ? VIEW_TELL : VIEW_QUIET;
+	case DUMP_POLL:
+		return VIEW_POLL;
+	case DUMP_START:
+	case DUMP_FETCH:
+	case DUMP_FLUSH:
+	case DUMP_NONE:
+		break;
 	}
-	if (use == DUMP_FETCH)
-		bypass_dump_begins(&k->bypass);
-	else if (use == DUMP_POLL)
-		begin_poll(k);
-	else if (!k->o.is_bypassed)
-		mirror_dump_begins(&k->mirror,
-				   tells ? TOUCH_SEND : TOUCH_QUIET);
+	return VIEW_QUIET;
+}
+
+/* 0 or a negative errno value. */
+static int begin_rows(struct kernel_side *k, enum dump_use use,
+		      enum object_kind kind)
+{
+	int err = ct_kernel_dump(k->ct, kind);
+
+	if (err < 0)
+		return err;
+	k->dump = use;
+	k->kind = kind;
+	if (is_viewed(k, use))
+		kernel_view_dump_begins(&k->view, kind, view_of(k, use));
+	return 0;
 }
 
 /* 0 or a negative errno value. */
@@ -320,12 +293,9 @@ static int begin_dump(struct kernel_side *k, enum dump_use use)
 	}
 	if (use == DUMP_START || use == DUMP_POLL)
 		polling_begins(&k->polling, now_ms(k));
-	k->kind = first_kind(k, use);
-	err = ct_kernel_dump(k->ct, k->kind);
+	err = begin_rows(k, use, first_kind(k, use));
 	if (err < 0)
 		return err;
-	begin_rows(k, use);
-	k->dump = use;
 	k->n_resyncs += use == DUMP_REQUEST || use == DUMP_OVERRUN;
 	k->n_polls += use == DUMP_POLL;
 	return 0;
@@ -372,14 +342,8 @@ static void on_rows_end(void *ctx, enum ct_dump_end end)
 	struct kernel_side *k = ctx;
 
 	k->has_table = true;
-	if (k->kind == OBJECT_EXPECT && k->dump != DUMP_FLUSH)
-		expect_mirror_dump_ends(&k->expect, end == CT_DUMP_COMPLETE);
-	else if (k->dump == DUMP_FETCH)
-		bypass_dump_ends(&k->bypass, end == CT_DUMP_COMPLETE);
-	else if (k->dump != DUMP_FLUSH && !k->o.is_bypassed)
-		mirror_dump_ends(&k->mirror, end == CT_DUMP_COMPLETE);
-	if (k->dump == DUMP_POLL && k->o.injected)
-		injected_poll_ends(&k->injected, end == CT_DUMP_COMPLETE);
+	if (is_viewed(k, k->dump))
+		kernel_view_dump_ends(&k->view, end == CT_DUMP_COMPLETE);
 	if (end == CT_DUMP_FAILED)
 		end_dump(k, -EIO);
 	else if (k->dump == DUMP_FLUSH)
@@ -423,13 +387,7 @@ void kernel_side_resync(struct kernel_side *k, unsigned int kinds,
 void kernel_side_injected(struct kernel_side *k, enum kernel_op op,
 			  const struct flow *f)
 {
-	if (flow_cache_find(k->o.internal, f) == FLOW_CACHE_NO_ID)
-		injected_done(&k->injected, op, f, now_s(k));
-	else
-		mirror_event(&k->mirror,
-			     op == KERNEL_DELETE ? FLOW_EVENT_DESTROY
-						 : FLOW_EVENT_UPDATE,
-			     ORIGIN_INJECT, f, now_s(k));
+	kernel_view_injected(&k->view, op, f, now_s(k));
 }
 
 /* ---- flush -------------------------------------------------------------- */
@@ -483,60 +441,37 @@ static void go_on_with_flush(struct kernel_side *k)
 
 /* ---- what comes again and again ------------------------------------------ */
 
-/* The rows of a dump have ended, and all that they have left to do is done. */
-static bool is_settled(const struct kernel_side *k)
-{
-	if (injected_has_work(&k->injected))
-		return false;
-	if (k->kind == OBJECT_EXPECT)
-		return expect_mirror_is_settled(&k->expect);
-	return k->o.is_bypassed ? bypass_is_settled(&k->bypass)
-				: mirror_is_settled(&k->mirror);
-}
-
-/* The flows agree with the kernel: their masters are there. */
-static void go_on_with_expectations(struct kernel_side *k)
-{
-	int err = ct_kernel_dump(k->ct, OBJECT_EXPECT);
-
-	if (err < 0) {
-		end_dump(k, err);
-		return;
-	}
-	k->kind = OBJECT_EXPECT;
-	begin_rows(k, k->dump);
-}
-
 static void go_on_with_dump(struct kernel_side *k)
 {
+	int err = 0;
+
 	if (k->dump == DUMP_NONE || k->dump == DUMP_FLUSH)
 		return;
 	if (k->dump == DUMP_START && k->o.is_bypassed) {
 		if (!k->has_table)
 			return;
 		ct_kernel_dump_stop(k->ct);
-	} else if (k->dump == DUMP_FETCH && bypass_has_room(&k->bypass)) {
+	} else if (k->dump == DUMP_FETCH && kernel_view_has_room(&k->view)) {
 		ct_kernel_dump_pause(k->ct, false);
 	}
-	if (is_settled(k) && has_more(k))
-		go_on_with_expectations(k);
-	else if (is_settled(k))
+	if (!kernel_view_is_settled(&k->view))
+		return;
+	/* the flows agree with the kernel: masters are there */
+	if (has_more(k))
+		err = begin_rows(k, k->dump, OBJECT_EXPECT);
+	else
 		end_dump(k, 0);
+	if (err < 0)
+		end_dump(k, err);
 }
 
 bool kernel_side_work(struct kernel_side *k)
 {
-	injected_work(&k->injected);
-	if (has_work(k) && k->o.is_bypassed)
-		bypass_work(&k->bypass, now_s(k));
-	else if (has_work(k))
-		mirror_work(&k->mirror, now_s(k));
-	if (k->o.has_expectations)
-		expect_mirror_work(&k->expect, now_s(k));
+	kernel_view_work(&k->view, now_s(k));
 	go_on_with_dump(k);
 	begin_next(k); /* what was asked for where no dump may begin */
 	go_on_with_flush(k);
-	return has_work(k);
+	return kernel_view_has_work(&k->view);
 }
 
 /* Flows that were refused for lack of room are there now. */
@@ -554,16 +489,10 @@ void kernel_side_second(struct kernel_side *k)
 {
 	if (!polls(k)) /* the next one finds them */
 		look_for_refused(k);
-	if (k->o.is_bypassed)
-		bypass_second(&k->bypass);
-	else
-		mirror_second(&k->mirror, now_s(k));
-	if (k->o.has_expectations) {
-		expect_mirror_second(&k->expect, now_s(k));
-		if (expect_mirror_wants_dump(&k->expect))
-			want_dump(k, DUMP_DOUBT);
-	}
-	if (has_work(k))
+	kernel_view_second(&k->view, now_s(k));
+	if (kernel_view_wants_expectations(&k->view))
+		want_dump(k, DUMP_DOUBT);
+	if (kernel_view_has_work(&k->view))
 		work_later(k);
 }
 
@@ -571,9 +500,9 @@ struct kernel_side_stats kernel_side_stats(const struct kernel_side *k)
 {
 	return (struct kernel_side_stats){
 		.table = ct_kernel_stats(k->ct),
-		.mirror = &k->mirror.stats,
-		.bypass = k->o.is_bypassed ? &k->bypass.stats : NULL,
-		.expect = &k->expect.stats,
+		.mirror = &k->view.mirror.stats,
+		.bypass = k->o.is_bypassed ? &k->view.bypass.stats : NULL,
+		.expect = &k->view.expect.stats,
 		.n_flushes = k->n_flushes,
 		.n_resyncs = k->n_resyncs,
 		.n_polls = k->n_polls,
@@ -658,75 +587,43 @@ static int open_writers(struct kernel_side *k)
 				 &k->flush_writer);
 
 	if (err == 0)
-		err = k->o.is_bypassed ? ct_asker_open(k->ct, bypass_answer,
-						       &k->bypass, &k->asker)
-				       : ct_asker_open(k->ct, mirror_answer,
-						       &k->mirror, &k->asker);
+		err = ct_asker_open(k->ct, kernel_view_answer, &k->view,
+				    &k->asker);
 	if (err < 0)
 		log_error("can't open netlink handler: %s", strerror(-err));
 	return err;
 }
 
-static void build_mirror(struct kernel_side *k)
+static int build(struct kernel_side *k)
 {
-	const struct mirror_opts o = {
-		.cache = k->o.internal,
-		.filter = k->o.filter,
+	const struct kernel_view_opts o = {
+		.internal = k->o.internal,
+		.is_bypassed = k->o.is_bypassed,
 		.is_polled = polls(k),
-		.kernel = ct_writer_ops(k->asker),
-		.touch = k->o.touch,
-		.ctx = k->o.ctx,
-	};
-
-	mirror_init(&k->mirror, &o);
-}
-
-static void build_bypass(struct kernel_side *k)
-{
-	const struct bypass_opts o = {
-		.untold = k->o.internal,
+		.has_expectations = k->o.has_expectations,
 		.filter = k->o.filter,
-		.kernel = ct_writer_ops(k->asker),
+		.expect_filter = k->o.expect_filter,
+		.injected = k->o.injected,
 		.events_reliable = k->o.events_reliable,
+		.kernel = ct_writer_ops(k->asker),
 		.touch = k->o.touch,
 		.has_room = k->o.has_work,
 		.ctx = k->o.ctx,
 	};
+	int err = kernel_view_init(&k->view, &o);
 
-	bypass_init(&k->bypass, &o);
-}
-
-static int build_expect(struct kernel_side *k)
-{
-	const struct expect_mirror_opts o = {
-		.cache = k->o.internal,
-		.is_bypassed = k->o.is_bypassed,
-		.masters = k->o.filter,
-		.filter = k->o.expect_filter,
-		.touch = k->o.touch,
-		.ctx = k->o.ctx,
-	};
-
-	return k->o.has_expectations ? expect_mirror_init(&k->expect, &o) : 0;
-}
-
-static int build(struct kernel_side *k)
-{
-	if (k->o.is_bypassed)
-		build_bypass(k);
-	else
-		build_mirror(k);
+	if (err < 0)
+		return err;
 	k->flush.o = (struct kernel_flush_opts){
 		.filter = k->o.filter,
 		.expect_filter = &k->o.expect_filter,
-		.mirror = k->o.is_bypassed ? NULL : &k->mirror,
+		.mirror = kernel_view_mirror(&k->view),
 		.kernel = ct_writer_ops(k->flush_writer),
 	};
 	overrun_init(&k->overrun, k->o.overrun_fixed_ms);
 	k->overrun_timer = (struct timer){ .fn = on_overrun_timer, .ctx = k };
 	k->poll_timer = (struct timer){ .fn = on_poll_timer, .ctx = k };
-	k->injected.flows = k->o.injected;
-	return build_expect(k);
+	return 0;
 }
 
 int kernel_side_open(const struct kernel_side_opts *opts,
@@ -764,8 +661,7 @@ void kernel_side_close(struct kernel_side *k)
 	ct_writer_close(k->flush_writer);
 	ct_writer_close(k->asker);
 	ct_kernel_close(k->ct);
-	bypass_fini(&k->bypass);
-	expect_mirror_fini(&k->expect);
+	kernel_view_fini(&k->view);
 	kernel_flush_fini(&k->flush);
 	free(k);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* kernel_side.h - the sockets to the kernel's conntrack table, and the internal
- * cache that mirrors it, or is passed by: when a dump begins, what it is for,
- * and who hears of its end. */
+/* kernel_side.h - the sockets to the kernel's tables, and what is seen through
+ * them (sync/kernel_view): when a dump begins, what it is for, and who hears of
+ * its end. */
 #ifndef KERNEL_SIDE_H
 #define KERNEL_SIDE_H
 
@@ -14,11 +14,8 @@
 #include "cache/flow_cache.h"
 #include "event_buffer.h"
 #include "netlink/ct_kernel.h"
-#include "sync/bypass.h"
-#include "sync/expect_mirror.h"
-#include "sync/injected.h"
 #include "sync/kernel_flush.h"
-#include "sync/mirror.h"
+#include "sync/kernel_view.h"
 
 struct kernel_side_opts {
 	struct loop *loop;
