@@ -40,7 +40,7 @@ struct flow_sink {
 	/* NEW and DESTROY only. An expectation that is fulfilled, runs out or
 	 * loses its master is destroyed: told before the flow that fulfils it,
 	 * and after the end of the master. The zone is not told, and taken to
-	 * be 0 (PROTOCOL.md 9). With opts.expectations only. */
+	 * be 0 (PROTOCOL.md 5.9). With opts.expectations only. */
 	void (*expect_event)(void *ctx, enum flow_event type,
 			     enum flow_origin origin, const struct expect *e);
 	/* One row of the running dump, as it was some time since the dump
@@ -111,7 +111,7 @@ const struct ct_kernel_stats *ct_kernel_stats(const struct ct_kernel *k);
 /* A writer: its own socket, thus its own origin, and batches in flight one at
  * a time. done: see kernel_ops.h; done may submit. Operations keep their
  * order. For expectations see exp_codec.h; found is always NULL for them, a GET
- * tells whether it is there. What each error means: PROTOCOL.md 9. */
+ * tells whether it is there. What each error means: PROTOCOL.md 5.9. */
 struct ct_writer;
 NODISCARD int ct_writer_open(struct ct_kernel *k, enum flow_origin origin,
 			     kernel_done_fn *done, void *ctx,

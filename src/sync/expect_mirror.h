@@ -56,7 +56,7 @@ struct expect_mirror {
 	struct flow_cache *waiting;
 	bool may_be_there; /* a flow has come that may be a master */
 	/* Bit by bit: those that flows have had. The kernel does not tell in
-	 * which one an expectation is (PROTOCOL.md 9): it is its master's. */
+	 * which one an expectation is (PROTOCOL.md 5.9): it is its master's. */
 	uint64_t zones[EXPECT_MIRROR_ZONES / 64];
 	bool is_in_doubt;
 	/* Our own flush has deleted some from the kernel that live on here; all
