@@ -532,7 +532,10 @@ static void log_filter(const struct kernel_side *k)
 	else
 		log_warn("using user-space event filtering: the kernel takes "
 			 "no filter of %u instructions: %s",
-			 s->n_filter_insns, strerror(-s->filter_error));
+			 s->n_filter_insns,
+			 s->filter_error == -E2BIG
+				 ? "too many"
+				 : strerror(-s->filter_error));
 }
 
 static int open_table(struct kernel_side *k)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
-#include <stdlib.h>
 
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
@@ -196,48 +195,6 @@ static void on_timer(void *ctx, int64_t now_ms)
 	read_events(ctx);
 }
 
-/* Gives the kernel a socket filter. 0 or a negative errno value. */
-static int filter_socket(struct ct_kernel *k, const struct ct_bpf_opts *o)
-{
-	struct sock_filter *insns = calloc(CT_BPF_MAX, sizeof(*insns));
-	uint32_t n = insns ? ct_bpf_make(o, insns) : 0;
-	int err = -ENOMEM;
-
-	if (n > CT_BPF_MAX)
-		err = -E2BIG;
-	else if (n)
-		err = nlsock_filter(&k->events.sock, insns + CT_BPF_MAX - n,
-				    (uint16_t)n);
-	if (o->filter)
-		k->stats.n_filter_insns = n;
-	free(insns);
-	return err;
-}
-
-/* Where the kernel does not take the whole filter, it may take the rest. */
-static void filter_events(struct ct_kernel *k)
-{
-	struct ct_bpf_opts o = { .filter = k->opts.event_filter,
-				 .quiet_port = k->events.quiet_port };
-
-	if (!k->events.sock.is_open)
-		return;
-	if (o.filter) {
-		k->stats.filter_error = filter_socket(k, &o);
-		if (!k->stats.filter_error)
-			return;
-	}
-	o.filter = NULL;
-	if (o.quiet_port != CT_BPF_NO_PORT)
-		(void)!filter_socket(k, &o);
-}
-
-void ct_events_quiet(struct ct_kernel *k, uint32_t port)
-{
-	k->events.quiet_port = port;
-	filter_events(k);
-}
-
 static void size_buffer(struct ct_kernel *k)
 {
 	struct ct_kernel_opts *o = &k->opts;
@@ -277,7 +234,7 @@ int ct_events_open(struct ct_kernel *k, const char **failed)
 	if (err)
 		return err;
 	size_buffer(k);
-	ct_events_quiet(k, CT_BPF_NO_PORT);
+	ct_filter_attach(k, CT_BPF_NO_PORT);
 	*failed = "reliable events";
 	for (size_t i = 0;
 	     k->opts.events_reliable && !err && i < N_ELEMENTS(reliable); i++)

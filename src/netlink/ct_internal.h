@@ -28,8 +28,7 @@ struct ct_events {
 	uint32_t n;
 	bool is_fast;  /* so many events came that waiting a little pays */
 	bool is_lossy; /* events were lost, the older ones are not all read */
-	uint32_t n_drops;    /* of the socket, as far as they are known */
-	uint32_t quiet_port; /* of the writer whose creations are not told */
+	uint32_t n_drops; /* of the socket, as far as they are known */
 };
 
 /* The running dump; its socket and memory live as long as it does. */
@@ -64,9 +63,11 @@ struct ct_kernel {
 /* 0 or a negative errno value, and then *failed names the step. */
 NODISCARD int ct_events_open(struct ct_kernel *k, const char **failed);
 void ct_events_close(struct ct_kernel *k);
-/* From now on creations by the writer with this port are not told, if the
- * kernel can do so; there is one such writer. */
-void ct_events_quiet(struct ct_kernel *k, uint32_t port);
+
+/* Gives the event socket its filter, in place of the one before: what
+ * ct_kernel_opts asks for, as far as the kernel takes it, and nothing of what
+ * the writer with this port (CT_BPF_NO_PORT: none) creates. */
+void ct_filter_attach(struct ct_kernel *k, uint32_t quiet_port);
 
 /* Ends a running dump without telling the sink. */
 void ct_dump_close(struct ct_kernel *k);

@@ -417,7 +417,7 @@ int ct_writer_open(struct ct_kernel *k, enum flow_origin origin,
 	k->writers = w;
 	*out = w;
 	if (is_quiet(w))
-		ct_events_quiet(k, w->sock.port);
+		ct_filter_attach(k, w->sock.port);
 	return 0;
 }
 
