@@ -64,6 +64,18 @@ static void on_empty(struct ct_kernel *k)
 	e->is_lossy = false;
 }
 
+/* Who has the socket with this port. */
+static enum flow_origin origin_of(const struct ct_kernel *k, uint32_t port)
+{
+	const struct ct_origin *o = k->origins;
+
+	if (port == 0)
+		return ORIGIN_OTHER;
+	while (o && o->port != port)
+		o = o->next;
+	return o ? o->origin : ORIGIN_OTHER;
+}
+
 static void handle_event(struct ct_kernel *k, const struct nlmsg *msg,
 			 enum flow_event type)
 {
@@ -74,8 +86,7 @@ static void handle_event(struct ct_kernel *k, const struct nlmsg *msg,
 	k->stats.n_events++;
 	if (type == FLOW_EVENT_DESTROY)
 		ct_dump_destroyed(k, &k->flow);
-	k->sink.event(k->sink.ctx, type, ct_writer_origin(k, msg->port),
-		      &k->flow);
+	k->sink.event(k->sink.ctx, type, origin_of(k, msg->port), &k->flow);
 }
 
 static void handle_expect_event(struct ct_kernel *k, const struct nlmsg *msg,
@@ -88,7 +99,7 @@ static void handle_expect_event(struct ct_kernel *k, const struct nlmsg *msg,
 	k->stats.n_events++;
 	if (type == FLOW_EVENT_DESTROY)
 		ct_dump_expect_destroyed(k, &k->expect);
-	k->sink.expect_event(k->sink.ctx, type, ct_writer_origin(k, msg->port),
+	k->sink.expect_event(k->sink.ctx, type, origin_of(k, msg->port),
 			     &k->expect);
 }
 

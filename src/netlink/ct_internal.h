@@ -19,6 +19,13 @@ enum {
 	CT_DATAGRAM = 2048, /* an event or an answer: some 200 to 700 bytes */
 };
 
+/* A socket that changes the table: part of its writer. */
+struct ct_origin {
+	struct ct_origin *next;
+	uint32_t port;
+	enum flow_origin origin;
+};
+
 /* The subscription to events. */
 struct ct_events {
 	struct nlsock sock;
@@ -53,7 +60,7 @@ struct ct_kernel {
 	struct ct_kernel_stats stats;
 	struct ct_events events;
 	struct ct_dump dump;
-	struct ct_writer *writers;  /* list */
+	struct ct_origin *origins;  /* list: who can cause events of ours */
 	struct nlsock_batch *batch; /* of whoever receives just now, */
 	bool is_receiving;          /* if somebody does */
 	struct flow flow;           /* the one that is being handled, */
@@ -74,8 +81,5 @@ void ct_dump_close(struct ct_kernel *k);
 /* An event said that this entry, or this expectation, is gone. */
 void ct_dump_destroyed(struct ct_kernel *k, const struct flow *f);
 void ct_dump_expect_destroyed(struct ct_kernel *k, const struct expect *e);
-
-/* Who has the socket with this port. */
-enum flow_origin ct_writer_origin(const struct ct_kernel *k, uint32_t port);
 
 #endif

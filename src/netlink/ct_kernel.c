@@ -39,7 +39,7 @@ void ct_kernel_close(struct ct_kernel *k)
 {
 	if (!k)
 		return;
-	assert(!k->writers); /* they are closed before */
+	assert(!k->origins); /* writers are closed before */
 	ct_dump_close(k);
 	ct_events_close(k);
 	nlsock_batch_free(k->batch);

@@ -50,8 +50,7 @@ enum writer_state {
 
 struct ct_writer {
 	struct ct_kernel *k;
-	struct ct_writer *next;
-	enum flow_origin origin;
+	struct ct_origin who;
 	struct nlsock sock;
 	struct watch watch;
 	struct timer timer;
@@ -68,17 +67,6 @@ struct ct_writer {
 	bool is_finishing; /* filling goes out although it is not full */
 	bool is_lossy;     /* answers to flying were lost */
 };
-
-enum flow_origin ct_writer_origin(const struct ct_kernel *k, uint32_t port)
-{
-	const struct ct_writer *w = k->writers;
-
-	if (port == 0)
-		return ORIGIN_OTHER;
-	while (w && w->sock.port != port)
-		w = w->next;
-	return w ? w->origin : ORIGIN_OTHER;
-}
 
 static void reset(struct batch *b)
 {
@@ -384,8 +372,8 @@ static int open_socket(struct ct_writer *w)
  * as the peers have. */
 static bool is_quiet(const struct ct_writer *w)
 {
-	return w->origin == ORIGIN_INJECT ||
-	       (w->origin == ORIGIN_COMMIT && !w->k->opts.wants_commits);
+	return w->who.origin == ORIGIN_INJECT ||
+	       (w->who.origin == ORIGIN_COMMIT && !w->k->opts.wants_commits);
 }
 
 int ct_writer_open(struct ct_kernel *k, enum flow_origin origin,
@@ -397,7 +385,7 @@ int ct_writer_open(struct ct_kernel *k, enum flow_origin origin,
 	if (!w)
 		return -ENOMEM;
 	*w = (struct ct_writer){ .k = k,
-				 .origin = origin,
+				 .who.origin = origin,
 				 .done = done,
 				 .ctx = ctx,
 				 .ops = { w, submit, finish, settle },
@@ -413,8 +401,9 @@ int ct_writer_open(struct ct_kernel *k, enum flow_origin origin,
 	}
 	reset(w->filling);
 	reset(w->flying);
-	w->next = k->writers;
-	k->writers = w;
+	w->who.port = w->sock.port;
+	w->who.next = k->origins;
+	k->origins = &w->who;
 	*out = w;
 	if (is_quiet(w))
 		ct_filter_attach(k, w->sock.port);
@@ -433,15 +422,15 @@ int ct_asker_open(struct ct_kernel *k, kernel_done_fn *done, void *ctx,
 
 void ct_writer_close(struct ct_writer *w)
 {
-	struct ct_writer **at;
+	struct ct_origin **at;
 
 	if (!w)
 		return;
 	assert(w->state != WRITER_REPORTING); /* not from done() */
-	for (at = &w->k->writers; *at && *at != w; at = &(*at)->next)
+	for (at = &w->k->origins; *at && *at != &w->who; at = &(*at)->next)
 		;
 	if (*at)
-		*at = w->next;
+		*at = w->who.next;
 	timer_cancel(w->k->opts.loop, &w->timer);
 	watch_remove(w->k->opts.loop, &w->watch);
 	nlsock_close(&w->sock);
