@@ -114,6 +114,7 @@ attributes() { # OF_FW1 OF_FW2 MODE WAY
 # ---- which ----
 
 @test "only what the helpers of the list expect is told" {
+	full_only
 	start_expecting ours ours UDP FTFW commit SIP
 	add_some fw1
 	wait_until 10 expected_are fw2 -e 1
@@ -125,6 +126,7 @@ attributes() { # OF_FW1 OF_FW2 MODE WAY
 }
 
 @test "what a filter keeps back as a flow has no expectations either" {
+	full_only
 	is_reference && skip "its filter is the internal cache, the same here"
 	expect_conf fw1 UDP FTFW commit
 	expect_conf fw2 UDP FTFW commit
@@ -160,6 +162,7 @@ ends() { # WAY
 }
 
 @test "what is expected no longer ends at the peer" {
+	full_only
 	ends commit
 }
 
@@ -222,6 +225,7 @@ not_harmed() { # OF_FW2
 }
 
 @test "a peer without ExpectationSync is not harmed, ours" {
+	full_only
 	not_harmed ours
 }
 

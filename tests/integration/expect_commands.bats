@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 #
 # Commands on expectations: what they do, what they print and log, as a reference
-# does for the same traffic; what they say where there is nothing to do.
+# does for the same traffic. Those without ExpectationSync are in commands.bats.
 
 # shellcheck disable=SC2154 # what lib.bash sets by name
 bats_require_minimum_version 1.5.0
@@ -99,6 +99,7 @@ has_ended() { # NODE
 }
 
 @test "commands on expectations answer, log and exit as a reference's" {
+	full_only
 	need_reference
 	play ref
 	play ours
@@ -148,30 +149,11 @@ flows_are() { # NODE COUNT
 }
 
 @test "-R expect finds what the cache has lost" {
+	full_only
 	start_with_some
 	ask fw1 -f internal
 	ask fw1 -R ct
 	# what goes with which option is as with a reference: see the first test
 	ask fw1 -R expect
 	expected_are fw1 -i $n_some
-}
-
-# ---- where there is nothing ----
-
-# As failover scripts run them in any case.
-@test "without ExpectationSync commands on expectations do nothing" {
-	lab_conf fw1 UDP
-	lab_conf fw2 UDP
-	start_both ours ours
-	add_some fw2
-	for option in "-c expect" "-c exp" "-i expect" "-e expect" "-i exp" \
-		"-s expect" "-s exp"; do
-		# shellcheck disable=SC2086 # words
-		run -0 ask fw2 $option
-		[ -z "$output" ]
-	done
-	for option in -c -R -f; do
-		run -0 ask fw2 $option
-	done
-	expected_are fw2 kernel $n_some
 }
