@@ -43,8 +43,8 @@ stop_living() {
 
 # Reads lines of a table or dump. Prints for each flow, with tabs between: its
 # addresses and ports; what is to be equal; which life of them this is, where the
-# line tells (one that is about to run out is another). $1: reply, if the reply
-# tuple is to be equal as well
+# line tells, and whether it is about to run out. $1: reply, if the reply tuple is
+# to be equal as well
 flows() {
 	awk -v want="${1:-}" '{
 		key = $1
@@ -80,8 +80,10 @@ kernel_flows() { # NODE [reply]
 }
 
 # Compares a cache with what was before and after; true if it is right. Prints
-# how it differs: numbers, and the first of each kind. EARLIER: what the cache had
-# at first; without it nothing has begun since. ONLY: missing, zombies or wrong.
+# how it differs: numbers, and the first of each kind. What runs out within seconds
+# does so here and there at different times, for whole seconds are told: it may be
+# missing. EARLIER: what the cache had at first; without it nothing has begun since.
+# ONLY: missing, zombies or wrong.
 compare() { # BEFORE CACHE AFTER [EARLIER]
 	awk -F '\t' -v only="${ONLY:-}" '
 		function tell(kind, text) {
@@ -97,7 +99,8 @@ compare() { # BEFORE CACHE AFTER [EARLIER]
 		{ earlier[$1] }
 		END {
 			for (k in before) {
-				if (!(k in after) || life[k] != again[k])
+				if (!(k in after) || life[k] != again[k] ||
+				    again[k] ~ / ends$/)
 					continue
 				total++
 				if (!(k in cache))
