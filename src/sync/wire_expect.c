@@ -61,44 +61,51 @@ struct row {
 
 #define AT(field) \
 	offsetof(struct message, field), sizeof(((struct message *)0)->field)
-#define ADDRS(needs_bit, fam, kind, tuple)                    \
-	{                                                     \
-		.bit = needs_bit, .family = fam, .members = { \
-			{ kind, AT(tuple.src) },              \
-			{ kind, AT(tuple.dst) }               \
-		}                                             \
+#define ADDRS(needs_bit, fam, kind, from, to)                     \
+	{                                                         \
+		.bit = (needs_bit), .family = (fam), .members = { \
+			{ (kind), AT(from) },                     \
+			{ (kind), AT(to) }                        \
+		}                                                 \
 	}
-#define PORTS(needs_bit, tuple)                                 \
-	{                                                       \
-		.bit = needs_bit, .is_port = true, .members = { \
-			{ WIRE_BE16, AT(tuple.sport) },         \
-			{ WIRE_BE16, AT(tuple.dport) }          \
-		}                                               \
+#define PORTS(needs_bit, from, to)                                \
+	{                                                         \
+		.bit = (needs_bit), .is_port = true, .members = { \
+			{ WIRE_BE16, AT(from) },                  \
+			{ WIRE_BE16, AT(to) }                     \
+		}                                                 \
 	}
-#define ONE(needs_bit, kind, field)                                  \
-	{                                                            \
-		.bit = needs_bit, .members = { { kind, AT(field) } } \
+#define ONE(needs_bit, kind, field)                                      \
+	{                                                                \
+		.bit = (needs_bit), .members = { { (kind), AT(field) } } \
 	}
 
 /* clang-format off */
 static const struct row rows[NTA_EXP_N] = {
-	[NTA_EXP_MASTER_IPV4] = ADDRS(0, FAMILY_IPV4, WIRE_ADDR4, e.master),
-	[NTA_EXP_MASTER_IPV6] = ADDRS(0, FAMILY_IPV6, WIRE_ADDR16, e.master),
+	[NTA_EXP_MASTER_IPV4] = ADDRS(0, FAMILY_IPV4, WIRE_ADDR4,
+		e.master.src, e.master.dst),
+	[NTA_EXP_MASTER_IPV6] = ADDRS(0, FAMILY_IPV6, WIRE_ADDR16,
+		e.master.src, e.master.dst),
 	[NTA_EXP_MASTER_L4PROTO] = ONE(0, WIRE_U8, e.master_l4proto),
-	[NTA_EXP_MASTER_PORT] = PORTS(0, e.master),
-	[NTA_EXP_EXPECT_IPV4] = ADDRS(0, FAMILY_IPV4, WIRE_ADDR4, e.expected),
-	[NTA_EXP_EXPECT_IPV6] = ADDRS(0, FAMILY_IPV6, WIRE_ADDR16, e.expected),
+	[NTA_EXP_MASTER_PORT] = PORTS(0, e.master.sport, e.master.dport),
+	[NTA_EXP_EXPECT_IPV4] = ADDRS(0, FAMILY_IPV4, WIRE_ADDR4,
+		e.expected.src, e.expected.dst),
+	[NTA_EXP_EXPECT_IPV6] = ADDRS(0, FAMILY_IPV6, WIRE_ADDR16,
+		e.expected.src, e.expected.dst),
 	[NTA_EXP_EXPECT_L4PROTO] = ONE(0, WIRE_U8, e.l4proto),
-	[NTA_EXP_EXPECT_PORT] = PORTS(0, e.expected),
-	[NTA_EXP_MASK_IPV4] = ADDRS(0, FAMILY_IPV4, WIRE_ADDR4, e.mask),
-	[NTA_EXP_MASK_IPV6] = ADDRS(0, FAMILY_IPV6, WIRE_ADDR16, e.mask),
+	[NTA_EXP_EXPECT_PORT] = PORTS(0, e.expected.sport, e.expected.dport),
+	[NTA_EXP_MASK_IPV4] = ADDRS(0, FAMILY_IPV4, WIRE_ADDR4,
+		e.mask.src, e.mask.dst),
+	[NTA_EXP_MASK_IPV6] = ADDRS(0, FAMILY_IPV6, WIRE_ADDR16,
+		e.mask.src, e.mask.dst),
 	[NTA_EXP_MASK_L4PROTO] = ONE(0, WIRE_U8, mask_l4proto),
-	[NTA_EXP_MASK_PORT] = PORTS(0, e.mask),
+	[NTA_EXP_MASK_PORT] = PORTS(0, e.mask.sport, e.mask.dport),
 	[NTA_EXP_TIMEOUT] = ONE(EXPECT_TIMEOUT, WIRE_BE32, e.timeout_s),
 	[NTA_EXP_FLAGS] = ONE(EXPECT_FLAGS, WIRE_BE32, e.flags),
 	[NTA_EXP_CLASS] = ONE(EXPECT_CLASS, WIRE_BE32, e.class),
-	[NTA_EXP_NAT_IPV4] = ADDRS(EXPECT_NAT, FAMILY_IPV4, WIRE_ADDR4, e.nat),
-	[NTA_EXP_NAT_PORT] = PORTS(EXPECT_NAT, e.nat),
+	[NTA_EXP_NAT_IPV4] = ADDRS(EXPECT_NAT, FAMILY_IPV4, WIRE_ADDR4,
+		e.nat.src, e.nat.dst),
+	[NTA_EXP_NAT_PORT] = PORTS(EXPECT_NAT, e.nat.sport, e.nat.dport),
 	[NTA_EXP_NAT_L4PROTO] = ONE(EXPECT_NAT, WIRE_U8, e.nat_l4proto),
 	[NTA_EXP_NAT_DIR] = ONE(EXPECT_NAT, WIRE_BE32, nat_dir),
 	/* names: see put_helper(), put_function() */
