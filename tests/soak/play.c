@@ -500,6 +500,7 @@ static void begin(struct play *p)
 
 	sim_init(s, c->seed, c->n_nodes);
 	s->mode = p->o->mode;
+	s->has_expectations = !c->has_reference;
 	if (is_alarm(p)) {
 		s->refresh_s = REFRESH_S;
 		s->cache_timeout_s = CACHE_TIMEOUT_S;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim_expect.h"
 #include "sim_net.h"
 #include "sync/mode.h"
 
@@ -124,6 +125,7 @@ static void open_node(struct sim *s, struct sim_node *n)
 		.wire = { .helpers = s->helpers,
 			  .send_wscale = true,
 			  .send_timeout = true },
+		.has_expectations = s->has_expectations,
 		.resend_queue_size = s->resend_queue_size,
 		.ack_window = s->ack_window,
 		.refresh_s = s->refresh_s,
@@ -238,6 +240,29 @@ static struct flow value_of(struct sim *s, int node, uint32_t number)
 	return f;
 }
 
+/* The same for what it expects, if it is cached itself: the mirror asks for
+ * that. */
+static void put_expect(struct sim *s, int node, uint32_t number,
+		       const struct flow *f, enum put_mode mode, enum touch how)
+{
+	struct sim_node *n = &s->nodes[node];
+	enum put_result result;
+	struct expect e;
+	uint32_t id;
+
+	if (!s->has_expectations ||
+	    !sim_expect_value(sim_kernel_flow(&n->kernel, number), number, f,
+			      &e) ||
+	    flow_cache_find(n->internal, f) == FLOW_CACHE_NO_ID)
+		return;
+	result = expect_cache_put(n->internal, &e,
+				  mode == PUT_REPLACE ? STORE_REPLACE
+						      : STORE_CHANGE,
+				  (uint32_t)(s->now_ms / 1000), &id);
+	if (result == PUT_NEW || result == PUT_CHANGED)
+		node_touch(n->node, (struct ref){ OBJECT_EXPECT, id }, how);
+}
+
 static void put(struct sim *s, int node, uint32_t number, enum put_mode mode,
 		enum touch how)
 {
@@ -272,6 +297,7 @@ static void put(struct sim *s, int node, uint32_t number, enum put_mode mode,
 	case PUT_NO_MEMORY:
 		break;
 	}
+	put_expect(s, node, number, &f, mode, how);
 }
 
 void sim_flow_new(struct sim *s, int node, uint32_t number)
@@ -310,19 +336,21 @@ void sim_flow_update(struct sim *s, int node, uint32_t number, uint32_t mark)
 	}
 }
 
+static void kill(struct sim_node *n, enum object_kind kind, uint32_t id)
+{
+	if (id == FLOW_CACHE_NO_ID)
+		return;
+	flow_cache_kill(n->internal, id);
+	node_touch(n->node, (struct ref){ kind, id }, TOUCH_SEND);
+}
+
 static void end_cached(struct sim *s, struct sim_node *n, const struct flow *f)
 {
-	uint32_t id;
-
 	if (n->bypass) {
 		pass_by(s, n, FLOW_EVENT_DESTROY, f);
 		return;
 	}
-	id = flow_cache_find(n->internal, f);
-	if (id == FLOW_CACHE_NO_ID)
-		return;
-	flow_cache_kill(n->internal, id);
-	node_touch(n->node, (struct ref){ OBJECT_FLOW, id }, TOUCH_SEND);
+	kill(n, OBJECT_FLOW, flow_cache_find(n->internal, f));
 	wake(s, n);
 }
 
@@ -330,11 +358,15 @@ void sim_flow_end(struct sim *s, int node, uint32_t number)
 {
 	struct sim_node *n = &s->nodes[node];
 	const struct sim_flow *k = sim_kernel_flow(&n->kernel, number);
+	struct expect e;
 	struct flow f;
 
 	if (!k || !k->is_alive)
 		return;
 	f = value_of(s, node, number);
+	if (n->is_up && s->has_expectations &&
+	    sim_expect_value(k, number, &f, &e))
+		kill(n, OBJECT_EXPECT, expect_cache_find(n->internal, &e));
 	sim_kernel_end(&n->kernel, number, s->now_ms);
 	if (n->reference) {
 		sim_reference_end(n->reference, number);

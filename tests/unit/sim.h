@@ -87,6 +87,9 @@ struct sim {
 	node_engine_fn *mode; /* mode_ftfw, at first */
 	uint32_t refresh_s, cache_timeout_s;
 	bool is_bypassed; /* without an internal cache */
+	/* Some flows have an expectation (sim_expect.h). Not with references,
+	 * nor without internal caches. */
+	bool has_expectations;
 	uint32_t resend_queue_size, ack_window;
 	uint32_t cache_limit;
 	bool has_first_seq;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sim.h"
+#include "sim_expect.h"
 
 /* What a flow is to whoever gets it by the wire, besides its key and its
  * translation. It is said here once more, not taken from the tables of the
@@ -148,7 +149,8 @@ static uint32_t count_held(const struct sim *s, int node)
 	while ((id = flow_cache_next(c, id)) != FLOW_CACHE_NO_ID) {
 		struct flow f;
 
-		if (flow_cache_head(c, id)->state == ENTRY_FREE)
+		if (flow_cache_head(c, id)->state == ENTRY_FREE ||
+		    flow_cache_kind(c, id) == OBJECT_EXPECT)
 			continue;
 		flow_cache_get(c, id, &f);
 		n += !is_down(s, sim_flow_machine(&f));
@@ -168,7 +170,8 @@ static void name_zombie(struct sim *s, int node, char *out, size_t size)
 		struct flow f;
 		int machine;
 
-		if (h->state == ENTRY_FREE)
+		if (h->state == ENTRY_FREE ||
+		    flow_cache_kind(c, id) == OBJECT_EXPECT)
 			continue;
 		flow_cache_get(c, id, &f);
 		machine = sim_flow_machine(&f);
@@ -184,28 +187,101 @@ static void name_zombie(struct sim *s, int node, char *out, size_t size)
 	}
 }
 
+/* NULL, or what is wrong with what a flow of node expects, at other;
+ * *n_expected counts what should be there. */
+static const char *compare_expect(struct sim *s, int node, int other,
+				  uint32_t number, uint32_t *n_expected)
+{
+	struct sim_node *n = &s->nodes[node];
+	const struct sim_flow *k = &n->kernel.flows[number];
+	struct flow_cache *c = s->nodes[other].external_cache;
+	const char *field = "it is lost";
+	struct expect e, held;
+	struct flow f;
+	uint32_t id;
+
+	sim_flow_value(k, node, number, s->helpers, &f);
+	if (!sim_expect_value(k, number, &f, &e) ||
+	    (flow_cache_stats(n->internal)->n_create_no_space > 0 &&
+	     expect_cache_find(n->internal, &e) == FLOW_CACHE_NO_ID))
+		return NULL;
+	++*n_expected;
+	id = expect_cache_find(c, &e);
+	if (id != FLOW_CACHE_NO_ID) {
+		expect_cache_get(c, id, &held);
+		field = sim_expect_difference(&e, &held);
+	}
+	if (!field)
+		return NULL;
+	snprintf(s->why, sizeof(s->why),
+		 "expectation of flow %u of node %d at node %d: %s", number,
+		 node, other, field);
+	return s->why;
+}
+
+/* NULL, or what is wrong with the expectations that a node has of others. */
+static const char *compare_expects_at(struct sim *s, int node)
+{
+	uint32_t n_expected = 0, n_held;
+	uint64_t down = 0;
+
+	for (int k = 0; k < s->n_nodes; k++) {
+		const struct sim_kernel *kernel = &s->nodes[k].kernel;
+
+		down |= (uint64_t)is_down(s, k) << k;
+		for (uint32_t i = 0; i < kernel->size; i++) {
+			const char *why = NULL;
+
+			if (k != node && s->nodes[k].is_up &&
+			    kernel->flows[i].is_alive)
+				why = compare_expect(s, k, node, i,
+						     &n_expected);
+			if (why)
+				return why;
+		}
+	}
+	n_held = sim_expect_count(s->nodes[node].external_cache, down);
+	if (n_held == n_expected)
+		return NULL;
+	snprintf(s->why, sizeof(s->why),
+		 "zombies: node %d has %u expectations of others, not %u", node,
+		 n_held, n_expected);
+	return s->why;
+}
+
+static const char *compare_flows_at(struct sim *s, int node)
+{
+	uint32_t n_expected = 0, n_held;
+	const char *why = NULL;
+
+	for (int k = 0; k < s->n_nodes && !why; k++)
+		if (k != node && s->nodes[k].is_up)
+			why = compare_all(s, k, node, &n_expected);
+	if (why)
+		return why;
+	n_held = count_held(s, node);
+	if (n_held == n_expected)
+		return NULL;
+	snprintf(s->why, sizeof(s->why),
+		 "zombies: node %d has %u entries of others, not %u", node,
+		 n_held, n_expected);
+	name_zombie(s, node, s->why + strlen(s->why),
+		    sizeof(s->why) - strlen(s->why));
+	return s->why;
+}
+
 const char *sim_difference(struct sim *s)
 {
 	for (int i = 0; i < s->n_nodes; i++) {
-		uint32_t n_expected = 0, n_held;
-		const char *why = NULL;
+		const char *why;
 
 		if (!s->nodes[i].is_up)
 			continue;
-		for (int k = 0; k < s->n_nodes && !why; k++)
-			if (k != i && s->nodes[k].is_up)
-				why = compare_all(s, k, i, &n_expected);
+		why = compare_flows_at(s, i);
+		if (!why && s->has_expectations)
+			why = compare_expects_at(s, i);
 		if (why)
 			return why;
-		n_held = count_held(s, i);
-		if (n_held == n_expected)
-			continue;
-		snprintf(s->why, sizeof(s->why),
-			 "zombies: node %d has %u entries of others, not %u", i,
-			 n_held, n_expected);
-		name_zombie(s, i, s->why + strlen(s->why),
-			    sizeof(s->why) - strlen(s->why));
-		return s->why;
 	}
 	return NULL;
 }

@@ -223,12 +223,37 @@ static void test_one_wrong_bit_anywhere_is_seen(void **state)
 	sim_fini(&s);
 }
 
+static void test_a_lost_expectation_is_seen(void **state)
+{
+	struct sim s;
+	struct flow_cache *c;
+	uint32_t id = FLOW_CACHE_NO_ID;
+
+	(void)state;
+	sim_init(&s, 1, 2);
+	s.has_expectations = true;
+	sim_start(&s, 0);
+	sim_start(&s, 1);
+	for (uint32_t i = 0; i < 100; i++)
+		sim_flow_new(&s, 0, i);
+	assert_true(sim_run_until(&s, 60000, sim_is_complete));
+	c = s.nodes[1].external_cache;
+	assert_true(flow_cache_stats_of(c, OBJECT_EXPECT)->n_active > 5);
+	do
+		id = flow_cache_next(c, id);
+	while (flow_cache_kind(c, id) != OBJECT_EXPECT);
+	flow_cache_remove(c, id);
+	assert_non_null(sim_difference(&s));
+	sim_fini(&s);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_attribute_is_in_some_flow),
 		cmocka_unit_test(test_kinds_of_translation_and_relation_occur),
 		cmocka_unit_test(test_one_wrong_bit_anywhere_is_seen),
+		cmocka_unit_test(test_a_lost_expectation_is_seen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
