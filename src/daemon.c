@@ -249,6 +249,13 @@ static void on_injected(void *ctx, enum kernel_op op, const struct flow *f)
 	kernel_side_injected(d->kernel, op, f);
 }
 
+static bool is_under_way(void *ctx, const struct flow *f)
+{
+	struct daemon *d = ctx;
+
+	return inject_is_under_way(d->inject, f);
+}
+
 static bool is_client_there(void *ctx, uint64_t client)
 {
 	struct daemon *d = ctx;
@@ -374,6 +381,7 @@ static int open_kernel(struct daemon *d)
 	o->loop = d->loop;
 	o->internal = d->internal;
 	o->injected = d->injected;
+	o->is_under_way = is_under_way;
 	o->filter = d->filter;
 	o->helpers = d->helpers;
 	o->contexts = d->contexts;

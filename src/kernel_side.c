@@ -607,6 +607,7 @@ static int build(struct kernel_side *k)
 		.filter = k->o.filter,
 		.expect_filter = k->o.expect_filter,
 		.injected = k->o.injected,
+		.is_under_way = k->o.is_under_way,
 		.events_reliable = k->o.events_reliable,
 		.kernel = ct_writer_ops(k->asker),
 		.touch = k->o.touch,

@@ -39,6 +39,8 @@ struct kernel_side_opts {
 	/* Polled, where peers' messages are put into the table: what these are,
 	 * see kernel_side_injected(). NULL: nothing is put there. */
 	struct flow_cache *injected;
+	/* With that: whether this flow may be on its way there. */
+	bool (*is_under_way)(void *ctx, const struct flow *f);
 	/* When a dump repairs what was lost with events: see struct overrun. */
 	int64_t overrun_fixed_ms;
 	/* Whether an entry of the internal cache is to be told: engine.h. */

@@ -415,6 +415,11 @@ void inject_second(struct inject *x, int64_t now_ms)
 	try_expectations(x);
 }
 
+bool inject_is_under_way(const struct inject *x, const struct flow *f)
+{
+	return has_bit(x->marks, MARKS, hash_key(f));
+}
+
 bool inject_has_room(const struct inject *x)
 {
 	return apply_has_room(x->apply);

@@ -69,6 +69,10 @@ void inject_turn(struct inject *x, int64_t now_ms);
 /* Once a second: who has waited for a master for long goes without. */
 void inject_second(struct inject *x, int64_t now_ms);
 
+/* True if this flow may be on its way into the kernel, and how that ends is not
+ * known yet. */
+bool inject_is_under_way(const struct inject *x, const struct flow *f);
+
 /* False while the kernel takes nothing. */
 bool inject_has_room(const struct inject *x);
 

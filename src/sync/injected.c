@@ -7,6 +7,7 @@ enum { SWEEP_STEP = 4096 }; /* ids in one piece of a sweep, or twice that */
 enum {
 	SET_HEARD, /* shown or told since the poll began */
 	SET_TOLD,  /* since the kernel has last shown it: it may differ */
+	SET_ENDED, /* by a peer, since the poll began */
 };
 
 /* What differs from row to row though nothing has happened that an event would
@@ -26,9 +27,10 @@ void injected_forget(struct injected *x, const struct flow *f)
 void injected_done(struct injected *x, enum kernel_op op, const struct flow *f,
 		   uint32_t now_s)
 {
+	bool is_running = x->is_polling || x->is_sweeping;
 	uint32_t id;
 
-	if (op == KERNEL_DELETE) {
+	if (op == KERNEL_DELETE && !is_running) {
 		injected_forget(x, f);
 		return;
 	}
@@ -36,9 +38,12 @@ void injected_done(struct injected *x, enum kernel_op op, const struct flow *f,
 	if (flow_cache_put(x->flows, f, PUT_REPLACE, now_s, &id) > PUT_SAME)
 		return;
 	flow_cache_mark(x->flows, SET_TOLD, id);
+	flow_cache_unmark(x->flows, SET_ENDED, id);
 	/* a row that is read now may be of the time before */
-	if (x->is_polling || x->is_sweeping)
+	if (is_running)
 		flow_cache_mark(x->flows, SET_HEARD, id);
+	if (op == KERNEL_DELETE)
+		flow_cache_mark(x->flows, SET_ENDED, id);
 }
 
 void injected_poll_begins(struct injected *x)
@@ -73,15 +78,23 @@ bool injected_has_row(struct injected *x, const struct flow *row,
 void injected_poll_ends(struct injected *x, bool is_complete)
 {
 	x->is_polling = false;
-	x->is_sweeping = is_complete;
+	x->is_sweeping = true;
+	x->is_complete = is_complete;
 	x->position = FLOW_CACHE_NO_ID;
-	if (!is_complete)
-		flow_cache_unmark_all(x->flows, SET_HEARD);
 }
 
 bool injected_has_work(const struct injected *x)
 {
 	return x->is_sweeping;
+}
+
+static bool is_gone(const struct injected *x, uint32_t id)
+{
+	if (flow_cache_head(x->flows, id)->state == ENTRY_FREE)
+		return false;
+	return flow_cache_is_marked(x->flows, SET_ENDED, id) ||
+	       (x->is_complete &&
+		!flow_cache_is_marked(x->flows, SET_HEARD, id));
 }
 
 void injected_work(struct injected *x)
@@ -94,8 +107,7 @@ void injected_work(struct injected *x)
 		if (id == FLOW_CACHE_NO_ID) {
 			flow_cache_unmark_all(x->flows, SET_HEARD);
 			x->is_sweeping = false;
-		} else if (flow_cache_head(x->flows, id)->state != ENTRY_FREE &&
-			   !flow_cache_is_marked(x->flows, SET_HEARD, id)) {
+		} else if (is_gone(x, id)) {
 			flow_cache_remove(x->flows, id);
 		}
 	}

@@ -19,7 +19,8 @@ struct injected {
 	/* As the last poll has shown them; the caller's, for this alone. */
 	struct flow_cache *flows;
 	bool is_polling;  /* rows come */
-	bool is_sweeping; /* what they have not shown is forgotten */
+	bool is_sweeping; /* what is no longer there is forgotten: */
+	bool is_complete; /* also what they have not shown */
 	uint32_t position;
 };
 

@@ -83,16 +83,21 @@ void kernel_view_expect_event(struct kernel_view *v, enum flow_event type,
 	expect_mirror_event(&v->expect, type, origin, e, now_s);
 }
 
+static bool is_known(const struct kernel_view *v, const struct flow *f)
+{
+	return flow_cache_find(v->o.internal, f) != FLOW_CACHE_NO_ID;
+}
+
 void kernel_view_injected(struct kernel_view *v, enum kernel_op op,
 			  const struct flow *f, uint32_t now_s)
 {
-	if (flow_cache_find(v->o.internal, f) == FLOW_CACHE_NO_ID)
+	bool is_end = op == KERNEL_DELETE;
+
+	if (!is_known(v, f) || is_end)
 		injected_done(&v->injected, op, f, now_s);
-	else
-		mirror_event(&v->mirror,
-			     op == KERNEL_DELETE ? FLOW_EVENT_DESTROY
-						 : FLOW_EVENT_UPDATE,
-			     ORIGIN_INJECT, f, now_s);
+	mirror_event(&v->mirror,
+		     is_end ? FLOW_EVENT_DESTROY : FLOW_EVENT_UPDATE,
+		     ORIGIN_INJECT, f, now_s);
 }
 
 /* ---- dumps -------------------------------------------------------------- */
@@ -119,14 +124,15 @@ void kernel_view_dump_begins(struct kernel_view *v, enum object_kind kind,
 }
 
 /* What peers have told is not ours, unless all that a dump shows is taken for
- * it. */
+ * it. Whose it is that is under way just now, the next poll tells. */
 static bool is_injected(struct kernel_view *v, const struct flow *f,
 			uint32_t now_s)
 {
 	if (!v->o.injected)
 		return false;
 	if (v->dump == VIEW_POLL)
-		return injected_has_row(&v->injected, f, now_s);
+		return injected_has_row(&v->injected, f, now_s) ||
+		       (v->o.is_under_way(v->o.ctx, f) && !is_known(v, f));
 	injected_forget(&v->injected, f);
 	return false;
 }

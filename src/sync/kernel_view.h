@@ -24,6 +24,8 @@ struct kernel_view_opts {
 	/* Polled, where peers' messages are put into the table: what these are.
 	 * NULL: nothing is put there. */
 	struct flow_cache *injected;
+	/* With that: whether this flow may be on its way there. */
+	bool (*is_under_way)(void *ctx, const struct flow *f);
 	bool events_reliable;
 	/* For questions; their answers go to kernel_view_answer(). */
 	const struct kernel_ops *kernel;

@@ -155,6 +155,29 @@ static void test_an_older_row_says_nothing_of_it(void **state)
 	assert_true(is_theirs(&next));
 }
 
+/* The same with an end. */
+static void test_an_older_row_does_not_bring_it_back(void **state)
+{
+	const struct flow rows[2] = { row_number(1, 5), row_number(2, 6) };
+
+	(void)state;
+	told(KERNEL_CREATE, 1); /* the other was ours */
+	for (int is_complete = 0; is_complete < 2; is_complete++) {
+		injected_poll_begins(&x);
+		for (uint32_t i = 0; i < 2; i++) {
+			told(KERNEL_DELETE, i + 1);
+			assert_true(injected_has_row(&x, &rows[i], 1));
+		}
+		end_poll(is_complete);
+		assert_int_equal(flow_cache_stats(x.flows)->n_active, 0);
+	}
+	injected_poll_begins(&x);
+	told(KERNEL_DELETE, 1);
+	told(KERNEL_CREATE, 1);
+	end_poll(true);
+	assert_true(is_theirs(&rows[0]));
+}
+
 static void test_a_poll_that_failed_forgets_nothing(void **state)
 {
 	const struct flow row = row_number(1, 5);
@@ -203,6 +226,7 @@ int main(void)
 		TEST(test_another_life_is_ours),
 		TEST(test_what_has_ended_is_forgotten),
 		TEST(test_an_older_row_says_nothing_of_it),
+		TEST(test_an_older_row_does_not_bring_it_back),
 		TEST(test_a_poll_that_failed_forgets_nothing),
 		TEST(test_what_is_taken_for_ours_stays_ours),
 		TEST(test_many_are_forgotten_in_pieces),
