@@ -80,6 +80,8 @@ scenario_start() { # BINARY
 	lab_conf fw1 Multicast
 	sed -i '/^Mode FTFW/,/^}/d' "$D/fw1.conf"
 	start_stop "$1"
+	LAB_POLL=5 lab_conf fw1 Multicast
+	start_stop "$1"
 	for filter in 'Userspace { State Accept { ESTABLISHED for TCP } }' \
 		'Kernelspace { Protocol Ignore { UDP } }' 'Userspace { }' \
 		'Kernelspace { }'; do

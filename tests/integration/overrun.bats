@@ -159,6 +159,7 @@ ends_are_told_again() {
 }
 
 @test "reliable: ends that had no room are told again, no dump is needed" {
+	full_only
 	start_with_small_buffer off 65536 'NetlinkEventsReliable on'
 	ends_are_told_again
 	count_is fw1 internal 0

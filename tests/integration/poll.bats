@@ -180,11 +180,10 @@ injections() { # NODE: operations of its kernel, for peers
 	load fw1 -m 7 -f 0 update 100
 	load fw1 -f 200 delete 100
 	wait_until 10 both_have 400
+	before=$(injections fw1),$(injections fw2)
 	polls_more 2
 	count_is fw1 internal 200
 	count_is fw2 internal 200
-	before=$(injections fw1),$(injections fw2)
-	polls_more 2
 	[ "$(injections fw1),$(injections fw2)" = "$before" ]
 	# what changes over there is theirs from then on
 	load fw2 -m 9 -f 50 update 50
