@@ -51,7 +51,7 @@ note_all() { # COMMANDS of fw2, one a line
 }
 
 # Where the two differ is not asked for: a reference's internal cache follows -F
-# (PROTOCOL.md 7), and of expectations it does not empty it at -f internal.
+# and ours does not, and of expectations it does not empty it at -f internal.
 play() { # OURS_OR_REF
 	rm -f "$D"/fw?.log "$D"/fw?.lock "$D/noted"
 	start_expecting "$1" "$1" UDP FTFW commit

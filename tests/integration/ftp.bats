@@ -146,7 +146,7 @@ moved_on() {
 FTP_NAT="port:10.2.0.10 eprt:10.2.0.10 pasv:10.1.0.1 epsv:10.1.0.1
 	eprt:fd00:2::10 epsv:fd00:1::1"
 # The reference gives a kernel neither translation nor function of what is
-# expected (PROTOCOL.md 6): this is what it can do.
+# expected: this is what it can do.
 FTP_PLAIN="port:10.2.0.10 eprt:10.2.0.10 pasv:10.2.0.10 epsv:10.2.0.10
 	eprt:fd00:2::10 epsv:fd00:2::10"
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 #
 # What other helpers than FTP's expect, negotiated through NAT before the primary
-# dies and used after it: TFTP, SIP, PPTP.
+# dies and used after it: TFTP, SIP.
 
 # shellcheck disable=SC2154 # what lib.bash sets by name
 bats_require_minimum_version 1.5.0
@@ -65,7 +65,7 @@ start_helping() { # OF_FW1 OF_FW2 MODE WAY NAME PROTOCOL PORT
 	use_helper "$@"
 	seen4=10.2.0.1 seen6=fd00:2::1
 	if [ "$bin_fw2" = "$REFERENCE" ]; then
-		# PROTOCOL.md 6: it does not translate what is expected
+		# it does not translate what is expected
 		no_nat
 		seen4=10.1.0.10 seen6=fd00:1::10
 	fi
@@ -122,7 +122,8 @@ tftp() { # OF_FW1 OF_FW2 MODE WAY
 # ---- SIP ----
 
 # None with a reference as the second: it leaves out the class, and of the kernel's
-# first class a connection has one expectation only (PROTOCOL.md 6).
+# first class a connection has one expectation only. None of PPTP either: its GRE
+# goes by keys that Linux learns from the control connection, and tells nobody.
 
 # A message of the one at ADDRESS, who asks for media at PORT there.
 sip() { # FIRST_LINE VIA FAMILY ADDRESS PORT
