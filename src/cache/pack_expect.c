@@ -87,7 +87,7 @@ static size_t get_key(const uint8_t *in, struct expect *e)
 {
 	size_t n_addr = addr_size(family_of(in[0])), n = PROTOCOLS_BYTES;
 
-	*e = (struct expect){ .family = family_of(in[0]),
+	*e = (struct expect){ .family = (uint8_t)family_of(in[0]),
 			      .master_l4proto = in[1],
 			      .l4proto = in[2] };
 	n += get_tuple(in + n, &e->master, n_addr);

@@ -106,11 +106,13 @@ static void write_ranges(const struct tree *t, const struct bpf_range *r,
 void bpf_set_bits(struct bpf *b, const uint8_t *bits, size_t size,
 		  uint32_t *hit, uint32_t *miss)
 {
-	const struct tree t = { b, hit, miss, 0 };
 	struct bpf_range ranges[BITS_MOST / 2];
+	struct tree t = { .b = b };
 	bool was_set = false;
 	size_t n = 0;
 
+	t.hit = hit;
+	t.miss = miss;
 	for (uint32_t i = 0; i < 8 * size && i < BITS_MOST; i++) {
 		bool is_set = bits[i / 8] >> i % 8 & 1;
 
@@ -173,8 +175,10 @@ static void write_level(const struct tree *t, const struct filter_net *nets,
 void bpf_set_nets(struct bpf *b, const struct bpf_nets *s, uint32_t *hit,
 		  uint32_t *miss)
 {
-	const struct tree t = { b, hit, miss, 0 };
+	struct tree t = { .b = b };
 
+	t.hit = hit;
+	t.miss = miss;
 	write_level(&t, s->nets, s->n, s->room);
 }
 

@@ -120,10 +120,17 @@ static void find(struct maker *m, struct path path, uint32_t *absent)
 	find_or(m, path, here(m), absent);
 }
 
-/* A: the value of the attribute that was found. size: BPF_B, BPF_H, BPF_W */
+/* A: what is at this offset in the value of the attribute that was found. size:
+ * BPF_B, BPF_H, BPF_W */
+static void load_at(struct maker *m, uint16_t size, uint32_t offset)
+{
+	bpf_op(&m->b, BPF_LD | BPF_IND | size, NLMSG_ATTR_HDR + offset);
+}
+
+/* X and A: its value. */
 static void load(struct maker *m, uint16_t size)
 {
-	bpf_op(&m->b, BPF_LD | BPF_IND | size, NLMSG_ATTR_HDR);
+	load_at(m, size, 0);
 	bpf_op(&m->b, BPF_MISC | BPF_TAX, 0);
 }
 
@@ -132,7 +139,7 @@ static void load_addr(struct maker *m, const struct ends *e, uint32_t to)
 {
 	for (uint32_t i = 0; i < e->n_words; i++) {
 		bpf_op(&m->b, BPF_ST, to + i);
-		bpf_op(&m->b, BPF_LD | BPF_IND | BPF_W, NLMSG_ATTR_HDR + 4 * i);
+		load_at(m, BPF_W, 4 * i);
 	}
 	bpf_op(&m->b, BPF_MISC | BPF_TAX, 0);
 }
@@ -192,7 +199,7 @@ static void if_addr(struct maker *m, const struct ends *e, uint32_t at,
 		    const struct addr *a, uint32_t yes, uint32_t no)
 {
 	for (uint32_t i = e->n_words; i-- > 0; yes = here(m))
-		if_word(m, at + i, loaded(a->b + 4 * i, 4), yes, no);
+		if_word(m, at + i, loaded(a->b + (size_t)4 * i, 4), yes, no);
 }
 
 /* An end that is not known matches any address. */

@@ -67,7 +67,7 @@ start_polled() { # OF_FW1 OF_FW2 LINK
 @test "poll: what is new, changed or gone is told, and nothing else" {
 	start_polled ours ours UDP
 	grep -q 'running in polling mode' "$D/fw1.log"
-	! grep -q 'event socket\|event filtering\|nf_conntrack_events' \
+	run ! grep -q 'event socket\|event filtering\|nf_conntrack_events' \
 		"$D/fw1.log"
 	load fw1 insert 1000
 	wait_until 10 told_is 1000 0 0
@@ -136,7 +136,7 @@ start_polled() { # OF_FW1 OF_FW2 LINK
 	wait_until 10 external_has fw2 "dport=5000 .*ASSURED"
 	internal_has fw1 "sport=$(stream_port one) .*dst=10.2.0.1 "
 	polls_more 2
-	! internal_has fw1 '192\.168\.100'
+	run ! internal_has fw1 '192\.168\.100'
 	end_stream one
 }
 
@@ -243,7 +243,7 @@ cpu_ms() { # NODE
 # The table of fw1 is never the same for long; each of five times what has been
 # in it for three seconds is at the peer.
 many() { # OF_FW1 OF_FW2
-	local cpu_ms since_ms i
+	local cpu_ms since_ms
 
 	export LAB_LIMIT=$((4 * N))
 	make_lab
@@ -258,7 +258,7 @@ many() { # OF_FW1 OF_FW2
 	background fw1 "$D/client.begins" "$B/tools/ctload" -t 3600 -f "$N" \
 		-r $((RATE / 5)) insert "$N"
 	since_ms=$(lab_now) cpu_ms=$(cpu_ms fw1)
-	for i in 1 2 3 4 5; do
+	for _ in 1 2 3 4 5; do
 		look_after $((3 * LAB_SLOW)) fw1 fw2 || {
 			cat "$D/look"
 			return 1

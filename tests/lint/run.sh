@@ -173,7 +173,7 @@ longest() {
 
 check gcc warnings gcc
 # all that it warns of it knows without writing an object
-check clang warnings clang -fsyntax-only
+check clang warnings clang -fsyntax-only -Wno-unused-command-line-argument
 check musl musl
 check format format
 check layers includes layers

@@ -234,7 +234,7 @@ static struct nlmsghdr *begin(uint8_t *buf, int type, int flags, int family)
 static int ask(int fd, const struct nlmsghdr *request)
 {
 	_Alignas(struct nlmsghdr) uint8_t buf[8192];
-	const struct nlmsghdr *h = (const void *)buf;
+	struct nlmsghdr *h = (void *)buf;
 	const struct nlmsgerr *e = NLMSG_DATA(h);
 
 	if (send(fd, request, request->nlmsg_len, 0) < 0 ||

@@ -50,7 +50,7 @@ static void put_policy(struct nlmsghdr *h, const char *name)
 static int ask(int fd, const struct nlmsghdr *h)
 {
 	_Alignas(struct nlmsghdr) uint8_t answer[4096];
-	const struct nlmsghdr *a = (struct nlmsghdr *)(void *)answer;
+	struct nlmsghdr *a = (struct nlmsghdr *)(void *)answer;
 	const struct nlmsgerr *e = NLMSG_DATA(a);
 
 	if (send(fd, h, h->nlmsg_len, 0) < 0 ||
