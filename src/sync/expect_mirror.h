@@ -59,8 +59,11 @@ struct expect_mirror {
 	 * which one an expectation is (PROTOCOL.md 5.9): it is its master's. */
 	uint64_t zones[EXPECT_MIRROR_ZONES / 64];
 	bool is_in_doubt;
+	/* The time of one of those that are cached is up then, and no event may
+	 * tell so. 0: there is none. */
+	uint32_t due_s;
 	/* Our own flush has deleted some from the kernel that live on here; all
-	 * of their time is up then. 0: none. */
+	 * of their time is up then, and until then nothing is due. 0: none. */
 	uint32_t flushed_until_s;
 	bool has_missed; /* bypassed: not all of the dump could be told */
 	struct expect_mirror_stats stats;
@@ -90,7 +93,8 @@ void expect_mirror_row(struct expect_mirror *m, const struct expect *e,
 void expect_mirror_dump_ends(struct expect_mirror *m, bool is_complete);
 bool expect_mirror_is_settled(const struct expect_mirror *m);
 
-/* True once after something was heard that only a dump can explain. */
+/* True once after something was heard that only a dump can explain, or the time
+ * of some is up. */
 bool expect_mirror_wants_dump(struct expect_mirror *m);
 
 /* Whether expect_mirror_work() has something to do at once; a piece of it. */

@@ -207,6 +207,21 @@ ends() { # WAY
 	ask fw1 -s expect
 }
 
+@test "expectations of a kernel that is polled" {
+	full_only
+	is_reference && skip "it sends none"
+	LAB_POLL=1 expect_conf fw1 UDP FTFW commit
+	expect_conf fw2 UDP FTFW commit
+	start_both ours ours
+	add_some fw1
+	wait_until 10 expected_are fw2 -e $n_some
+	internal_is_right
+	ask fw2 -c
+	kernels_expect_the_same
+	some_expectations | del_expectations fw1
+	wait_until 10 expected_are fw2 -e 0
+}
+
 not_harmed() { # OF_FW2
 	case $1 in ref) need_reference ;; esac
 	expect_conf fw1 UDP FTFW commit

@@ -514,6 +514,53 @@ static void a_row_without_its_master_is_left_out(void **state)
 	assert_int_equal(w->m.stats.n_no_master, 0);
 }
 
+static bool wants_dump_after(struct world *w, uint32_t s)
+{
+	w->now_s += s;
+	expect_mirror_second(&w->m, w->now_s);
+	return expect_mirror_wants_dump(&w->m);
+}
+
+/* Linux 6.1 tells late that one has run out. */
+static void what_has_run_out_is_looked_for(void **state)
+{
+	struct world *w = *state;
+	struct expect one = expect_of(1, 5000), other = expect_of(1, 5001);
+
+	add_master(w, 1);
+	one.timeout_s = 10;
+	other.timeout_s = 20;
+	begins(w, &other);
+	begins(w, &one);
+	assert_false(wants_dump_after(w, 11));
+	assert_true(wants_dump_after(w, 5));
+	expect_mirror_dump_begins(&w->m, TOUCH_SEND);
+	other.timeout_s = 4;
+	expect_mirror_row(&w->m, &other, true, w->now_s);
+	expect_mirror_dump_ends(&w->m, true);
+	work(w);
+	assert_int_equal(n_held(w), 1);
+	assert_false(wants_dump_after(w, 9));
+	assert_true(wants_dump_after(w, 1));
+}
+
+/* What our own flush has deleted lives on until the time of all is up. */
+static void what_was_flushed_has_its_time(void **state)
+{
+	struct world *w = *state;
+	struct expect one = expect_of(1, 5000), other = expect_of(1, 5001);
+
+	add_master(w, 1);
+	one.timeout_s = 10;
+	other.timeout_s = 30;
+	begins(w, &one);
+	begins(w, &other);
+	event(w, FLOW_EVENT_DESTROY, ORIGIN_FLUSH, &one);
+	event(w, FLOW_EVENT_DESTROY, ORIGIN_FLUSH, &other);
+	assert_false(wants_dump_after(w, 30));
+	assert_true(wants_dump_after(w, 1));
+}
+
 static void a_dump_that_fails_ends_nothing(void **state)
 {
 	struct world *w = *state;
@@ -605,6 +652,8 @@ int main(void)
 		T(what_an_event_told_wins_over_a_row),
 		T(time_that_runs_is_no_change_but_a_new_timeout_is),
 		T(a_row_without_its_master_is_left_out),
+		T(what_has_run_out_is_looked_for),
+		T(what_was_flushed_has_its_time),
 		T(a_dump_that_fails_ends_nothing),
 		T(without_memory_there_is_none),
 #undef T
