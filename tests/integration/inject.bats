@@ -50,17 +50,6 @@ no_malformed() {
 
 # ---- every day ----
 
-# fw1's kernel, and fw2's that follows it: like look() of living.bash, with the
-# kernel of fw2 in place of a cache.
-follow_after() { # SECONDS
-	kernel_flows fw2 reply >"$D/earlier"
-	kernel_flows fw1 reply >"$D/before"
-	sleep "$1"
-	kernel_flows fw2 reply >"$D/follower"
-	kernel_flows fw1 reply >"$D/after"
-	compare "$D/before" "$D/follower" "$D/after" "$D/earlier" >"$D/look"
-}
-
 everyday() { # OF_FW1 OF_FW2
 	start_direct "$1" "$2" Multicast
 	start_living fw1

@@ -261,6 +261,17 @@ count_is() { # NODE CACHE COUNT
 	[ "$(count_of "$1" "$2")" -eq "$3" ]
 }
 
+# What fw2 has been told of flows: new ones, changes, ends.
+told() {
+	ask fw2 -s | awk '
+		/^cache external/ { on = 1 }
+		on && /^connections/ { print $3 }' | head -n 3 | paste -sd ' '
+}
+
+told_is() { # NEW CHANGES ENDS
+	[ "$(told)" = "$1 $2 $3" ]
+}
+
 # A number of the network statistics. $2: the label, the first of that name
 network_stat() { # NODE LABEL
 	ask "$1" -s network | awk -F: -v l="$2" '

@@ -156,6 +156,17 @@ look() { # ACTIVE BACKUP
 	patiently look_after "$@"
 }
 
+# fw1's kernel, and fw2's that follows it: like look_after(), with the kernel of
+# fw2 in place of a cache.
+follow_after() { # SECONDS
+	kernel_flows fw2 reply >"$D/earlier"
+	kernel_flows fw1 reply >"$D/before"
+	sleep "$1"
+	kernel_flows fw2 reply >"$D/follower"
+	kernel_flows fw1 reply >"$D/after"
+	compare "$D/before" "$D/follower" "$D/after" "$D/earlier" >"$D/look"
+}
+
 # Looks every few seconds, and begins when flows have ended.
 look_for() { # SECONDS ACTIVE BACKUP
 	local end_ms

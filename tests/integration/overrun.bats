@@ -29,17 +29,6 @@ start_with_small_buffer() { # RESYNC_S [BYTES [LINE]]
 		wait_until 10 grep -q 'has all of the bulk' "$D/fw1.log"
 }
 
-# What fw2 has been told of flows: new ones, changes, ends.
-told() {
-	ask fw2 -s | awk '
-		/^cache external/ { on = 1 }
-		on && /^connections/ { print $3 }' | head -n 3 | paste -sd ' '
-}
-
-told_is() { # NEW CHANGES ENDS
-	[ "$(told)" = "$1 $2 $3" ]
-}
-
 # Each flow was told, and next to none twice: one that begins during a dump is
 # in the dump, and its event that follows is taken for that of a next life.
 told_once() { # COUNT

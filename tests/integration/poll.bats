@@ -40,17 +40,6 @@ has_polled() { # COUNT
 	[ "$(counter fw1 kernel_polls_total)" -ge "$1" ]
 }
 
-# What fw2 has been told of flows: new ones, changes, ends.
-told() {
-	ask fw2 -s | awk '
-		/^cache external/ { on = 1 }
-		on && /^connections/ { print $3 }' | head -n 3 | paste -sd ' '
-}
-
-told_is() { # NEW CHANGES ENDS
-	[ "$(told)" = "$1 $2 $3" ]
-}
-
 all_equal() {
 	internal_is_kernel fw1 && external_is_kernel fw2 fw1
 }
@@ -198,16 +187,6 @@ injections() { # NODE: operations of its kernel, for peers
 	patiently follow_after
 	stop_living
 	count_is fw2 internal 0
-}
-
-# As in inject.bats.
-follow_after() { # SECONDS
-	kernel_flows fw2 reply >"$D/earlier"
-	kernel_flows fw1 reply >"$D/before"
-	sleep "$1"
-	kernel_flows fw2 reply >"$D/follower"
-	kernel_flows fw1 reply >"$D/after"
-	compare "$D/before" "$D/follower" "$D/after" "$D/earlier" >"$D/look"
 }
 
 # ---- all modes ----

@@ -17,6 +17,7 @@
 
 #include "alloc_fail.h"
 #include "bpf_run.h"
+#include "flow_text.h"
 #include "netlink/ct_bpf.h"
 #include "netlink/ct_codec.h"
 #include "netlink/nlmsg.h"
@@ -99,39 +100,6 @@ static bool passes(const struct program *p, const struct filter *f,
 }
 
 /* ---- the sets, one by one ------------------------------------------------ */
-
-static struct addr addr_of(enum family family, const char *text)
-{
-	struct addr a;
-
-	if (!addr_parse(family, text, strlen(text), &a))
-		fail_msg("no address: %s", text);
-	return a;
-}
-
-static enum family family_of(const char *text)
-{
-	return strchr(text, ':') ? FAMILY_IPV6 : FAMILY_IPV4;
-}
-
-/* Without ports of a link. */
-static struct flow flow_of(uint8_t l4proto, const char *src, const char *dst)
-{
-	enum family family = family_of(src);
-	struct flow f = {
-		.has = FLOW_PORTS,
-		.family = (uint8_t)family,
-		.l4proto = l4proto,
-		.orig = { .src = addr_of(family, src),
-			  .dst = addr_of(family, dst),
-			  .sport = 40000,
-			  .dport = 80 },
-	};
-
-	f.reply = flow_inverse(&f);
-	f.has |= FLOW_REPLY;
-	return f;
-}
 
 /* What a filter that is made for it says in the kernel. */
 static bool event_passes(const struct filter_opts *opts,

@@ -10,39 +10,7 @@
 
 #include "alloc_fail.h"
 #include "base/filter.h"
-
-static struct addr addr_of(enum family family, const char *text)
-{
-	struct addr a;
-
-	if (!addr_parse(family, text, strlen(text), &a))
-		fail_msg("no address: %s", text);
-	return a;
-}
-
-static enum family family_of(const char *text)
-{
-	return strchr(text, ':') ? FAMILY_IPV6 : FAMILY_IPV4;
-}
-
-/* A flow as the kernel reports it, with its reply. */
-static struct flow flow_of(uint8_t l4proto, const char *src, const char *dst)
-{
-	enum family family = family_of(src);
-	struct flow f = {
-		.has = FLOW_PORTS,
-		.family = (uint8_t)family,
-		.l4proto = l4proto,
-		.orig = { .src = addr_of(family, src),
-			  .dst = addr_of(family, dst),
-			  .sport = 40000,
-			  .dport = 80 },
-	};
-
-	f.reply = flow_inverse(&f);
-	f.has |= FLOW_REPLY;
-	return f;
-}
+#include "flow_text.h"
 
 /* True if a filter that is made for it lets the flow pass. */
 static bool passes(const struct filter_opts *opts, const struct flow *flow)
