@@ -10,11 +10,7 @@ load lib
 . tests/integration/living.bash
 
 SECONDS_LONG=0
-if [ -n "${FULL:-}" ]; then
-	SECONDS_LONG=180
-else
-	LIFE_S=$((3 * LAB_SLOW))
-fi
+[ -z "${FULL:-}" ] || SECONDS_LONG=180
 
 alarm_conf() { # NODE LINK [OPTION]...
 	local node=$1 link=$2
