@@ -128,7 +128,7 @@ outside() {
 }
 
 todo() {
-	! grep -rnE '\b(TO''DO|FIX''ME|XX''X)\b' src tests man bootstrap Makefile
+	! grep -rnIE '\b(TO''DO|FIX''ME|XX''X)\b' src tests man bootstrap Makefile
 }
 
 # A fact that a comment takes from elsewhere is in the tree: in a chapter of
