@@ -135,20 +135,6 @@ is_offloaded() { # NODE
 	end_stream tcp
 }
 
-# The kernel deletes no entry of a flow table for who asks.
-@test "what a flow table holds a flush leaves, and says so" {
-	offload || skip "this kernel has no flow tables"
-	start_ours
-	start_server
-	start_stream tcp 10.2.0.10
-	wait_until 20 is_offloaded fw1
-	run ask fw1 -F
-	echo "$status: $output"
-	entry fw1 ',5000 '
-	internal_has fw1 '^tcp .*dport=5000 '
-	end_stream tcp
-}
-
 @test "states of DCCP are sent and committed" {
 	local flow="ipv4=10.1.0.10,10.2.0.10 l4proto=33 port=1001,80"
 
