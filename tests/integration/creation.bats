@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 #
 # What a kernel takes only when an entry is made, or keeps to itself, where it has
-# it at all: helpers in user space, timeout policies, flow tables, DCCP, netem. The
+# it at all: helpers in user space, timeout policies, flow tables, netem. The
 # stock kernel of Debian 12 has all of them (`make check-kernel`).
 
 # shellcheck disable=SC2154 # what lib.bash sets by name
@@ -133,20 +133,6 @@ is_offloaded() { # NODE
 	lab_vip fw2
 	wait_until 20 progressed tcp $(($(progress tcp) + 100))
 	end_stream tcp
-}
-
-@test "states of DCCP are sent and committed" {
-	local flow="ipv4=10.1.0.10,10.2.0.10 l4proto=33 port=1001,80"
-
-	modules nf_conntrack
-	start_ours
-	add fw1 "$flow status=0xe timeout=600 mark=0x1 dccp_state=4 dccp_role=0" &&
-		entry fw1 'l4proto=33 port=1001,80 ' ||
-		skip "this kernel does not track DCCP"
-	wait_until 20 external_has fw2 '^dccp +33 .*OPEN src=10.1.0.10 .*sport=1001'
-	ask fw2 -c
-	entry fw2 'l4proto=33 port=1001,80 .*dccp_state=4'
-	entry fw2 'l4proto=33 port=1001,80 .*dccp_role=0'
 }
 
 @test "netem: late, lost, doubled and out of order, all arrives" {
